@@ -1,0 +1,178 @@
+"""Every telemetry name, unit, description and bucket list this package emits, in one place.
+
+HTTP names follow the OpenTelemetry semantic conventions (stable HTTP conventions, 1.23 and later). Names under
+`ml.`, `bentoml.` and `bento_observe.` are this project's. `docs/telemetry.md` is generated from this module
+(`python -m bento_observe.semconv`) and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+__all__ = ["METRICS", "SCOPE_FEATURES", "SCOPE_SERVER", "Kind", "Metric"]
+
+
+class Kind(Enum):
+    """What a metric is in OTLP."""
+
+    HISTOGRAM = "histogram"
+    COUNTER = "counter"
+    UP_DOWN_COUNTER = "up-down counter"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric family: what is exported under `name`.
+
+    `unit` is a UCUM code, `attributes` the keys its points may carry (never more), `boundaries` the upper bounds
+    of the explicit buckets in `unit` (inclusive, as OTLP has them); empty where there are none.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[str, ...] = ()
+    boundaries: tuple[float, ...] = ()
+
+
+# Scopes. One scope per producer: two producers under one scope name would overwrite each other in the OTLP encoder.
+SCOPE_SERVER: Final = "bento_observe.server"
+SCOPE_FEATURES: Final = "bento_observe.features"
+SCOPE_HEALTH: Final = "bento_observe.health"
+
+# Resource attributes.
+SERVICE_NAME: Final = "service.name"
+SERVICE_NAMESPACE: Final = "service.namespace"
+SERVICE_VERSION: Final = "service.version"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+HOST_NAME: Final = "host.name"
+PROCESS_PID: Final = "process.pid"
+TELEMETRY_DISTRO_NAME: Final = "telemetry.distro.name"
+TELEMETRY_DISTRO_VERSION: Final = "telemetry.distro.version"
+WORKER_INDEX: Final = "bentoml.worker.index"
+
+# Span, metric and log attributes of the conventions.
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+HTTP_REQUEST_METHOD_ORIGINAL: Final = "http.request.method_original"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_ROUTE: Final = "http.route"
+HTTP_REQUEST_BODY_SIZE: Final = "http.request.body.size"
+HTTP_RESPONSE_BODY_SIZE: Final = "http.response.body.size"
+HTTP_REQUEST_CONTENT_TYPE: Final = "http.request.header.content-type"
+HTTP_RESPONSE_CONTENT_TYPE: Final = "http.response.header.content-type"
+URL_PATH: Final = "url.path"
+URL_QUERY: Final = "url.query"
+URL_SCHEME: Final = "url.scheme"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+CLIENT_ADDRESS: Final = "client.address"
+CLIENT_PORT: Final = "client.port"
+NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
+USER_AGENT_ORIGINAL: Final = "user_agent.original"
+ERROR_TYPE: Final = "error.type"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+CODE_FILE_PATH: Final = "code.file.path"
+CODE_FUNCTION_NAME: Final = "code.function.name"
+CODE_LINE_NUMBER: Final = "code.line.number"
+THREAD_NAME: Final = "thread.name"
+
+# This project's.
+API_NAME: Final = "bentoml.api.name"
+API_STAGE: Final = "bentoml.api.stage"
+ML_SIGNAL: Final = "ml.signal"
+ML_FEATURE_NAME: Final = "ml.feature.name"
+ML_MODEL_NAME: Final = "ml.model.name"
+ML_MODEL_VERSION: Final = "ml.model.version"
+ML_REFERENCE_ID: Final = "ml.reference.id"
+TELEMETRY_SIGNAL: Final = "signal"
+REASON: Final = "reason"
+
+# Values.
+ERROR_TYPE_CLIENT_DISCONNECT: Final = "client_disconnect"
+"""`error.type` of a request whose client was gone before the response was complete."""
+
+STAGE_DECODE: Final = "decode"
+STAGE_QUEUE: Final = "queue"
+STAGE_PREDICT: Final = "predict"
+STAGE_ENCODE: Final = "encode"
+
+SIGNAL_INPUT: Final = "input"
+SIGNAL_FEATURE: Final = "feature"
+SIGNAL_PREDICTION: Final = "prediction"
+SIGNAL_LABEL: Final = "label"
+
+LOGGER_ACCESS: Final = "bentoml.access"
+
+# The duration buckets that the HTTP conventions advise, seconds.
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+# Stages of a model server begin well under a millisecond.
+_STAGE_SECONDS: Final = (
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+_BYTES: Final = (0.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0)
+
+_HTTP: Final = (HTTP_REQUEST_METHOD, URL_SCHEME, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, ERROR_TYPE)
+_FEATURE: Final = (ML_SIGNAL, ML_FEATURE_NAME, ML_MODEL_NAME, API_NAME, ML_REFERENCE_ID)
+
+REQUEST_DURATION: Final = Metric(
+    "http.server.request.duration", Kind.HISTOGRAM, "s",
+    "Duration of HTTP server requests.", _HTTP, _SECONDS,
+)  # fmt: skip
+ACTIVE_REQUESTS: Final = Metric(
+    "http.server.active_requests", Kind.UP_DOWN_COUNTER, "{request}",
+    "Number of HTTP server requests in flight.", (HTTP_REQUEST_METHOD, URL_SCHEME),
+)  # fmt: skip
+REQUEST_BODY_SIZE: Final = Metric(
+    "http.server.request.body.size", Kind.HISTOGRAM, "By",
+    "Size of HTTP server request bodies.", _HTTP, _BYTES,
+)  # fmt: skip
+RESPONSE_BODY_SIZE: Final = Metric(
+    "http.server.response.body.size", Kind.HISTOGRAM, "By",
+    "Size of HTTP server response bodies.", _HTTP, _BYTES,
+)  # fmt: skip
+STAGE_DURATION: Final = Metric(
+    "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
+    "Duration of the stages of an API call: decode, queue (wait for a thread), predict, encode.",
+    (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+FEATURE_VALUE: Final = Metric(
+    "ml.feature.value", Kind.HISTOGRAM, "1",
+    "Distribution of a numeric feature's values: explicit buckets from the reference, exponential without one.",
+    _FEATURE,
+)  # fmt: skip
+FEATURE_MISSING: Final = Metric(
+    "ml.feature.missing", Kind.COUNTER, "{value}", "Values that were null or NaN.", _FEATURE,
+)  # fmt: skip
+FEATURE_INVALID: Final = Metric(
+    "ml.feature.invalid", Kind.COUNTER, "{value}",
+    "Values that could not be counted: infinite, of a type that is not a number, or of the wrong number of columns.",
+    (*_FEATURE, REASON),
+)  # fmt: skip
+DROPPED: Final = Metric(
+    "bento_observe.dropped", Kind.COUNTER, "{item}",
+    "Telemetry given up by this process: spans, log records, metric points, feature rows.",
+    (TELEMETRY_SIGNAL, REASON),
+)  # fmt: skip
+ERRORS: Final = Metric(
+    "bento_observe.errors", Kind.COUNTER, "{error}",
+    "Errors inside bento_observe that were kept away from the request.", (REASON,),
+)  # fmt: skip
+EXPORTED: Final = Metric(
+    "bento_observe.exported", Kind.COUNTER, "{item}",
+    "Telemetry accepted by the OTLP endpoint.", (TELEMETRY_SIGNAL,),
+)  # fmt: skip
+PENDING: Final = Metric(
+    "bento_observe.pending", Kind.GAUGE, "By",
+    "Encoded telemetry waiting to be sent.", (TELEMETRY_SIGNAL,),
+)  # fmt: skip
+
+METRICS: Final = (
+    REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
+    FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, DROPPED, ERRORS, EXPORTED, PENDING,
+)  # fmt: skip
