@@ -1,0 +1,25 @@
+"""What can go wrong with the embedded receiver and is told to a person in one line."""
+
+from __future__ import annotations
+
+__all__ = ["DatabaseError", "DevError", "MissingExtraError", "PortTakenError", "QueryError"]
+
+
+class DevError(Exception):
+    """Base of the errors below; the message is one line that ends with the remedy."""
+
+
+class MissingExtraError(DevError, ImportError):
+    """DuckDB is not installed."""
+
+
+class PortTakenError(DevError, OSError):
+    """Another process listens on a port that was asked for."""
+
+
+class DatabaseError(DevError):
+    """The DuckDB file can't be opened: in use, not a DuckDB file, or of another layout."""
+
+
+class QueryError(DevError, ValueError):
+    """A query was refused (it writes, or leaves the database) or DuckDB could not run it."""
