@@ -1,0 +1,9 @@
+"""The real servers (Collector, Jaeger, Prometheus, Elasticsearch) on this machine, without Docker."""
+
+from __future__ import annotations
+
+from bento_observe.stack._errors import StackError
+from bento_observe.stack._stack import Running, ServerStatus, Stack, missing_tools
+from bento_observe.stack._tools import MissingTool
+
+__all__ = ["MissingTool", "Running", "ServerStatus", "Stack", "StackError", "missing_tools"]

@@ -1,0 +1,48 @@
+"""Plain requests to servers on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import urllib3
+
+_POOL = urllib3.PoolManager(retries=False)
+_TIMEOUT_S = 30.0
+
+
+def status(url: str, timeout: float = 2.0) -> int:
+    """The HTTP status of a GET; 0 if nobody answers in time."""
+    try:
+        return _POOL.request("GET", url, timeout=timeout).status
+    except urllib3.exceptions.HTTPError:
+        return 0
+
+
+def get_json(url: str, fields: Mapping[str, str] | None = None, timeout: float = _TIMEOUT_S) -> Any:
+    """GET a JSON document.
+
+    Raises:
+        OSError: if nobody answers, or answers with an error or with something else than JSON.
+    """
+    return _json("GET", url, fields=dict(fields or {}), timeout=timeout)
+
+
+def send_json(method: str, url: str, body: object, timeout: float = _TIMEOUT_S) -> Any:
+    """Send a JSON document and return the one in the answer; the errors are those of `get_json`."""
+    return _json(method, url, json=body, timeout=timeout)
+
+
+def _json(method: str, url: str, **request: Any) -> Any:
+    try:
+        response = _POOL.request(method, url, **request)
+    except urllib3.exceptions.HTTPError as error:
+        raise OSError(f"{method} {url}: {error}") from error
+    text = response.data.decode(errors="replace")
+    if response.status >= 400:
+        raise OSError(f"{method} {url}: {response.status} {text[:500]}")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise OSError(f"{method} {url}: not JSON: {text[:200]}") from error
