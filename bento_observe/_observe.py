@@ -1,0 +1,96 @@
+"""The decorator. It decides nothing and starts nothing: the module is imported by the supervisor and by every worker,
+for services that the process at hand may not serve."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from _bentoml_sdk import Service
+from bentoml._internal.context import server_context
+
+from bento_observe import settings
+
+__all__ = ["Options", "observe"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("bento_observe")
+
+_OPTIONS = "__bento_observe_options__"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of `observe`."""
+
+    reference: Any = None
+
+
+class _Observed:
+    """Mixed into the class of a service: its application is an observed one. Has no state, so any service takes it."""
+
+    __slots__ = ()
+
+    def to_asgi(self: Any, is_main: bool = True) -> Any:
+        """The observed application; BentoML's own where observing cannot be set up."""
+        from bento_observe.service import serve_observed
+
+        self.inject_config()
+        app = serve_observed(self, vars(self.inner)[_OPTIONS], is_main)
+        return super().to_asgi(is_main=is_main) if app is None else app
+
+
+@overload
+def observe(service: Service[T], /) -> Service[T]: ...
+
+
+@overload
+def observe(*, reference: Any = None) -> Callable[[Service[T]], Service[T]]: ...
+
+
+def observe(service: Any = None, /, *, reference: Any = None) -> Any:
+    """Send traces, metrics, logs and feature statistics of a BentoML service over OTLP.
+
+    Use it above `@bentoml.service`, bare or with arguments, or as a function on a service object. Where telemetry goes
+    is told by the standard `OTEL_*` variables (default: gRPC to localhost:4317); with `OTEL_SDK_DISABLED=true` the
+    service is returned untouched.
+
+    Args:
+        service: what `@bentoml.service` returned.
+        reference: statistics of the training data; an object with `id: str` and `edges`, a mapping from feature name
+            to ascending bucket edges. Without one the feature histograms have exponential buckets.
+
+    Returns:
+        The same service object.
+
+    Raises:
+        TypeError: if `service` is not a BentoML service, or is observed already.
+    """
+    options = Options(reference=reference)
+    if service is None:
+        return lambda decorated: _observe(decorated, options)
+    return _observe(service, options)
+
+
+def _observe(service: Any, options: Options) -> Any:
+    if isinstance(service, _Observed):
+        raise TypeError(f"observe: {service.name} is observed already; apply it once")
+    if isinstance(service, type):
+        raise TypeError(
+            f"observe: {service.__name__} is a class, not yet a BentoML service; "
+            "put @observe above @bentoml.service, not under it"
+        )
+    if not isinstance(service, Service):
+        raise TypeError(f"observe: {service!r} is not a BentoML service; apply it to what @bentoml.service returned")
+    if settings.disabled():
+        return service
+    if server_context.worker_index is None:  # the supervisor: told once, not by every worker
+        for problem in settings.from_environment().problems:
+            logger.error("bento_observe: %s", problem)
+    setattr(service.inner, _OPTIONS, options)
+    kind = type(service)
+    service.__class__ = type(f"Observed{kind.__name__}", (_Observed, kind), {"__slots__": ()})
+    return service

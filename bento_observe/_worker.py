@@ -1,0 +1,144 @@
+"""Puts the parts together for one service in one worker process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from bentoml._internal.container import BentoMLContainer
+from bentoml._internal.context import server_context, trace_context
+from bentoml._internal.utils.uri import join_paths
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import set_span_in_context
+
+from bento_observe import semconv, settings
+from bento_observe._observe import Options
+from bento_observe._recording import FeatureRecording
+from bento_observe.asgi import Observation
+from bento_observe.calls import instrument
+from bento_observe.request import (
+    AccessLog,
+    AccessLogOptions,
+    RequestMetrics,
+    RequestSource,
+    RequestSpan,
+    SpanEncoder,
+)
+from bento_observe.telemetry import Identity, Telemetry
+
+__all__ = ["attach_log_handler", "observe_worker"]
+
+_TASK_ROUTES = ("submit", "status", "get", "retry", "cancel")
+
+
+def observe_worker(service: Any, options: Options) -> Observation:
+    """Start telemetry for `service` in this process and wrap its APIs; before its application is made."""
+    config = settings.from_environment()
+    identity = Identity(
+        service_name=server_context.service_name or service.name,
+        bento_name=server_context.bento_name or service.name,
+        bento_version="" if server_context.bento_version == "not available" else server_context.bento_version,
+        worker_index=server_context.worker_index,
+    )
+    telemetry = Telemetry(config, identity)
+    model = _model(service)
+    metrics = RequestMetrics(config.exemplar_filter)
+    source = RequestSource(
+        SpanEncoder(model),
+        metrics,
+        AccessLog(_access_log_options(service), _in_context),
+        telemetry.queues.get("traces"),
+        telemetry.queues.get("logs"),
+        telemetry.health,
+    )
+    telemetry.add(source, source.collect)
+    recording = FeatureRecording(options.reference, model, telemetry.health)
+    for observed in service.all_services().values():
+        for method in observed.apis.values():
+            instrument(method, recording.recorder, telemetry.health)
+    telemetry.add(recording, recording.collect)
+    telemetry.start()
+    BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
+    # BentoML sets the name where it makes its own provider, for its log lines.
+    trace_context.service_name = str(telemetry.resource.attributes[semconv.SERVICE_NAME])
+    attach_log_handler(telemetry)
+    return Observation(telemetry, source, metrics, _routes(service), _quiet_paths(service), _exclusion())
+
+
+def attach_log_handler(telemetry: Telemetry) -> None:
+    """Send what the root logger and BentoML's get, now and, should logging be configured anew, again.
+
+    The root logger lets `BENTO_OBSERVE_LOG_LEVEL` through from here on, while its other handlers, the console's among
+    them, go on showing what they showed.
+    """
+    handler = telemetry.log_handler
+    if handler is None:
+        return
+    root = logging.getLogger()
+    if handler not in root.handlers:
+        for other in root.handlers:
+            if other.level < root.level:
+                other.setLevel(root.level)
+        root.setLevel(min(root.level, handler.level))
+        root.addHandler(handler)
+    bentoml = logging.getLogger("bentoml")
+    if not bentoml.propagate and handler not in bentoml.handlers:
+        bentoml.addHandler(handler)
+
+
+def _model(service: Any) -> dict[str, str]:
+    """Name and version of the service's model, where it has just one from the model store."""
+    tags = [tag for tag in (getattr(model, "tag", None) for model in service.models) if tag is not None]
+    if len(tags) != 1:
+        return {}
+    found = {semconv.ML_MODEL_NAME: tags[0].name}
+    if tags[0].version:
+        found[semconv.ML_MODEL_VERSION] = tags[0].version
+    return found
+
+
+def _access_log_options(service: Any) -> AccessLogOptions:
+    access = BentoMLContainer.api_server_config.logging.access
+    endpoints = service.config.get("endpoints", {})
+    skipped = [*access.skip_paths.get(), endpoints.get("livez", "/health")]
+    if endpoints.get("readyz"):
+        skipped.append(endpoints["readyz"])
+    return AccessLogOptions(
+        enabled=access.enabled.get(),
+        request_length=access.request_content_length.get(),
+        request_type=access.request_content_type.get(),
+        response_length=access.response_content_length.get(),
+        response_type=access.response_content_type.get(),
+        skip_paths=tuple(skipped),
+    )
+
+
+def _in_context(request: RequestSpan, run: Callable[[], None]) -> None:
+    token = attach(set_span_in_context(request))
+    trace_context.request_id = int.from_bytes(request.span_id, "big")
+    try:
+        run()
+    finally:
+        detach(token)
+
+
+def _routes(service: Any) -> frozenset[str]:
+    found = set()
+    for method in service.apis.values():
+        path = join_paths(service.path_prefix, method.route)
+        found.add(path)
+        if method.is_task:
+            found.update(f"{path}/{route}" for route in _TASK_ROUTES)
+    return frozenset(found)
+
+
+def _quiet_paths(service: Any) -> frozenset[str]:
+    system = (join_paths(service.path_prefix, path) for path in ("/livez", "/healthz", "/readyz", "/metrics"))
+    return frozenset({*system, *service.config.get("endpoints", {}).values()})
+
+
+def _exclusion() -> Callable[[str], bool]:
+    """What BentoML's `tracing.excluded_urls` leaves out."""
+    excluded = BentoMLContainer.tracing_excluded_urls.get()
+    return excluded.url_disabled if excluded._regex is not None else lambda url: False

@@ -1,0 +1,222 @@
+"""The ASGI middleware: begins and ends a request, and shuts telemetry down with the server.
+
+It stands in for two of BentoML's own, its OpenTelemetry and its access log middleware. Web sockets, which are rare and
+long, still go through those two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from bentoml._internal.context import trace_context
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import set_span_in_context
+from starlette.routing import Mount
+
+from bento_observe._propagation import ContextReader
+from bento_observe.request import RequestMetrics, RequestSource, RequestSpan, current_request, error_type_of
+from bento_observe.telemetry import Telemetry, random_bytes
+
+__all__ = ["Observation", "ObserveMiddleware"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+_SERVER, _INTERNAL = 2, 1  # SpanKind in OTLP
+_KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-type"))
+_DISCONNECT = "client_disconnect"
+
+
+class Observation:
+    """What the middleware needs to know of the service: made once per worker.
+
+    `routes` are the paths of the APIs; `quiet_paths` (health, metrics) are served unobserved; `excluded` says of a URL
+    whether the user's configuration leaves it out of tracing.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        source: RequestSource,
+        metrics: RequestMetrics,
+        routes: frozenset[str],
+        quiet_paths: frozenset[str],
+        excluded: Callable[[str], bool],
+    ) -> None:
+        self.telemetry = telemetry
+        self.source = source
+        self.active = metrics.active
+        self.routes = routes
+        self.quiet_paths = quiet_paths
+        self.excluded = excluded
+        self.reader = ContextReader()
+        self.kept_headers = _KEPT_HEADERS | self.reader.headers
+        self.trace_header = telemetry.settings.trace_header.encode()
+
+
+class ObserveMiddleware:
+    """Outermost middleware of an observed service."""
+
+    def __init__(
+        self, app: App, observation: Observation, wrap_websocket: Callable[[App], App], on_startup: Callable[[], None]
+    ) -> None:
+        self._app = app
+        self._websocket_app = wrap_websocket(app)
+        self._on_startup = on_startup
+        self._o = observation
+        self._health = observation.telemetry.health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            if scope["path"] in self._o.quiet_paths:
+                await self._app(scope, receive, send)
+            else:
+                await self._http(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self._websocket_app(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def observed_send(message: Message) -> None:
+            kind = message["type"]
+            if kind == "lifespan.startup.complete":
+                self._on_startup()
+            elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
+                # The last moment of this process: uvicorn raises SIGTERM again right after, and nothing runs at exit.
+                await asyncio.get_running_loop().run_in_executor(None, self._shutdown)
+            await send(message)
+
+        await self._app(scope, receive, observed_send)
+
+    def _shutdown(self) -> None:
+        try:
+            self._o.telemetry.shutdown()
+        except Exception:  # noqa: BLE001 - the server stops whatever we do
+            self._health.error("shutdown")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request, context = self._begin(scope)
+        except Exception:  # noqa: BLE001 - an unobserved request is still a request
+            self._health.error("begin")
+            await self._app(scope, receive, send)
+            return
+        header = self._o.trace_header
+        sized = request.request_size > 0 or b"content-length" in request.headers
+
+        async def observed_receive() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                if not sized:
+                    request.request_size += len(message.get("body", b""))
+            elif message["type"] == "http.disconnect" and not request.end_ns:
+                request.error_type = request.error_type or _DISCONNECT
+            return message
+
+        async def observed_send(message: Message) -> None:
+            kind = message["type"]
+            if kind == "http.response.start":
+                request.status = message["status"]
+                headers = request.response_headers = message.get("headers") or ()
+                if header:
+                    message = {**message, "headers": [*headers, (header, request.trace_id.hex().encode())]}
+            elif kind == "http.response.body":
+                request.response_size += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    request.end_ns = time.perf_counter_ns()
+            await send(message)
+
+        outer = current_request.set(request)
+        token = attach(set_span_in_context(request, context))
+        try:
+            await self._app(scope, observed_receive, observed_send)
+        except BaseException as error:
+            self._failed(request, error)
+            raise
+        finally:
+            detach(token)
+            current_request.reset(outer)
+            self._finish(request, scope)
+
+    def _begin(self, scope: Scope) -> tuple[RequestSpan, Context]:
+        request = RequestSpan()
+        kept = self._o.kept_headers
+        headers = request.headers = {name: value for name, value in scope["headers"] if name in kept}
+        method = scope["method"]
+        request.method = method if method in _METHODS else "_OTHER"
+        path = request.path = scope["path"]
+        request.query = scope["query_string"]
+        scheme = request.scheme = scope["scheme"]
+        request.http_version = scope["http_version"]
+        request.client = scope.get("client")
+        request.route = path if path in self._o.routes else ""
+        length = headers.get(b"content-length")
+        if length is not None and length.isdigit():
+            request.request_size = int(length)
+        outer = current_request.get()
+        if outer is not None and not outer.ended:
+            request.kind = _INTERNAL  # the service calls itself, through its own application
+        else:
+            request.kind = _SERVER
+        caller = self._o.reader.read(headers)
+        request.trace_state = caller.trace_state
+        if caller.trace_id:
+            request.trace_id, request.parent_id, request.remote_parent = caller.trace_id, caller.span_id, True
+        else:
+            request.trace_id, request.parent_id = random_bytes() + random_bytes(), b""
+            request.remote_parent = False
+        request.span_id = random_bytes()
+        request.sampled = self._o.telemetry.sampled(request.trace_id, caller.sampled)
+        if request.sampled and self._o.excluded(f"{scheme}://{headers.get(b'host', b'').decode('latin-1')}{path}"):
+            request.sampled = False
+        trace_context.request_id = int.from_bytes(request.span_id, "big")
+        key = (request.method, scheme)
+        self._o.active[key] = self._o.active.get(key, 0) + 1
+        return request, caller.context
+
+    def _failed(self, request: RequestSpan, error: BaseException) -> None:
+        try:
+            request.error_type = error_type_of(error)
+            request.record_exception(error)
+            if not request.status:
+                request.status = 500  # what the server answers for an application that raises
+        except Exception:  # noqa: BLE001 - the user's exception goes on, ours does not
+            self._health.error("failed")
+
+    def _finish(self, request: RequestSpan, scope: Scope) -> None:
+        try:
+            self._o.active[(request.method, request.scheme)] -= 1
+            if not request.route:
+                request.route = _route(scope)
+            if request.status >= 400 and not request.error_type:
+                request.error_type = _stage_error(request) or str(request.status)
+            request.close(time.perf_counter_ns())
+            self._o.source.add(request)
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error("finish")
+
+
+def _stage_error(request: RequestSpan) -> str:
+    """The exception that a stage ended with, which BentoML has turned into the response."""
+    for stage in reversed(request.stages):
+        if stage.error_type:
+            return stage.error_type
+    return ""
+
+
+def _route(scope: Scope) -> str:
+    """The template that Starlette matched, in full; empty where none did."""
+    route = scope.get("route")
+    path: str = getattr(route, "path", "")
+    if isinstance(route, Mount):
+        return f"{path}/{{path}}"
+    return scope.get("root_path", "") + path if path else ""

@@ -1,0 +1,278 @@
+"""The three stages of an API call, timed where BentoML offers a seam: decode, predict, encode.
+
+`APIMethod.input_spec`, `.func` and `.output_spec` may be replaced. Each replacement is made once, when the worker
+starts, for what that one API is (async or not, streaming or not), and calls the original.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, Protocol
+
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import set_span_in_context
+
+from bento_observe import semconv
+from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.telemetry import Health
+
+__all__ = ["CallRecorder", "instrument", "predict_stage"]
+
+_now = time.perf_counter_ns
+_ORIGINAL = "__bento_observe_original__"
+
+
+class CallRecorder(Protocol):
+    """Counts the features of one API. Neither method may raise or block."""
+
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The decoded arguments of a call, without the service instance."""
+
+    def output(self, value: Any) -> None:
+        """What the call returned, or one item of what it yielded."""
+
+
+def instrument(method: Any, recorder_of: Callable[[Any], CallRecorder], health: Health) -> None:
+    """Replace the seams of `method`, a BentoML `APIMethod`, by observed ones. Doing so again replaces the former.
+
+    `recorder_of(method)` is asked for the recorder while the method is still BentoML's own.
+    """
+    for attribute in ("input_spec", "func", "output_spec"):
+        current = getattr(method, attribute)
+        original = current.__dict__.get(_ORIGINAL)
+        if original is not None:
+            setattr(method, attribute, original)
+    name, func, recorder = method.name, method.func, recorder_of(method)
+    method.input_spec = _decode_spec(method.input_spec, name, health)
+    method.output_spec = _encode_spec(method.output_spec, name, health)
+    observed = _WRAPPERS[_kind(method)](func, name, recorder, health)
+    functools.update_wrapper(observed, func)
+    # BentoML asks for the signature on every request; given here, it need not be worked out each time.
+    observed.__dict__.update({"__signature__": inspect.signature(func), _ORIGINAL: func})
+    method.func = observed
+
+
+def predict_stage(api: str, health: Health) -> StageSpan | None:
+    """Begin the predict stage of the request at hand; None where there is no request, or it is over."""
+    try:
+        request = current_request.get()
+        if request is None or request.ended:
+            return None
+        began = _now()
+        outer = next((stage for stage in reversed(request.stages) if not stage.ended), None)
+        if outer is None and request.stages:
+            request.queue_ns = began - request.stages[-1].end_ns
+        return request.stage(api, semconv.STAGE_PREDICT, began, outer)
+    except Exception:  # noqa: BLE001 - an unobserved call is still a call
+        health.error("predict")
+        return None
+
+
+def _close(stage: StageSpan | None, health: Health, error: BaseException | None = None) -> None:
+    if stage is not None:
+        try:
+            stage.close(_now(), error)
+        except Exception:  # noqa: BLE001 - as above
+            health.error("close")
+
+
+def _kind(method: Any) -> str:
+    if method.batchable:
+        return "batch_async" if inspect.iscoroutinefunction(method.func) else "batch"
+    if inspect.iscoroutinefunction(method.func):
+        return "async"
+    if inspect.isasyncgenfunction(method.func):
+        return "async_generator"
+    return "generator" if inspect.isgeneratorfunction(method.func) else "sync"
+
+
+def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
+    def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
+        stage = predict_stage(api, health)
+        recorder.inputs(args, kwargs)
+        if stage is None:
+            output = func(self, *args, **kwargs)
+        else:
+            token = attach(set_span_in_context(stage))
+            try:
+                output = func(self, *args, **kwargs)
+            except BaseException as error:
+                _close(stage, health, error)
+                raise
+            finally:
+                detach(token)
+                _close(stage, health)
+        recorder.output(output)
+        return output
+
+    return predict
+
+
+def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
+    async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
+        stage = predict_stage(api, health)
+        recorder.inputs(args, kwargs)
+        if stage is None:
+            output = await func(self, *args, **kwargs)
+        else:
+            token = attach(set_span_in_context(stage))
+            try:
+                output = await func(self, *args, **kwargs)
+            except BaseException as error:
+                _close(stage, health, error)
+                raise
+            finally:
+                detach(token)
+                _close(stage, health)
+        recorder.output(output)
+        return output
+
+    return predict
+
+
+def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
+    def predict(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+        stage = predict_stage(api, health)
+        recorder.inputs(args, kwargs)
+        items = func(self, *args, **kwargs)
+        try:
+            while True:
+                # Each item may be made in another thread's context: the span is current for one item at a time.
+                token = attach(set_span_in_context(stage)) if stage is not None else None
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+                finally:
+                    if token is not None:
+                        detach(token)
+                yield item
+        except BaseException as error:
+            _close(stage, health, None if isinstance(error, GeneratorExit) else error)
+            raise
+        finally:
+            _close(stage, health)
+            items.close()
+
+    return predict
+
+
+def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
+    async def predict(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        stage = predict_stage(api, health)
+        recorder.inputs(args, kwargs)
+        items = func(self, *args, **kwargs)
+        try:
+            while True:
+                token = attach(set_span_in_context(stage)) if stage is not None else None
+                try:
+                    item = await anext(items)
+                except StopAsyncIteration:
+                    return
+                finally:
+                    if token is not None:
+                        detach(token)
+                yield item
+        except BaseException as error:
+            _close(stage, health, None if isinstance(error, GeneratorExit) else error)
+            raise
+        finally:
+            _close(stage, health)
+            await items.aclose()
+
+    return predict
+
+
+def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
+    """A batch runs in the context of the first request that BentoML ever batched, long over: it gets a clean one."""
+    del api, health
+
+    def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
+        token, outer = attach(Context()), current_request.set(None)
+        try:
+            recorder.inputs(args, kwargs)
+            output = func(self, *args, **kwargs)
+            recorder.output(output)
+            return output
+        finally:
+            current_request.reset(outer)
+            detach(token)
+
+    return predict
+
+
+def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
+    del api, health
+
+    async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
+        token, outer = attach(Context()), current_request.set(None)
+        try:
+            recorder.inputs(args, kwargs)
+            output = await func(self, *args, **kwargs)
+            recorder.output(output)
+            return output
+        finally:
+            current_request.reset(outer)
+            detach(token)
+
+    return predict
+
+
+_WRAPPERS = {
+    "sync": _sync,
+    "async": _async,
+    "generator": _generator,
+    "async_generator": _async_generator,
+    "batch": _batch,
+    "batch_async": _batch_async,
+}
+
+
+def _begin(stage: str, api: str, health: Health) -> tuple[RequestSpan, StageSpan] | tuple[None, None]:
+    try:
+        request = current_request.get()
+        if request is None or request.ended:
+            return None, None
+        return request, request.stage(api, stage, _now())
+    except Exception:  # noqa: BLE001 - an unobserved stage is still a stage
+        health.error(stage)
+        return None, None
+
+
+def _decode_spec(spec: Any, api: str, health: Health) -> Any:
+    async def from_http_request(cls: Any, request: Any, serde: Any) -> Any:
+        _, stage = _begin(semconv.STAGE_DECODE, api, health)
+        try:
+            decoded = await spec.from_http_request(request, serde)
+        except BaseException as error:
+            _close(stage, health, error)
+            raise
+        _close(stage, health)
+        return decoded
+
+    return _subclass(spec, from_http_request=classmethod(from_http_request))
+
+
+def _encode_spec(spec: Any, api: str, health: Health) -> Any:
+    async def to_http_response(cls: Any, obj: Any, serde: Any) -> Any:
+        if inspect.isgenerator(obj) or inspect.isasyncgen(obj):
+            return await spec.to_http_response(obj, serde)
+        _, stage = _begin(semconv.STAGE_ENCODE, api, health)
+        try:
+            response = await spec.to_http_response(obj, serde)
+        except BaseException as error:
+            _close(stage, health, error)
+            raise
+        _close(stage, health)
+        return response
+
+    return _subclass(spec, to_http_response=classmethod(to_http_response))
+
+
+def _subclass(spec: Any, **overrides: Any) -> Any:
+    """`spec` with some methods replaced, under its own name: pydantic shows the name to clients."""
+    namespace = {"__module__": spec.__module__, "__qualname__": spec.__qualname__, _ORIGINAL: spec, **overrides}
+    return type(spec)(spec.__name__, (spec,), namespace)

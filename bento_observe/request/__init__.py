@@ -1,0 +1,21 @@
+"""One HTTP request: the spans it is while it runs, and what is sent about it afterwards."""
+
+from __future__ import annotations
+
+from bento_observe.request._access_log import AccessLog, AccessLogOptions
+from bento_observe.request._metrics import RequestMetrics
+from bento_observe.request._source import RequestSource
+from bento_observe.request._span import RequestSpan, StageSpan, current_request, error_type_of
+from bento_observe.request._traces import SpanEncoder
+
+__all__ = [
+    "AccessLog",
+    "AccessLogOptions",
+    "RequestMetrics",
+    "RequestSource",
+    "RequestSpan",
+    "SpanEncoder",
+    "StageSpan",
+    "current_request",
+    "error_type_of",
+]

@@ -1,0 +1,96 @@
+"""Finished requests as metrics: the HTTP conventions' histograms and the durations of the stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_CUMULATIVE,
+    Metric,
+    NumberDataPoint,
+    Sum,
+)
+
+from bento_observe import semconv
+from bento_observe.request._span import RequestSpan
+from bento_observe.telemetry import ExplicitHistogram, wire
+
+__all__ = ["RequestMetrics"]
+
+
+class RequestMetrics:
+    """Counts requests as they are encoded. Everything here runs in the encoder thread, but for `active`.
+
+    `active` is written by the event loop alone: (method, scheme) -> requests in flight.
+    """
+
+    def __init__(self, exemplar_filter: str) -> None:
+        self.active: dict[tuple[str, str], int] = {}
+        self._exemplars = exemplar_filter
+        self._start_ns = time.time_ns()
+        self._duration = ExplicitHistogram(semconv.REQUEST_DURATION, _http_attributes)
+        self._request_size = ExplicitHistogram(semconv.REQUEST_BODY_SIZE, _http_attributes)
+        self._response_size = ExplicitHistogram(semconv.RESPONSE_BODY_SIZE, _http_attributes)
+        self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
+
+    def count(self, request: RequestSpan) -> None:
+        """Add one finished request."""
+        exemplar = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
+        trace_id = request.trace_id if exemplar else None
+        span_id = request.span_id
+        when, start = request.start_unix_ns, self._start_ns
+        key = (request.method, request.scheme, request.status, request.route, request.error_type)
+        seconds = (request.end_ns - request.start_ns) / 1e9
+        self._duration.series(key, start).record(seconds, when, trace_id, span_id)
+        self._request_size.series(key, start).record(request.request_size, when, trace_id, span_id)
+        self._response_size.series(key, start).record(request.response_size, when, trace_id, span_id)
+        for stage in request.stages:
+            series = self._stages.series((stage.api, stage.stage, stage.error_type), start)
+            series.record((stage.end_ns - stage.start_ns) / 1e9, when, trace_id, stage.span_id)
+            if request.queue_ns >= 0 and stage.stage == semconv.STAGE_PREDICT:
+                queue = self._stages.series((stage.api, semconv.STAGE_QUEUE, ""), start)
+                queue.record(request.queue_ns / 1e9, when, trace_id, span_id)
+
+    def collect(self, now_ns: int, delta: bool) -> list[Metric]:
+        """All families as OTLP has them."""
+        families = (self._duration, self._request_size, self._response_size, self._stages)
+        found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        if self.active:
+            found.append(self._active(now_ns))
+        return found
+
+    def _active(self, now_ns: int) -> Metric:
+        points = [
+            NumberDataPoint(
+                attributes=wire.key_values({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}),
+                start_time_unix_nano=self._start_ns,
+                time_unix_nano=now_ns,
+                as_int=count,
+            )
+            for (method, scheme), count in list(self.active.items())
+        ]
+        metric = semconv.ACTIVE_REQUESTS
+        return Metric(
+            name=metric.name,
+            unit=metric.unit,
+            description=metric.description,
+            sum=Sum(data_points=points, aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE, is_monotonic=False),
+        )
+
+
+def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:
+    method, scheme, status, route, error_type = key
+    return {
+        semconv.HTTP_REQUEST_METHOD: method,
+        semconv.URL_SCHEME: scheme,
+        semconv.HTTP_RESPONSE_STATUS_CODE: status or None,
+        semconv.HTTP_ROUTE: route or None,
+        semconv.ERROR_TYPE: error_type or None,
+    }
+
+
+def _stage_attributes(key: tuple[str, str, str]) -> Mapping[str, Any]:
+    api, stage, error_type = key
+    return {semconv.API_NAME: api, semconv.API_STAGE: stage, semconv.ERROR_TYPE: error_type or None}

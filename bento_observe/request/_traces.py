@@ -1,0 +1,186 @@
+"""A finished request as OTLP spans.
+
+The layout of one span: the ids, the parts that are the same for every such span (prepared once), the
+two times, what is this request's own. Field numbers: opentelemetry/proto/trace/v1/trace.proto.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Status as StatusMessage
+from opentelemetry.trace import Link, StatusCode
+
+from bento_observe import semconv
+from bento_observe._version import __version__
+from bento_observe.request._span import Additions, RequestSpan, StageSpan
+from bento_observe.telemetry import wire
+
+__all__ = ["SpanEncoder"]
+
+_ATTRIBUTE = b"\x4a"  # Span.attributes = 9
+_EVENT, _LINK = b"\x5a", b"\x6a"  # Span.events = 11, Span.links = 13
+_SPAN = b"\x12"  # ScopeSpans.spans = 2
+# trace_id = 1, span_id = 2, then parent_span_id = 4; start = 7 and end = 8 (fixed64), flags = 16 (fixed32)
+_IDS = struct.Struct("<2s16s2s8s")
+_TIMES = struct.Struct("<sQsQ2sI")
+_PARENT = b"\x22\x08"
+_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
+_KIND = {kind: b"\x30" + wire.varint(kind) for kind in range(6)}
+
+_CLIENT_ADDRESS = wire.attribute_key(_ATTRIBUTE, semconv.CLIENT_ADDRESS)
+_CLIENT_PORT = wire.attribute_key(_ATTRIBUTE, semconv.CLIENT_PORT)
+_URL_PATH = wire.attribute_key(_ATTRIBUTE, semconv.URL_PATH)
+_URL_QUERY = wire.attribute_key(_ATTRIBUTE, semconv.URL_QUERY)
+_REQUEST_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_REQUEST_BODY_SIZE)
+_RESPONSE_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_RESPONSE_BODY_SIZE)
+
+_MAX_CONSTANTS = 1024
+
+
+class SpanEncoder:
+    """Turns requests into serialised spans; remembers what is constant, at most 1,024 combinations."""
+
+    def __init__(self, stage_attributes: Mapping[str, Any]) -> None:
+        """`stage_attributes`: what every stage's span carries besides the name of its API."""
+        self._stage_attributes = stage_attributes
+        self._servers: dict[tuple[Any, ...], bytes] = {}
+        self._stages: dict[tuple[str, str, str], bytes] = {}
+
+    def encode(self, request: RequestSpan) -> list[bytes]:
+        """Span fields of the request and its stages."""
+        parts = [wire.message(_SPAN, self._server(request))]
+        parts.extend(wire.message(_SPAN, self._stage(request, stage)) for stage in request.stages)
+        return parts
+
+    def _stage(self, request: RequestSpan, stage: StageSpan) -> bytes:
+        key = (stage.api, stage.stage, stage.error_type)
+        constant = self._stages.get(key)
+        if constant is None:
+            constant = self._stages[key] = self._stage_constant(*key)
+        flags = _HAS_IS_REMOTE | int(stage.sampled)
+        start, end = request.unix_ns(stage.start_ns), request.unix_ns(stage.end_ns)
+        head = _IDS.pack(b"\x0a\x10", stage.trace_id, b"\x12\x08", stage.span_id)
+        times = _TIMES.pack(b"\x39", start, b"\x41", end, b"\x85\x01", flags)
+        body = head + _PARENT + stage.parent_id + constant + times
+        return body if stage.additions is None else body + _added(stage.additions, stage.stage)
+
+    def _stage_constant(self, api: str, stage: str, error_type: str) -> bytes:
+        found = {semconv.API_NAME: api, **self._stage_attributes}
+        if error_type:
+            found[semconv.ERROR_TYPE] = error_type
+        return _name(stage) + _KIND[SpanMessage.SPAN_KIND_INTERNAL] + wire.attributes(_ATTRIBUTE, found)
+
+    def _server(self, request: RequestSpan) -> bytes:
+        headers = request.headers
+        key = (
+            request.route, request.method, request.status, request.error_type, request.scheme, request.http_version,
+            request.kind, headers.get(b"host"), headers.get(b"user-agent"),
+        )  # fmt: skip
+        constant = self._servers.get(key)
+        if constant is None:
+            if len(self._servers) >= _MAX_CONSTANTS:  # a client that varies its headers
+                self._servers.clear()
+            constant = self._servers[key] = _server_constant(request)
+        flags = _HAS_IS_REMOTE | (_IS_REMOTE if request.remote_parent else 0) | int(request.sampled)
+        parts = [_IDS.pack(b"\x0a\x10", request.trace_id, b"\x12\x08", request.span_id)]
+        if request.trace_state:
+            parts.append(wire.string_field(b"\x1a", request.trace_state.to_header()))
+        if request.parent_id:
+            parts.append(_PARENT + request.parent_id)
+        parts.append(constant)
+        end = request.unix_ns(request.end_ns)
+        parts.append(_TIMES.pack(b"\x39", request.start_unix_ns, b"\x41", end, b"\x85\x01", flags))
+        parts.append(wire.with_string(_URL_PATH, request.path))
+        if request.query:
+            parts.append(wire.with_string(_URL_QUERY, request.query.decode("utf-8", "replace")))
+        if request.client:
+            parts.append(wire.with_string(_CLIENT_ADDRESS, str(request.client[0])))
+            parts.append(wire.with_integer(_CLIENT_PORT, int(request.client[1] or 0)))
+        parts.append(wire.with_integer(_REQUEST_SIZE, request.request_size))
+        parts.append(wire.with_integer(_RESPONSE_SIZE, request.response_size))
+        if request.additions is not None:
+            parts.append(_added(request.additions, _server_name(request)))
+        return b"".join(parts)
+
+
+def scope_spans(spans: list[bytes]) -> bytes:
+    """Serialised span fields as one ScopeSpans field of ResourceSpans."""
+    return wire.scoped(_SCOPE, spans)
+
+
+_SCOPE = wire.scope(semconv.SCOPE_SERVER, __version__)
+
+
+def _name(text: str) -> bytes:
+    return wire.string_field(b"\x2a", text)
+
+
+def _server_name(request: RequestSpan) -> str:
+    # The conventions: `{method} {route}`; just the method where no route matched, never the path a client made up.
+    return f"{request.method} {request.route}" if request.route else request.method
+
+
+def _server_constant(request: RequestSpan) -> bytes:
+    found: dict[str, Any] = {
+        semconv.HTTP_REQUEST_METHOD: request.method,
+        semconv.URL_SCHEME: request.scheme,
+        semconv.NETWORK_PROTOCOL_VERSION: request.http_version,
+    }
+    if request.route:
+        found[semconv.HTTP_ROUTE] = request.route
+    if request.status:
+        found[semconv.HTTP_RESPONSE_STATUS_CODE] = request.status
+    if request.error_type:
+        found[semconv.ERROR_TYPE] = request.error_type
+    host = request.headers.get(b"host", b"").decode("latin-1")
+    if host:
+        address, separator, port = host.rpartition(":")
+        if separator and port.isdigit():
+            found[semconv.SERVER_ADDRESS], found[semconv.SERVER_PORT] = address, int(port)
+        else:
+            found[semconv.SERVER_ADDRESS] = host
+    agent = request.headers.get(b"user-agent")
+    if agent:
+        found[semconv.USER_AGENT_ORIGINAL] = agent.decode("latin-1")
+    constant = _name(_server_name(request)) + _KIND[request.kind] + wire.attributes(_ATTRIBUTE, found)
+    if request.status >= 500 or (request.error_type and not request.status):
+        constant += _status(StatusMessage.STATUS_CODE_ERROR, "")
+    return constant
+
+
+def _status(code: int, description: str) -> bytes:
+    body = wire.string_field(b"\x12", description) if description else b""
+    return wire.message(b"\x7a", body + b"\x18" + wire.varint(code))
+
+
+def _added(additions: Additions, name: str) -> bytes:
+    """What user code or an exception added, as further fields; of a field given twice the last one counts."""
+    parts = [wire.attributes(_ATTRIBUTE, additions.attributes)]
+    if additions.name is not None and additions.name != name:
+        parts.append(_name(additions.name))
+    if additions.dropped:
+        parts.append(b"\x50" + wire.varint(additions.dropped))
+    for when, event, found in additions.events:
+        message = SpanMessage.Event(time_unix_nano=when, name=event, attributes=wire.key_values(found))
+        parts.append(wire.message(_EVENT, message.SerializeToString()))
+    parts.extend(wire.message(_LINK, _link(link)) for link in additions.links)
+    if additions.status is not None:
+        ok = additions.status.status_code is StatusCode.OK
+        code = StatusMessage.STATUS_CODE_OK if ok else StatusMessage.STATUS_CODE_ERROR
+        parts.append(_status(code, additions.status.description or ""))
+    return b"".join(parts)
+
+
+def _link(link: Link) -> bytes:
+    context = link.context
+    return SpanMessage.Link(
+        trace_id=context.trace_id.to_bytes(16, "big"),
+        span_id=context.span_id.to_bytes(8, "big"),
+        trace_state=context.trace_state.to_header(),
+        attributes=wire.key_values(link.attributes or {}),
+        flags=int(context.trace_flags),
+    ).SerializeToString()

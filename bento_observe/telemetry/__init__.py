@@ -1,0 +1,22 @@
+"""Everything between a record made on the request path and an OTLP endpoint; knows nothing of BentoML."""
+
+from __future__ import annotations
+
+from bento_observe.telemetry._health import Health
+from bento_observe.telemetry._histogram import ExplicitHistogram
+from bento_observe.telemetry._identifiers import random_bytes
+from bento_observe.telemetry._pipeline import MetricProducer, Source
+from bento_observe.telemetry._queue import SignalQueue
+from bento_observe.telemetry._resource import Identity
+from bento_observe.telemetry._telemetry import Telemetry
+
+__all__ = [
+    "ExplicitHistogram",
+    "Health",
+    "Identity",
+    "MetricProducer",
+    "SignalQueue",
+    "Source",
+    "Telemetry",
+    "random_bytes",
+]

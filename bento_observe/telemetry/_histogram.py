@@ -1,0 +1,115 @@
+"""Explicit-bucket histograms of one writer: counted by the encoder thread, which also collects them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_CUMULATIVE,
+    AGGREGATION_TEMPORALITY_DELTA,
+    Exemplar,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+)
+
+from bento_observe import semconv
+from bento_observe.telemetry import wire
+
+__all__ = ["ExplicitHistogram", "Series"]
+
+
+class Series:
+    """One attribute set's buckets: `counts[i]` counts bounds[i-1] < value <= bounds[i].
+
+    The last exemplar of each bucket since the previous collection is kept: value, unix ns, trace id, span id.
+    """
+
+    __slots__ = ("_bounds", "_exemplars", "_message", "count", "counts", "maximum", "minimum", "start_ns", "total")
+
+    def __init__(self, bounds: tuple[float, ...], attributes: Mapping[str, Any], start_ns: int) -> None:
+        self._bounds = bounds
+        self._message = wire.key_values(attributes)
+        self._exemplars: dict[int, tuple[float, int, bytes, bytes]] = {}
+        self._clear(start_ns)
+
+    def _clear(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.counts = [0] * (len(self._bounds) + 1)
+        self.count = 0
+        self.total = 0.0
+        self.minimum = float("inf")
+        self.maximum = float("-inf")
+
+    def record(self, value: float, when_ns: int, trace_id: bytes | None, span_id: bytes) -> None:
+        """Count one value (in the metric's unit); with a trace id it becomes its bucket's exemplar."""
+        bucket = bisect_left(self._bounds, value)
+        self.counts[bucket] += 1
+        self.count += 1
+        self.total += value
+        if value < self.minimum:
+            self.minimum = value
+        if value > self.maximum:
+            self.maximum = value
+        if trace_id is not None:
+            self._exemplars[bucket] = (value, when_ns, trace_id, span_id)
+
+    def point(self, now_ns: int, delta: bool) -> HistogramDataPoint:
+        """The data point for a collection; exemplars, and with `delta` the counts, start anew."""
+        point = HistogramDataPoint(
+            attributes=self._message,
+            start_time_unix_nano=self.start_ns,
+            time_unix_nano=now_ns,
+            count=self.count,
+            sum=self.total,
+            min=self.minimum,
+            max=self.maximum,
+            bucket_counts=self.counts,
+            explicit_bounds=self._bounds,
+            exemplars=[
+                Exemplar(time_unix_nano=when, as_double=value, trace_id=trace_id, span_id=span_id)
+                for value, when, trace_id, span_id in self._exemplars.values()
+            ],
+        )
+        self._exemplars = {}
+        if delta:
+            self._clear(now_ns)
+        return point
+
+
+class ExplicitHistogram:
+    """One metric family: a `Series` per key. `describe` gives a key's attributes; asked once per series."""
+
+    def __init__(self, metric: semconv.Metric, describe: Callable[[Any], Mapping[str, Any]], limit: int = 2000) -> None:
+        """At most `limit` series; later keys share one that is marked `otel.metric.overflow`."""
+        self._metric = metric
+        self._describe = describe
+        self._limit = limit
+        self._series: dict[Any, Series] = {}
+
+    def series(self, key: Any, start_ns: int) -> Series:
+        """The series of `key`, new ones starting at `start_ns` (unix)."""
+        found = self._series.get(key)
+        if found is None:
+            attributes = self._describe(key)
+            if len(self._series) >= self._limit:
+                key, attributes = None, {"otel.metric.overflow": True}
+                if key in self._series:
+                    return self._series[key]
+            found = self._series[key] = Series(self._metric.boundaries, attributes, start_ns)
+        return found
+
+    def collect(self, now_ns: int, delta: bool) -> Metric | None:
+        """The family as OTLP has it; None while there is nothing to tell."""
+        points = [series.point(now_ns, delta) for series in self._series.values() if series.count]
+        if not points:
+            return None
+        temporality = AGGREGATION_TEMPORALITY_DELTA if delta else AGGREGATION_TEMPORALITY_CUMULATIVE
+        return Metric(
+            name=self._metric.name,
+            unit=self._metric.unit,
+            description=self._metric.description,
+            histogram=Histogram(data_points=points, aggregation_temporality=temporality),
+        )

@@ -1,0 +1,122 @@
+"""Python log records as OTLP log records: caught where they are made, encoded off the caller's path."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.trace import get_current_span
+
+from bento_observe import semconv
+from bento_observe.telemetry import wire
+from bento_observe.telemetry._health import Health
+from bento_observe.telemetry._queue import SignalQueue
+
+__all__ = ["LogSource", "OtlpHandler", "keep_out"]
+
+_PENDING_LIMIT = 20_000
+_STEP = 32
+_MAX_EXTRAS = 64
+# Attributes of every LogRecord, and those that BentoML's own filter adds for its console format.
+_KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message", "asctime", "taskName", "levelname_bracketed", "component", "trace_msg", "request_id", "service_name",
+}  # fmt: skip
+
+_ours = threading.local()
+
+
+def keep_out() -> None:
+    """Log records made by the calling thread from now on are not sent: a failing export would feed itself."""
+    _ours.silent = True
+
+
+class OtlpHandler(logging.Handler):
+    """Hands log records to a `LogSource`. Never raises and does no I/O."""
+
+    def __init__(self, source: LogSource, level: int) -> None:
+        super().__init__(level)
+        self._source = source
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(_ours, "silent", False):
+            self._source.add(record)
+
+
+class LogSource:
+    """Log records waiting to be encoded; at most 20,000, then further ones are dropped and counted."""
+
+    def __init__(self, queue: SignalQueue, health: Health) -> None:
+        self._queue = queue
+        self._health = health
+        self._pending: list[tuple[str, LogRecord]] = []
+
+    def add(self, record: logging.LogRecord) -> None:
+        """Take what is needed of `record` now: its arguments, its exception and the current span may change."""
+        if len(self._pending) >= _PENDING_LIMIT:
+            self._health.dropped("logs", "pending_full", 1)
+            return
+        try:
+            self._pending.append((record.name, _encode(record)))
+        except Exception:  # noqa: BLE001 - a handler may raise nothing at its caller
+            self._health.error("logs")
+
+    def step(self) -> bool:
+        """Encode some of what waits; whether there is more."""
+        taken = self._pending[:_STEP]
+        del self._pending[: len(taken)]
+        by_logger: dict[str, list[bytes]] = {}
+        for name, record in taken:
+            field = wire.message(b"\x12", record.SerializeToString())
+            by_logger.setdefault(name, []).append(field)
+        for name, fields in by_logger.items():
+            self._queue.put(wire.scoped(wire.scope(name), fields), len(fields))
+        return bool(self._pending)
+
+
+def _encode(record: logging.LogRecord) -> LogRecord:
+    when = int(record.created * 1e9)
+    found: dict[str, Any] = {
+        semconv.CODE_FILE_PATH: record.pathname,
+        semconv.CODE_FUNCTION_NAME: record.funcName,
+        semconv.CODE_LINE_NUMBER: record.lineno,
+        semconv.THREAD_NAME: record.threadName,
+        **_extras(record),
+    }
+    if record.exc_info and record.exc_info[0] is not None:
+        kind, error, trace = record.exc_info
+        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+        found[semconv.EXCEPTION_TYPE] = f"{module}{kind.__qualname__}"
+        found[semconv.EXCEPTION_MESSAGE] = str(error)
+        found[semconv.EXCEPTION_STACKTRACE] = "".join(traceback.format_exception(kind, error, trace))
+    context = get_current_span().get_span_context()
+    body = record.getMessage()
+    return LogRecord(
+        time_unix_nano=when,
+        observed_time_unix_nano=when,
+        severity_number=_severity(record.levelno),  # type: ignore[arg-type]
+        severity_text=record.levelname,
+        body=wire.any_value(body),
+        attributes=wire.key_values(found),
+        flags=int(context.trace_flags),
+        trace_id=context.trace_id.to_bytes(16, "big") if context.is_valid else b"",
+        span_id=context.span_id.to_bytes(8, "big") if context.is_valid else b"",
+    )
+
+
+def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
+    extras = {key: value for key, value in vars(record).items() if key not in _KNOWN}
+    return dict(list(extras.items())[:_MAX_EXTRAS]) if len(extras) > _MAX_EXTRAS else extras
+
+
+def _severity(level: int) -> int:
+    """OTLP's severity number of a Python level: DEBUG 5, INFO 9, WARNING 13, ERROR 17, CRITICAL 21; four steps each."""
+    if level < logging.DEBUG:
+        return 1
+    if level >= logging.CRITICAL:
+        return 21
+    tens, rest = divmod(level, 10)
+    return 1 + tens * 4 + min(3, rest * 4 // 10)

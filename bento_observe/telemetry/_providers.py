@@ -1,0 +1,161 @@
+"""The OpenTelemetry SDK's providers for the user's own spans, metrics and log events, feeding our queues."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
+from opentelemetry.sdk import metrics as sdk_metrics
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
+
+from bento_observe.telemetry import wire
+from bento_observe.telemetry._health import Health
+from bento_observe.telemetry._identifiers import OsIdGenerator
+from bento_observe.telemetry._pipeline import Pipeline
+from bento_observe.telemetry._queue import SignalQueue
+
+__all__ = ["Providers"]
+
+_PENDING_LIMIT = 20_000
+_STEP = 16
+
+logger = logging.getLogger("bento_observe")
+
+
+class Providers:
+    """SDK providers of one process. `install` makes them the global ones where nobody else has set any."""
+
+    def __init__(self, resource: Resource, sampler: Sampler, delta: bool) -> None:
+        self.tracer_provider = TracerProvider(
+            sampler=sampler, resource=resource, id_generator=OsIdGenerator(), shutdown_on_exit=False
+        )
+        self._reader = _Reader(delta)
+        self.meter_provider = MeterProvider(metric_readers=[self._reader], resource=resource, shutdown_on_exit=False)
+        self.logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+
+    def connect(self, pipeline: Pipeline, traces: SignalQueue | None, logs: SignalQueue | None, health: Health) -> None:
+        """Have everything recorded through the providers sent."""
+        if traces is not None:
+            spans = _SpanSource(traces, health)
+            self.tracer_provider.add_span_processor(spans)
+            pipeline.add(source=spans)
+        if logs is not None:
+            records = _LogRecordSource(logs, health)
+            self.logger_provider.add_log_record_processor(records)
+            pipeline.add(source=records)
+        pipeline.add(producer=self._reader.produce)
+
+    def install(self) -> None:
+        """Make the providers global. An application's own provider is left in place, and told."""
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            trace.set_tracer_provider(self.tracer_provider)
+        else:
+            logger.info("bento_observe: the application's own tracer provider stays the global one")
+        if not isinstance(metrics.get_meter_provider(), MeterProvider):
+            metrics.set_meter_provider(self.meter_provider)
+        if not isinstance(_logs.get_logger_provider(), LoggerProvider):
+            _logs.set_logger_provider(self.logger_provider)
+
+
+class _Pending:
+    """A bounded pile of SDK records that is encoded step by step."""
+
+    signal = ""
+
+    def __init__(self, queue: SignalQueue, health: Health) -> None:
+        self._queue = queue
+        self._health = health
+        self._pending: list[Any] = []
+
+    def _keep(self, item: Any) -> None:
+        if len(self._pending) < _PENDING_LIMIT:
+            self._pending.append(item)
+        else:
+            self._health.dropped(self.signal, "pending_full", 1)
+
+    def step(self) -> bool:
+        """Encode some of what waits; whether there is more."""
+        taken = self._pending[:_STEP]
+        del self._pending[: len(taken)]
+        if taken:
+            for scope in self._encode(taken):
+                self._queue.put(wire.message(b"\x12", scope.SerializeToString()), self._count(scope))
+        return bool(self._pending)
+
+    def _encode(self, taken: list[Any]) -> Iterable[Any]:
+        raise NotImplementedError
+
+    def _count(self, scope: Any) -> int:
+        raise NotImplementedError
+
+
+class _SpanSource(_Pending, SpanProcessor):
+    signal = "traces"
+
+    def on_end(self, span: ReadableSpan) -> None:
+        context = span.context
+        if context is not None and context.trace_flags.sampled:
+            self._keep(span)
+
+    def _encode(self, taken: list[Any]) -> Iterable[Any]:
+        return [scope for resource in encode_spans(taken).resource_spans for scope in resource.scope_spans]
+
+    def _count(self, scope: Any) -> int:
+        return len(scope.spans)
+
+
+class _LogRecordSource(_Pending, LogRecordProcessor):
+    signal = "logs"
+
+    def on_emit(self, log_record: Any) -> None:
+        self._keep(log_record)
+
+    def shutdown(self) -> None:
+        """Nothing: the pipeline flushes."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """True: the pipeline flushes by itself."""
+        del timeout_millis
+        return True
+
+    def _encode(self, taken: list[Any]) -> Iterable[Any]:
+        return [scope for resource in encode_logs(taken).resource_logs for scope in resource.scope_logs]
+
+    def _count(self, scope: Any) -> int:
+        return len(scope.log_records)
+
+
+class _Reader(MetricReader):
+    """Collects the SDK's instruments when our pipeline asks."""
+
+    def __init__(self, delta: bool) -> None:
+        kind = AggregationTemporality.DELTA if delta else AggregationTemporality.CUMULATIVE
+        instruments = (sdk_metrics.Counter, sdk_metrics.Histogram, sdk_metrics.ObservableCounter)
+        super().__init__(preferred_temporality=dict.fromkeys(instruments, kind))
+        self._collected: list[ScopeMetrics] = []
+
+    def produce(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
+        """What the user's instruments hold."""
+        del now_ns, delta
+        self.collect()
+        collected, self._collected = self._collected, []
+        return collected
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        if metrics_data is not None:
+            encoded = encode_metrics(metrics_data)
+            self._collected = [scope for resource in encoded.resource_metrics for scope in resource.scope_metrics]
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Nothing: the pipeline collects a last time by itself."""

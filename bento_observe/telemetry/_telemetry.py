@@ -1,0 +1,143 @@
+"""One process's telemetry as a whole: started once per worker, shut down once, within a deadline."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_CUMULATIVE,
+    Gauge,
+    Metric,
+    NumberDataPoint,
+    ScopeMetrics,
+    Sum,
+)
+
+from bento_observe import semconv
+from bento_observe._version import __version__
+from bento_observe.settings import SIGNALS, Settings
+from bento_observe.telemetry import _resource, _sampling, _transport, wire
+from bento_observe.telemetry._health import Health
+from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out
+from bento_observe.telemetry._pipeline import MetricProducer, Pipeline, Source
+from bento_observe.telemetry._providers import Providers
+from bento_observe.telemetry._queue import SignalQueue
+from bento_observe.telemetry._sender import Sender
+from bento_observe.telemetry._transport import Transport
+
+__all__ = ["Telemetry"]
+
+
+class Telemetry:
+    """Queues, threads and providers of one process.
+
+    `queues` holds a queue for each signal that is sent at all. Nothing runs before `start`, and `shutdown` is final.
+    """
+
+    def __init__(self, settings: Settings, identity: _resource.Identity) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.resource = _resource.create(identity)
+        self.sampled = _sampling.decision(settings.sampler, settings.sampler_ratio)
+        delta = settings.temporality == "delta"
+        self.queues: dict[str, SignalQueue] = {}
+        self._senders: list[Sender] = []
+        encoded = _resource.encoded(self.resource)
+        for signal in SIGNALS:
+            endpoint = settings.endpoint(signal)
+            if endpoint.exporter == "none":
+                continue
+            queue = SignalQueue(signal, settings.queue_bytes, self.health)
+            self.queues[signal] = queue
+            self._senders.append(Sender(queue, _connect(signal, settings), encoded, endpoint.timeout, self.health))
+        self._pipeline = Pipeline(
+            self.queues.get("metrics"), settings.flush_interval, settings.metric_interval, delta, self.health
+        )
+        self._pipeline.add(producer=self._own_metrics)
+        self._start_ns = time.time_ns()
+        self.providers = Providers(
+            self.resource, _sampling.sdk_sampler(settings.sampler, settings.sampler_ratio), delta
+        )
+        self.providers.connect(self._pipeline, self.queues.get("traces"), self.queues.get("logs"), self.health)
+        self.log_handler: logging.Handler | None = None
+        if "logs" in self.queues:
+            logs = LogSource(self.queues["logs"], self.health)
+            self._pipeline.add(source=logs)
+            self.log_handler = OtlpHandler(logs, settings.log_level)
+        self._shut_down = threading.Lock()
+
+    def add(self, source: Source | None = None, producer: MetricProducer | None = None) -> None:
+        """Serve one more source of records or producer of metrics; call before `start`."""
+        self._pipeline.add(source, producer)
+
+    def start(self) -> None:
+        """Start the threads and make the providers global."""
+        self.providers.install()
+        for sender in self._senders:
+            sender.start()
+        self._pipeline.start()
+
+    def shutdown(self) -> None:
+        """Send everything and stop, in at most `settings.shutdown_timeout` seconds; blocks. What is left is counted."""
+        if not self._shut_down.acquire(blocking=False):
+            return
+        keep_out()
+        deadline = time.monotonic() + self.settings.shutdown_timeout
+        self._pipeline.stop(self.settings.shutdown_timeout)
+        for sender in self._senders:
+            sender.stop(deadline)
+        for sender in self._senders:
+            sender.join()
+
+    def _own_metrics(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
+        del delta  # our own counters are few: cumulative suits every backend
+        metrics = [
+            Metric(
+                name=metric.name,
+                unit=metric.unit,
+                description=metric.description,
+                sum=Sum(
+                    data_points=[
+                        NumberDataPoint(
+                            attributes=wire.key_values(dict(zip(metric.attributes, values, strict=True))),
+                            start_time_unix_nano=self._start_ns,
+                            time_unix_nano=now_ns,
+                            as_int=count,
+                        )
+                        for values, count in counts.items()
+                    ],
+                    aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE,
+                    is_monotonic=True,
+                ),
+            )
+            for metric, counts in self.health.counts().items()
+            if counts
+        ]
+        pending = [
+            NumberDataPoint(
+                attributes=wire.key_values({semconv.TELEMETRY_SIGNAL: signal}),
+                time_unix_nano=now_ns,
+                as_int=queue.size,
+            )
+            for signal, queue in self.queues.items()
+        ]
+        metric = semconv.PENDING
+        metrics.append(
+            Metric(name=metric.name, unit=metric.unit, description=metric.description, gauge=Gauge(data_points=pending))
+        )
+        scope = InstrumentationScope(name=semconv.SCOPE_HEALTH, version=__version__)
+        return [ScopeMetrics(scope=scope, metrics=metrics)]
+
+
+def _connect(signal: str, settings: Settings) -> Callable[[], Transport]:
+    def connect() -> Transport:
+        keep_out()  # runs in the sender's thread
+        transport = _transport.create(signal, settings.endpoint(signal))
+        assert transport is not None
+        return transport
+
+    return connect

@@ -1,0 +1,108 @@
+"""OTLP messages as bytes: the few protobuf framings the hot path writes itself.
+
+Most of a span or log record is the same for every request of a route, so it is serialised once (by the protobuf
+library) and copied; what differs is fixed-width fields between. Field numbers are those of opentelemetry-proto 1.x;
+the tests parse everything written here with the generated classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
+
+__all__ = [
+    "any_value",
+    "attribute_key",
+    "attributes",
+    "key_values",
+    "message",
+    "scope",
+    "scoped",
+    "string_field",
+    "varint",
+    "with_integer",
+    "with_string",
+]
+
+
+def varint(number: int) -> bytes:
+    """`number` (not negative) in protobuf's base-128 form."""
+    if number < 0x80:
+        return _ONE_BYTE[number]
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
+
+
+def message(tag: bytes, body: bytes) -> bytes:
+    """A length-delimited field: `tag`, the length of `body`, `body`."""
+    return tag + varint(len(body)) + body
+
+
+def string_field(tag: bytes, text: str) -> bytes:
+    """A string field; lone surrogates, which UTF-8 cannot hold, become question marks."""
+    return message(tag, text.encode("utf-8", "replace"))
+
+
+def any_value(value: Any) -> AnyValue:
+    """An attribute value as OTLP has it; what OTLP has no type for is sent as its `str`."""
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, str):
+        return AnyValue(string_value=value.encode("utf-8", "replace").decode())
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return AnyValue(int_value=int(value))
+    if isinstance(value, float):
+        return AnyValue(double_value=float(value))
+    if isinstance(value, bytes):
+        return AnyValue(bytes_value=value)
+    if isinstance(value, Mapping):
+        return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
+    if isinstance(value, Sequence):
+        return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in value]))
+    return any_value(str(value))
+
+
+def key_values(mapping: Mapping[str, Any]) -> list[KeyValue]:
+    """`mapping` as OTLP attributes; None values are left out."""
+    return [KeyValue(key=str(key), value=any_value(value)) for key, value in mapping.items() if value is not None]
+
+
+def attributes(tag: bytes, mapping: Mapping[str, Any]) -> bytes:
+    """`mapping` as repeated attribute fields with `tag`, serialised."""
+    return b"".join(message(tag, pair.SerializeToString()) for pair in key_values(mapping))
+
+
+def attribute_key(tag: bytes, key: str) -> tuple[bytes, bytes]:
+    """Head and key of an attribute whose value differs each time: for `with_integer` and `with_string`."""
+    return tag, string_field(b"\x0a", key)
+
+
+def with_integer(prepared: tuple[bytes, bytes], value: int) -> bytes:
+    """The attribute field of `attribute_key` with an integer value (not negative)."""
+    tag, key = prepared
+    return message(tag, key + message(b"\x12", b"\x18" + varint(value)))
+
+
+def with_string(prepared: tuple[bytes, bytes], value: str) -> bytes:
+    """The attribute field of `attribute_key` with a string value."""
+    tag, key = prepared
+    return message(tag, key + message(b"\x12", string_field(b"\x0a", value)))
+
+
+def scope(name: str, version: str = "") -> bytes:
+    """The `scope` field of a ScopeSpans, ScopeMetrics or ScopeLogs message."""
+    return message(b"\x0a", InstrumentationScope(name=name, version=version).SerializeToString())
+
+
+def scoped(scope_field: bytes, fields: Iterable[bytes]) -> bytes:
+    """A `scope_*` field of a Resource* message: the scope, then its serialised spans, metrics or log records."""
+    return message(b"\x12", scope_field + b"".join(fields))
