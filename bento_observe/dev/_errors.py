@@ -14,7 +14,11 @@ class MissingExtraError(DevError, ImportError):
 
 
 class PortTakenError(DevError, OSError):
-    """Another process listens on a port that was asked for."""
+    """Another process listens on `port`, which was asked for."""
+
+    def __init__(self, port: int, reason: str) -> None:
+        super().__init__(f"port {port} of 127.0.0.1 can't be had ({reason}): choose another, 0 for any that is free")
+        self.port = port
 
 
 class DatabaseError(DevError):

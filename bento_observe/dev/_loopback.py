@@ -27,5 +27,5 @@ def listen(port: int, *, otherwise_free: bool = False) -> socket.socket:
         listener.close()
         if otherwise_free and port:
             return listen(0)
-        raise PortTakenError(f"port {port} of {HOST} is not free ({error}): choose another, 0 for any") from error
+        raise PortTakenError(port, getattr(error, "strerror", None) or str(error)) from error
     return listener

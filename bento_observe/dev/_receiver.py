@@ -100,7 +100,8 @@ class DevReceiver:
         self._store.flush(timeout)
 
     def counts(self) -> Counts:
-        """What has been stored, pruned and refused since this receiver started."""
+        """What has been stored, pruned and refused since this receiver started, all that was received included."""
+        self._store.flush()
         return self._store.counts()
 
     def close(self) -> None:
