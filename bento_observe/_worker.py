@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from bentoml._internal.utils.uri import join_paths
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
 
-from bento_observe import semconv, settings
+from bento_observe import _logging, semconv, settings
 from bento_observe._observe import Options
 from bento_observe._recording import FeatureRecording
 from bento_observe.asgi import Observation
@@ -27,7 +26,7 @@ from bento_observe.request import (
 )
 from bento_observe.telemetry import Identity, Telemetry
 
-__all__ = ["attach_log_handler", "observe_worker"]
+__all__ = ["observe_worker"]
 
 _TASK_ROUTES = ("submit", "status", "get", "retry", "cancel")
 
@@ -62,29 +61,8 @@ def observe_worker(service: Any, options: Options) -> Observation:
     BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
     # BentoML sets the name where it makes its own provider, for its log lines.
     trace_context.service_name = str(telemetry.resource.attributes[semconv.SERVICE_NAME])
-    attach_log_handler(telemetry)
+    _logging.attach(telemetry.log_handler)
     return Observation(telemetry, source, metrics, _routes(service), _quiet_paths(service), _exclusion())
-
-
-def attach_log_handler(telemetry: Telemetry) -> None:
-    """Send what the root logger and BentoML's get, now and, should logging be configured anew, again.
-
-    The root logger lets `BENTO_OBSERVE_LOG_LEVEL` through from here on, while its other handlers, the console's among
-    them, go on showing what they showed.
-    """
-    handler = telemetry.log_handler
-    if handler is None:
-        return
-    root = logging.getLogger()
-    if handler not in root.handlers:
-        for other in root.handlers:
-            if other.level < root.level:
-                other.setLevel(root.level)
-        root.setLevel(min(root.level, handler.level))
-        root.addHandler(handler)
-    bentoml = logging.getLogger("bentoml")
-    if not bentoml.propagate and handler not in bentoml.handlers:
-        bentoml.addHandler(handler)
 
 
 def _model(service: Any) -> dict[str, str]:
@@ -115,7 +93,9 @@ def _access_log_options(service: Any) -> AccessLogOptions:
 
 
 def _in_context(request: RequestSpan, run: Callable[[], None]) -> None:
+    """Run in the encoder thread what looks for the trace of the running request."""
     token = attach(set_span_in_context(request))
+    trace_context.service_name = server_context.service_name
     trace_context.request_id = int.from_bytes(request.span_id, "big")
     try:
         run()
@@ -138,7 +118,9 @@ def _quiet_paths(service: Any) -> frozenset[str]:
     return frozenset({*system, *service.config.get("endpoints", {}).values()})
 
 
-def _exclusion() -> Callable[[str], bool]:
-    """What BentoML's `tracing.excluded_urls` leaves out."""
-    excluded = BentoMLContainer.tracing_excluded_urls.get()
-    return excluded.url_disabled if excluded._regex is not None else lambda url: False
+def _exclusion() -> Callable[[str], bool] | None:
+    """What BentoML's `tracing.excluded_urls` leaves out of tracing; None where it is not set."""
+    if not BentoMLContainer.tracing.excluded_urls.get():
+        return None
+    excluded: Callable[[str], bool] = BentoMLContainer.tracing_excluded_urls.get().url_disabled
+    return excluded

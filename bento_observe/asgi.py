@@ -38,7 +38,7 @@ class Observation:
     """What the middleware needs to know of the service: made once per worker.
 
     `routes` are the paths of the APIs; `quiet_paths` (health, metrics) are served unobserved; `excluded` says of a URL
-    whether the user's configuration leaves it out of tracing.
+    whether the user's configuration leaves it out of tracing (None: of none).
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Observation:
         metrics: RequestMetrics,
         routes: frozenset[str],
         quiet_paths: frozenset[str],
-        excluded: Callable[[str], bool],
+        excluded: Callable[[str], bool] | None,
     ) -> None:
         self.telemetry = telemetry
         self.source = source
@@ -176,7 +176,8 @@ class ObserveMiddleware:
             request.remote_parent = False
         request.span_id = random_bytes()
         request.sampled = self._o.telemetry.sampled(request.trace_id, caller.sampled)
-        if request.sampled and self._o.excluded(f"{scheme}://{headers.get(b'host', b'').decode('latin-1')}{path}"):
+        excluded = self._o.excluded
+        if excluded is not None and excluded(f"{scheme}://{headers.get(b'host', b'').decode('latin-1')}{path}"):
             request.sampled = False
         trace_context.request_id = int.from_bytes(request.span_id, "big")
         key = (request.method, scheme)

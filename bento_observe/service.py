@@ -16,7 +16,8 @@ from bentoml._internal.server.http.access import AccessLogMiddleware
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from starlette.middleware import Middleware
 
-from bento_observe._worker import attach_log_handler, observe_worker
+from bento_observe import _logging
+from bento_observe._worker import observe_worker
 from bento_observe.asgi import Observation, ObserveMiddleware
 from bento_observe.calls import predict_stage
 
@@ -49,7 +50,7 @@ class ObservedAppFactory(ServiceAppFactory):
             ObserveMiddleware,
             observation=self._observation,
             wrap_websocket=wrap_websocket,
-            on_startup=lambda: attach_log_handler(self._observation.telemetry),
+            on_startup=lambda: _logging.attach(self._observation.telemetry.log_handler),
         )
         return [observe, *kept]
 
