@@ -107,6 +107,11 @@ SIGNAL_FEATURE: Final = "feature"
 SIGNAL_PREDICTION: Final = "prediction"
 SIGNAL_LABEL: Final = "label"
 
+# Values of `reason` on `ml.feature.invalid`.
+REASON_INFINITE: Final = "infinite"
+REASON_NOT_A_NUMBER: Final = "not_a_number"
+REASON_COLUMNS: Final = "columns"
+
 LOGGER_ACCESS: Final = "bentoml.access"
 
 # The duration buckets that the HTTP conventions advise, seconds.

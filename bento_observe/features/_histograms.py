@@ -1,0 +1,141 @@
+"""The two kinds of histogram a feature can have, as immutable values that add and subtract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bento_observe.features._types import FloatArray, IntArray
+
+__all__ = ["MAX_BUCKETS", "MAX_SCALE", "Buckets", "ExplicitHistogram", "ExponentialHistogram", "frozen"]
+
+MAX_BUCKETS = 160
+"""Buckets on each side of zero, as the OpenTelemetry SDKs have by default."""
+
+MAX_SCALE = 8
+"""The finest resolution, 256 buckets an octave. It is also the finest of Prometheus' native histograms, which would
+throw anything beyond away. The coarsest that 160 buckets can need is -4, which Prometheus still takes."""
+
+
+def frozen(array: IntArray) -> IntArray:
+    """`array` itself, made read-only."""
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ExplicitHistogram:
+    """`counts[i]` counts `edges[i-1] < x <= edges[i]`; the last bucket everything above the last edge."""
+
+    edges: FloatArray
+    counts: IntArray
+
+    def __add__(self, other: ExplicitHistogram) -> ExplicitHistogram:
+        self._check(other)
+        return ExplicitHistogram(self.edges, frozen(self.counts + other.counts))
+
+    def __sub__(self, other: ExplicitHistogram) -> ExplicitHistogram:
+        self._check(other)
+        return ExplicitHistogram(self.edges, frozen(self.counts - other.counts))
+
+    def _check(self, other: ExplicitHistogram) -> None:
+        if not np.array_equal(self.edges, other.edges):
+            raise ValueError("histograms with different bucket edges do not add up")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Buckets:
+    """One side of an exponential histogram: `counts[i]` is the bucket with index `offset + i`, without empty ends."""
+
+    offset: int
+    counts: IntArray
+
+    @staticmethod
+    def trimmed(offset: int, counts: IntArray) -> Buckets:
+        """The same buckets without the empty ones at either end; no buckets at all have offset 0."""
+        filled = np.flatnonzero(counts)
+        if not filled.size:
+            return Buckets(0, frozen(counts[:0].copy()))
+        first, last = int(filled[0]), int(filled[-1])
+        return Buckets(offset + first, frozen(counts[first : last + 1].copy()))
+
+    def coarser(self, shift: int) -> Buckets:
+        """Every 2^shift neighbours made one: the same values at a scale lower by `shift`."""
+        if not shift or not self.counts.size:
+            return self
+        index = (self.offset + np.arange(self.counts.size)) >> shift
+        counts = np.zeros(int(index[-1] - index[0]) + 1, np.int64)
+        np.add.at(counts, index - index[0], self.counts)
+        return Buckets(int(index[0]), frozen(counts))
+
+    def plus(self, other: Buckets, sign: int = 1) -> Buckets:
+        """Bucket by bucket `self + sign * other`, both at the same scale."""
+        if not other.counts.size:
+            return self
+        if not self.counts.size:
+            return Buckets.trimmed(other.offset, sign * other.counts)
+        low = min(self.offset, other.offset)
+        high = max(self.offset + self.counts.size, other.offset + other.counts.size)
+        counts = np.zeros(high - low, np.int64)
+        counts[self.offset - low :][: self.counts.size] += self.counts
+        counts[other.offset - low :][: other.counts.size] += sign * other.counts
+        return Buckets.trimmed(low, counts)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ExponentialHistogram:
+    """OpenTelemetry's exponential histogram: bucket i of `positive` counts `base**i < x <= base**(i + 1)` with
+    `base = 2 ** 2**-scale`; `negative` the same of -x; `zero_count` zeros.
+    """
+
+    scale: int
+    zero_count: int
+    positive: Buckets
+    negative: Buckets
+
+    @staticmethod
+    def empty() -> ExponentialHistogram:
+        none = Buckets(0, frozen(np.zeros(0, np.int64)))
+        return ExponentialHistogram(MAX_SCALE, 0, none, none)
+
+    def explicit(self) -> ExplicitHistogram:
+        """The same buckets with their edges spelled out, from the most negative up, zeros in the one around zero.
+
+        Exact but for negative values that lie on an edge: exponential buckets are closed towards zero's far side.
+        """
+        width = 2.0**-self.scale
+        below, above = self.negative, self.positive
+        left, right = np.zeros(int(below.counts.size > 0), np.int64), np.zeros(int(above.counts.size > 0), np.int64)
+        with np.errstate(over="ignore"):
+            falling = -np.exp2((below.offset + np.arange(below.counts.size + left.size)[::-1]) * width)
+            rising = np.exp2((above.offset + np.arange(above.counts.size + right.size)) * width)
+        edges = np.concatenate([falling, rising])
+        zeros = np.array([self.zero_count])
+        counts: IntArray = np.concatenate([left, below.counts[::-1], zeros, above.counts, right])
+        if not edges.size:
+            return ExplicitHistogram(np.zeros(1), frozen(np.append(counts, 0)))
+        return ExplicitHistogram(edges, frozen(counts))
+
+    def __add__(self, other: ExponentialHistogram) -> ExponentialHistogram:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: ExponentialHistogram) -> ExponentialHistogram:
+        return self._combined(other, -1)
+
+    def at_most(self, scale: int) -> ExponentialHistogram:
+        """The same histogram at `scale`, or as it is where it is no finer than that."""
+        shift = max(0, self.scale - scale)
+        positive, negative = self.positive.coarser(shift), self.negative.coarser(shift)
+        return ExponentialHistogram(self.scale - shift, self.zero_count, positive, negative)
+
+    def _combined(self, other: ExponentialHistogram, sign: int) -> ExponentialHistogram:
+        scale = min(self.scale, other.scale)
+        while True:
+            mine, theirs = self.at_most(scale), other.at_most(scale)
+            positive = mine.positive.plus(theirs.positive, sign)
+            negative = mine.negative.plus(theirs.negative, sign)
+            if max(positive.counts.size, negative.counts.size) <= MAX_BUCKETS:
+                zero_count = self.zero_count + sign * other.zero_count
+                return ExponentialHistogram(scale, zero_count, positive, negative)
+            scale -= 1

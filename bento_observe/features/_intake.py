@@ -1,0 +1,245 @@
+"""The request side: takes data in without a lock, without converting more than it must, and without ever raising."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from bento_observe.features import _decode, _frames
+from bento_observe.features._decode import NOT_A_NUMBER, PLAIN
+from bento_observe.features._losses import Losses
+
+__all__ = ["Intake", "Item"]
+
+Item = tuple[Hashable, Any, int]
+"""What to do with a payload, the payload, and its cost: the key is the shape for an array's raw float64, else the
+decoder of the payload."""
+
+_Handler = Callable[[Any], "Item | None"]
+_FLOAT64: Final = np.dtype(np.float64)
+_SMALL: Final = 4096
+_NUMERIC: Final = "fiub"  # kinds of dtypes
+_MAX_TYPES: Final = 256
+# Costs are in values of 8 bytes.
+_ITEM_COST: Final = 32  # the tuple, its shape and the headers take some 250 bytes
+_CELL_COST: Final = 6  # a pointer and a Python object
+_MAX_TEXT: Final = 128
+
+
+class Intake:
+    """A bounded list of what arrived. `put` may run on any number of threads, `take` on one at a time.
+
+    Every step on the list is a single operation of the interpreter, so nothing is lost between a `put` and a `take`.
+    Data is copied as it comes in, so that a handler may change it afterwards.
+    """
+
+    def __init__(self, names: tuple[str, ...] | None, max_pending: int, max_rows: int, max_columns: int) -> None:
+        self.losses = Losses()
+        self._names = names
+        self._max_pending = max_pending
+        self._max_rows = max_rows
+        self._max_columns = max_columns
+        self._pending: list[Item] = []
+        self._cost = 0
+        self._handlers: dict[type, _Handler] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def put(self, data: object) -> None:
+        """Takes in `data`; see `FeatureStatistics.update`."""
+        try:
+            # The usual case in full, without a call more than it needs.
+            if type(data) is np.ndarray and data.size <= _SMALL:
+                dtype = data.dtype
+                if dtype is _FLOAT64 or dtype.kind in _NUMERIC:
+                    cost = data.size + _ITEM_COST
+                    if self._cost + cost <= self._max_pending:
+                        raw = (data if dtype is _FLOAT64 else data.astype(_FLOAT64)).tobytes()
+                        self._cost += cost
+                        self._pending.append((data.shape, raw, cost))
+                        return
+            handler = self._handlers.get(type(data)) or self._new_handler(type(data))
+            item = handler(data)
+            if item is not None:
+                self._append(item)
+        except Exception as error:  # noqa: BLE001 - a request must not fail because its data is odd
+            self.losses.add("error", 1, detail=repr(error)[:_MAX_TEXT])
+
+    def _append(self, item: Item) -> None:
+        if self._cost + item[2] > self._max_pending:
+            self.losses.add("buffer_full", 1, detail="updates that came faster than they were flushed")
+            return
+        self._cost += item[2]
+        self._pending.append(item)
+
+    def take(self, limit: int) -> list[Item]:
+        """The oldest items, at most `limit`, which are no longer pending."""
+        items = self._pending[:limit]
+        del self._pending[: len(items)]
+        cost = sum(item[2] for item in items)
+        self._cost -= cost
+        return items
+
+    def too_wide(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of this shape is an image, an embedding or the like, which has no features to name."""
+        return len(shape) > 2 or (len(shape) == 2 and self._names is None and shape[1] > self._max_columns)
+
+    def _new_handler(self, kind: type) -> _Handler:
+        """The handler for objects of one class, found once."""
+        handler: _Handler
+        if issubclass(kind, np.ndarray):
+            handler = self._array
+        elif kind in PLAIN or issubclass(kind, np.generic):
+            handler = self._scalar
+        elif issubclass(kind, (list, tuple)):
+            handler = self._sequence
+        elif issubclass(kind, (str, bytes)):
+            handler = self._nothing
+        elif issubclass(kind, Mapping):
+            handler = self._mapping
+        elif _fields_of(kind) is not None:
+            handler = self._record
+        elif _frames.is_frame(kind):
+            handler = self._frame if _frames.copies_are_lazy() else self._frame_now
+        elif _frames.is_series(kind):
+            handler = self._series
+        else:
+            handler = self._unsupported
+        if len(self._handlers) < _MAX_TYPES:
+            self._handlers[kind] = handler
+        return handler
+
+    def _array(self, data: npt.NDArray[Any]) -> Item | None:
+        if self.too_wide(data.shape):
+            self.losses.add("too_wide", data.shape[0], detail=f"rows of an array of shape {data.shape}")
+            return None
+        if data.size > _SMALL:
+            data = data[:: self._stride(data.shape[0], data.shape[1] if data.ndim > 1 else 1)]
+        if isinstance(data, np.ma.MaskedArray):
+            data = np.ma.filled(data.astype(object), None)
+        if data.dtype.kind not in _NUMERIC:
+            cells = data if data.dtype.kind == "O" else np.full(data.shape, NOT_A_NUMBER)
+            return self._sequence(np.atleast_1d(cells).tolist())
+        return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + _ITEM_COST
+
+    def _scalar(self, data: object) -> Item:
+        return _decode.values, (data,), _CELL_COST + _ITEM_COST
+
+    def _sequence(self, data: Sequence[Any]) -> Item | None:
+        if not data:
+            return None
+        first = type(data[0])
+        if first in PLAIN:
+            data = data[:: self._stride(len(data), 1)] if len(data) > _SMALL else data
+            return _decode.values, _small_cells(data), len(data) * _CELL_COST + _ITEM_COST
+        width = len(data[0]) if issubclass(first, (list, tuple, Mapping, np.ndarray)) else 1
+        data = data[:: self._stride(len(data), width)]
+        cost = len(data) * (width * _CELL_COST + _ITEM_COST)
+        if issubclass(first, (list, tuple, np.ndarray)):
+            return _decode.rows, [_small_cells(_column(row) or ()) for row in data], cost
+        if issubclass(first, Mapping):
+            return _decode.records, [_small_record(record) for record in data], cost
+        if _fields_of(first) is not None:
+            records = [_small_record(vars(record)) for record in data]
+            return _decode.records, records, sum(map(len, records)) * _CELL_COST + cost
+        return _decode.values, _small_cells(data), cost
+
+    def _mapping(self, data: Mapping[Any, Any]) -> Item | None:
+        if PLAIN.issuperset(map(type, data.values())):
+            return _decode.records, (dict(data),), len(data) * _CELL_COST + _ITEM_COST
+        record: dict[Any, object] = {}
+        table: dict[Any, Sequence[object]] = {}
+        for key, value in data.items():
+            cells = _column(value)
+            if cells is not None:
+                stride = self._stride(len(cells), len(data)) if len(cells) > _SMALL else 1
+                table[key] = _small_cells(cells[::stride])
+            elif _is_scalar(value):
+                record[key] = _small(value)
+            else:
+                self.put(value)
+        if table:
+            self._append((_decode.columns, table, sum(map(len, table.values())) * _CELL_COST + _ITEM_COST))
+        return (_decode.records, (record,), len(record) * _CELL_COST + _ITEM_COST) if record else None
+
+    def _record(self, data: Any) -> Item | None:
+        if getattr(data, "__pydantic_root_model__", False):
+            self.put(data.root)
+            return None
+        return self._mapping(vars(data))
+
+    def _frame(self, data: Any) -> Item:
+        data = data.iloc[:: self._stride(*data.shape)] if data.size > _SMALL else data.copy(deep=False)
+        return _frames.frames, data, data.size + _ITEM_COST * 8
+
+    def _frame_now(self, data: Any) -> Item:
+        batches = list(_frames.frames([data.iloc[:: self._stride(*data.shape)]], None))
+        return _decode.ready, batches, sum(batch.columns.size for batch in batches) + _ITEM_COST * 8
+
+    def _series(self, data: Any) -> Item | None:
+        frame = _frames.series_as_frame(data, self._names)
+        return self._frame(frame) if _frames.copies_are_lazy() else self._frame_now(frame)
+
+    def _unsupported(self, _data: object) -> None:
+        self.losses.add("unsupported_type", 1)
+
+    def _nothing(self, _data: object) -> None:
+        """Text holds no numbers."""
+
+    def _stride(self, rows: int, width: int) -> int:
+        """Every how many rows one is taken, so that at most `max_rows` and a quarter of the buffer come from one."""
+        limit = max(1, min(self._max_rows, self._max_pending // 4 // max(1, width)))
+        stride = -(-rows // limit) or 1
+        if stride > 1:
+            self.losses.add("sampled", rows - -(-rows // stride), detail=f"of a batch of {rows}")
+        return stride
+
+
+def _fields_of(kind: type) -> object | None:
+    """The declaration of a pydantic model's or a dataclass's fields, whose instances keep them in `vars`."""
+    fields: object | None = getattr(kind, "__pydantic_fields__", None)
+    if fields is None and dataclasses.is_dataclass(kind) and not hasattr(kind, "__slots__"):
+        fields = dataclasses.fields(kind)
+    return fields
+
+
+def _column(value: Any) -> Sequence[object] | None:
+    """The scalars of a one-dimensional value, None for anything else."""
+    if isinstance(value, (list, tuple)):
+        nested = value and (isinstance(value[0], (list, tuple, np.ndarray, Mapping)) or _fields_of(type(value[0])))
+        return None if nested else value
+    if isinstance(value, np.ndarray) or _frames.is_series(type(value)):
+        cells: Sequence[object] | None = value.tolist() if value.ndim == 1 else None
+        return cells
+    return None
+
+
+def _small_cells(cells: Sequence[object]) -> Sequence[object]:
+    """A copy of `cells` that keeps nothing of the request alive but scalars."""
+    if PLAIN.issuperset(map(type, cells)):
+        return cells[:]
+    return list(map(_small, cells))
+
+
+def _small_record(record: Mapping[Any, object]) -> Mapping[Any, object]:
+    """A copy of `record` that keeps nothing of the request alive but scalars."""
+    if PLAIN.issuperset(map(type, record.values())):
+        return dict(record)
+    return {key: _small(cell) for key, cell in record.items()}
+
+
+def _small(cell: object) -> object:
+    if type(cell) in PLAIN:
+        return cell
+    if isinstance(cell, str):
+        return cell[:_MAX_TEXT]
+    return cell if _is_scalar(cell) else NOT_A_NUMBER
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, (str, np.generic, *_decode.NUMBERS)) or _decode.is_missing(value)

@@ -1,0 +1,174 @@
+"""The aggregator: what `FeatureStatistics` is."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from bento_observe import semconv
+from bento_observe.features import _decode
+from bento_observe.features._bounds import Bounds, checked_edges
+from bento_observe.features._intake import Intake, Item
+from bento_observe.features._snapshot import Snapshot
+from bento_observe.features._state import FeatureState
+from bento_observe.features._types import Batch
+
+__all__ = ["FeatureStatistics"]
+
+_ITEMS_PER_STEP: Final = 8192
+
+
+class FeatureStatistics:
+    """Statistics of every feature that passes: counts, missing values, extremes, mean, variance and a histogram.
+
+    `update` costs about half a microsecond and may be called from any thread. It only puts the data aside; `flush`
+    counts it, and wants to be called about once a second by a thread that serves no requests (`snapshot` and `delta`
+    do it too). What waits is bounded: past `max_pending` values further updates are dropped and counted in `dropped`.
+
+    Args:
+        reference: gives the features bucket edges (see `Bounds`). Other features get exponential histograms.
+        names: the columns of arrays and lists; where they are not given, those of the reference in its order.
+        max_features: how many different features are kept; values of further ones are dropped and counted. Arrays
+            with more columns than that and no names are dropped whole.
+        max_pending: values of 8 bytes that may wait for a flush, with an allowance for what objects take besides.
+        max_rows: of a longer batch, evenly spaced rows are taken, at most so many; likewise of one that would fill
+            more than a quarter of `max_pending`. The others are counted in `dropped` as `sampled`.
+
+    Raises:
+        ValueError: the reference's edges are not increasing finite numbers.
+    """
+
+    def __init__(
+        self,
+        reference: Bounds | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        max_features: int = 256,
+        max_pending: int = 4_000_000,
+        max_rows: int = 100_000,
+    ) -> None:
+        edges = {} if reference is None else checked_edges(reference)
+        self._reference_id = None if reference is None else reference.id
+        self._names = tuple(map(str, names)) if names else tuple(edges) or None
+        self._intake = Intake(self._names, max_pending, max_rows, max_features)
+        self._state = FeatureState(edges, max_features, self._intake.losses)
+        self._lock = threading.Lock()
+        self._refused: dict[str, int] = {}
+        self._merged = Snapshot(reference_id=self._reference_id)
+        self._delta_base = Snapshot()
+
+    def update(self, data: object) -> None:
+        """Takes in `data`. Never raises, never waits, and keeps no reference to anything that could change.
+
+        - a two-dimensional array: rows x features. One of another number of columns than there are names is counted
+          in `Snapshot.rows_refused` and left out. Without names the features are called "0", "1", ...
+        - a one-dimensional array or a list of numbers: one row where there are two names or more, else values of one
+          feature, called as the one name says or "value". A number alone likewise.
+        - a pandas DataFrame: its numeric and boolean columns, whatever `names` says. A Series: a frame of one column.
+        - a mapping, a pydantic model or a dataclass instance: scalars are a row, lists and one-dimensional arrays are
+          columns, and anything larger counts as if it had come alone. A key it does not have is not counted at all.
+        - a list of rows, of mappings or of models.
+
+        None, NaN, NA and NaT count as missing; infinities as non-finite; what is no number, in a column of numbers,
+        as invalid. Columns that hold no numbers are passed over.
+        """
+        self._intake.put(data)
+
+    def flush(self) -> None:
+        """Counts what has arrived up to now."""
+        with self._lock:
+            self._flush()
+
+    def snapshot(self) -> Snapshot:
+        """Everything since the start, what arrived until now included."""
+        with self._lock:
+            self._flush()
+            return self._total()
+
+    def delta(self) -> Snapshot:
+        """What came since the last call, with the minimum and maximum of that time. For one reader only."""
+        with self._lock:
+            self._flush()
+            total = self._total()
+            extremes = self._state.take_extremes()
+            change = (total - self._delta_base).with_extremes(extremes)
+            self._delta_base = total
+            return change
+
+    def merge(self, other: FeatureStatistics | Snapshot) -> None:
+        """Adds what another aggregator has counted, in this process or another.
+
+        Raises:
+            ValueError: the two count against different references, or a feature into different buckets.
+        """
+        snapshot = other.snapshot() if isinstance(other, FeatureStatistics) else other
+        if snapshot.features and snapshot.reference_id != self._reference_id:
+            raise ValueError(
+                f"counted against reference {snapshot.reference_id!r}, this against {self._reference_id!r}: "
+                "their counts do not add up"
+            )
+        with self._lock:
+            merged = self._merged + snapshot
+            # A merge that cannot be added later must fail here, not at the next snapshot.
+            _ = Snapshot(self._state.features(), reference_id=self._reference_id) + merged
+            self._merged = merged
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How much was left out, by reason.
+
+        Updates: `buffer_full`, `unsupported_type`, `error`. Rows: `sampled`, `too_wide`, and `too_many_features`,
+        rows of which features beyond the limit were left out.
+        """
+        return dict(self._intake.losses.counts)
+
+    @property
+    def pending(self) -> int:
+        """Updates that wait for a flush."""
+        return len(self._intake)
+
+    def _total(self) -> Snapshot:
+        return Snapshot(self._state.features(), self._refused, self._reference_id) + self._merged
+
+    def _flush(self) -> None:
+        waiting = len(self._intake)
+        while waiting > 0:
+            items = self._intake.take(min(waiting, _ITEMS_PER_STEP))
+            waiting -= len(items)
+            self._count(items)
+        self._state.settle()
+
+    def _count(self, items: Iterable[Item]) -> None:
+        payloads: dict[Any, list[Any]] = defaultdict(list)
+        for key, payload, _ in items:
+            payloads[key].append(payload)
+        # Arrays of all heights together: what matters is what their columns are.
+        raw: dict[tuple[str, ...], list[bytes]] = defaultdict(list)
+        for key, group in payloads.items():
+            if not isinstance(key, tuple):
+                self._add(key(group, self._names))
+            elif self._intake.too_wide(key):
+                self._intake.losses.add("too_wide", key[0] * len(group), detail=f"rows of arrays of shape {key}")
+            elif names := _decode.array_names(key, self._names):
+                raw[names].extend(filter(None, group))
+            elif 0 not in key[1:]:
+                self._refuse(len(group) * (key[0] if len(key) == 2 else 1))
+        for names, chunks in raw.items():
+            self._add(_decode.arrays(chunks, names))
+
+    def _add(self, batches: Iterator[Batch]) -> None:
+        try:
+            for batch in batches:
+                self._state.add(batch)
+        except _decode.WrongColumnsError as error:
+            self._refuse(error.rows)
+        except Exception as error:  # noqa: BLE001 - odd data must not end the thread that flushes
+            self._intake.losses.add("error", 1, detail=repr(error)[:200])
+
+    def _refuse(self, rows: int) -> None:
+        if rows:
+            self._refused[semconv.REASON_COLUMNS] = self._refused.get(semconv.REASON_COLUMNS, 0) + rows
+            expected = len(self._names or ())
+            self._intake.losses.warn("feature statistics refused %d rows: %d columns expected", rows, expected)
