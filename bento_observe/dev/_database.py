@@ -51,9 +51,8 @@ def open_for_writing(path: str | Path) -> duckdb.DuckDBPyConnection:
     """
     connection = _connect(path, f"ROW_GROUP_SIZE {_ROW_GROUP_ROWS}")
     try:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS bento_observe_dev AS SELECT ?::INTEGER AS version", [SCHEMA_VERSION]
-        )
+        if connection.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'dev'").fetchone() is None:
+            connection.execute("CREATE TABLE bento_observe_dev AS SELECT ?::INTEGER AS version", [SCHEMA_VERSION])
         _check_version(connection, path)
         for table in TABLES:
             connection.execute(table.create)
