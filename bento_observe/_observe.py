@@ -76,7 +76,7 @@ def observe(service: Any = None, /, *, reference: Any = None) -> Any:
 
 
 def _observe(service: Any, options: Options) -> Any:
-    if isinstance(service, _Observed):
+    if issubclass(type(service), _Observed):
         raise TypeError(f"observe: {service.name} is observed already; apply it once")
     if isinstance(service, type):
         raise TypeError(

@@ -34,7 +34,7 @@ class FeatureRecording:
         self._groups: list[tuple[Mapping[str, str], FeatureStatistics]] = []
         self._start_ns = time.time_ns()
         self._flushed = 0.0
-        self._told: dict[int, dict[str, int]] = {}
+        self._told: list[dict[str, int]] = []
 
     def recorder(self, method: Any) -> _ApiRecorder:
         """The recorder of one BentoML `APIMethod`."""
@@ -48,6 +48,7 @@ class FeatureRecording:
         statistics = FeatureStatistics(reference)
         attributes = {semconv.ML_SIGNAL: signal, semconv.API_NAME: api, **self._model}
         self._groups.append((attributes, statistics))
+        self._told.append({})
         return statistics
 
     def step(self) -> bool:
@@ -61,12 +62,20 @@ class FeatureRecording:
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """All groups as OTLP metrics."""
         temporality = AGGREGATION_TEMPORALITY_DELTA if delta else AGGREGATION_TEMPORALITY_CUMULATIVE
-        groups = []
-        for attributes, statistics in self._groups:
-            statistics.flush()
-            groups.append((attributes, statistics.snapshot()))
+        groups = [
+            (attributes, statistics.delta() if delta else statistics.snapshot())
+            for attributes, statistics in self._groups
+        ]
+        self._tell_losses()
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=encode(groups, self._start_ns, now_ns, temporality))]
+
+
+    def _tell_losses(self) -> None:
+        for told, (_, statistics) in zip(self._told, self._groups, strict=True):
+            for reason, count in statistics.dropped.items():
+                self._health.dropped("features", reason, count - told.get(reason, 0))
+                told[reason] = count
 
 
 class _ApiRecorder:
@@ -86,10 +95,9 @@ class _ApiRecorder:
     def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The arguments of one call: a lone one is the data itself, several are columns by their names."""
         if self._first is not None:
-            if args:
-                self._inputs.update(args[0])
-            elif self._first in kwargs:
-                self._inputs.update(kwargs[self._first])
+            if args or self._first in kwargs:
+                value = args[0] if args else kwargs[self._first]
+                self._inputs.update({self._first: value} if isinstance(value, (int, float)) else value)
             return
         named = {name: value for name, value in kwargs.items() if name != self._context}
         named.update(zip(self._parameters, args, strict=False))

@@ -16,7 +16,7 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import set_span_in_context
 
 from bento_observe import semconv
-from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.request import StageSpan, current_request
 from bento_observe.telemetry import Health
 
 __all__ = ["CallRecorder", "instrument", "predict_stage"]
@@ -231,20 +231,18 @@ _WRAPPERS = {
 }
 
 
-def _begin(stage: str, api: str, health: Health) -> tuple[RequestSpan, StageSpan] | tuple[None, None]:
+def _begin(stage: str, api: str, health: Health) -> StageSpan | None:
     try:
         request = current_request.get()
-        if request is None or request.ended:
-            return None, None
-        return request, request.stage(api, stage, _now())
+        return None if request is None or request.ended else request.stage(api, stage, _now())
     except Exception:  # noqa: BLE001 - an unobserved stage is still a stage
         health.error(stage)
-        return None, None
+        return None
 
 
 def _decode_spec(spec: Any, api: str, health: Health) -> Any:
     async def from_http_request(cls: Any, request: Any, serde: Any) -> Any:
-        _, stage = _begin(semconv.STAGE_DECODE, api, health)
+        stage = _begin(semconv.STAGE_DECODE, api, health)
         try:
             decoded = await spec.from_http_request(request, serde)
         except BaseException as error:
@@ -257,19 +255,26 @@ def _decode_spec(spec: Any, api: str, health: Health) -> Any:
 
 
 def _encode_spec(spec: Any, api: str, health: Health) -> Any:
+    media_type = spec.mime_type()
+
+    def mime_type(cls: Any) -> str:
+        # BentoML works it out anew for each answer, through the JSON schema of the type: a third of a small request.
+        return media_type if spec.media_type is None else str(spec.media_type)
+
     async def to_http_response(cls: Any, obj: Any, serde: Any) -> Any:
+        respond = spec.to_http_response.__func__
         if inspect.isgenerator(obj) or inspect.isasyncgen(obj):
-            return await spec.to_http_response(obj, serde)
-        _, stage = _begin(semconv.STAGE_ENCODE, api, health)
+            return await respond(cls, obj, serde)
+        stage = _begin(semconv.STAGE_ENCODE, api, health)
         try:
-            response = await spec.to_http_response(obj, serde)
+            response = await respond(cls, obj, serde)
         except BaseException as error:
             _close(stage, health, error)
             raise
         _close(stage, health)
         return response
 
-    return _subclass(spec, to_http_response=classmethod(to_http_response))
+    return _subclass(spec, mime_type=classmethod(mime_type), to_http_response=classmethod(to_http_response))
 
 
 def _subclass(spec: Any, **overrides: Any) -> Any:
