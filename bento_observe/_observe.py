@@ -40,7 +40,7 @@ class _Observed:
 
         self.inject_config()
         app = serve_observed(self, vars(self.inner)[_OPTIONS], is_main)
-        return super().to_asgi(is_main=is_main) if app is None else app
+        return super().to_asgi(is_main=is_main) if app is None else app  # type: ignore[misc]
 
 
 @overload

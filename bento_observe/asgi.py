@@ -16,6 +16,7 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import set_span_in_context
 from starlette.routing import Mount
 
+from bento_observe import semconv
 from bento_observe._propagation import ContextReader
 from bento_observe.request import RequestMetrics, RequestSource, RequestSpan, current_request, error_type_of
 from bento_observe.telemetry import Telemetry, random_bytes
@@ -31,7 +32,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
 _SERVER, _INTERNAL = 2, 1  # SpanKind in OTLP
 _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-type"))
-_DISCONNECT = "client_disconnect"
 
 
 class Observation:
@@ -119,7 +119,7 @@ class ObserveMiddleware:
                 if not sized:
                     request.request_size += len(message.get("body", b""))
             elif message["type"] == "http.disconnect" and not request.end_ns:
-                request.error_type = request.error_type or _DISCONNECT
+                request.error_type = request.error_type or semconv.ERROR_TYPE_CLIENT_DISCONNECT
             return message
 
         async def observed_send(message: Message) -> None:
@@ -179,6 +179,8 @@ class ObserveMiddleware:
         excluded = self._o.excluded
         if excluded is not None and excluded(f"{scheme}://{headers.get(b'host', b'').decode('latin-1')}{path}"):
             request.sampled = False
+        if method not in _METHODS:
+            request.set_attribute(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
         trace_context.request_id = int.from_bytes(request.span_id, "big")
         key = (request.method, scheme)
         self._o.active[key] = self._o.active.get(key, 0) + 1

@@ -2,7 +2,7 @@
 
 HTTP names follow the OpenTelemetry semantic conventions (stable HTTP conventions, 1.23 and later). Names under
 `ml.`, `bentoml.` and `bento_observe.` are this project's. `docs/telemetry.md` is generated from this module
-(`python -m bento_observe.semconv`) and a test keeps the two equal.
+(`python docs/generate.py`) and a test keeps the two equal.
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ def _name(text: str) -> bytes:
 
 def _server_name(request: RequestSpan) -> str:
     # The conventions: `{method} {route}`; just the method where no route matched, never the path a client made up.
-    return f"{request.method} {request.route}" if request.route else request.method
+    method = "HTTP" if request.method == "_OTHER" else request.method
+    return f"{method} {request.route}" if request.route else method
 
 
 def _server_constant(request: RequestSpan) -> bytes:

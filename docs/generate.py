@@ -1,0 +1,86 @@
+"""Writes docs/telemetry.md from `bento_observe.semconv`: run `python docs/generate.py`; a test keeps the two equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bento_observe import semconv
+
+PAGE = Path(__file__).with_name("telemetry.md")
+
+_HEAD = """\
+# Telemetry
+
+Everything `bento_observe` sends, generated from `bento_observe/semconv.py` by `python docs/generate.py`. Prometheus shows
+dots as underscores and adds the unit: `http.server.request.duration` becomes `http_server_request_duration_seconds`.
+
+## Resource
+
+| attribute | value |
+|---|---|
+"""
+
+_RESOURCE = (
+    (semconv.SERVICE_NAME, "name of the BentoML service; `OTEL_SERVICE_NAME` wins"),
+    (semconv.SERVICE_NAMESPACE, "name of the bento"),
+    (semconv.SERVICE_VERSION, "version of the bento; absent when served from source"),
+    (semconv.SERVICE_INSTANCE_ID, "a fresh uuid per worker process, whatever the environment says"),
+    (semconv.HOST_NAME, "host name"),
+    (semconv.PROCESS_PID, "process id of the worker"),
+    (semconv.WORKER_INDEX, "BentoML's worker index, from 1; used again after a crash"),
+    (semconv.TELEMETRY_DISTRO_NAME, "`bento-observe`, with `" + semconv.TELEMETRY_DISTRO_VERSION + "`"),
+    ("`OTEL_RESOURCE_ATTRIBUTES`", "added, and preferred to the above except the instance id"),
+)
+
+_SPANS = f"""
+## Spans
+
+| name | kind | attributes |
+|---|---|---|
+| `{{method}} {{http.route}}`, or the method alone where no route matched | SERVER | `{semconv.HTTP_REQUEST_METHOD}`, \
+`{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.URL_SCHEME}`, `{semconv.URL_PATH}`, \
+`{semconv.URL_QUERY}`, `{semconv.SERVER_ADDRESS}`, `{semconv.SERVER_PORT}`, `{semconv.CLIENT_ADDRESS}`, \
+`{semconv.CLIENT_PORT}`, `{semconv.USER_AGENT_ORIGINAL}`, `{semconv.NETWORK_PROTOCOL_VERSION}`, \
+`{semconv.HTTP_REQUEST_BODY_SIZE}`, `{semconv.HTTP_RESPONSE_BODY_SIZE}`, `{semconv.ERROR_TYPE}` |
+| `{semconv.STAGE_DECODE}`, `{semconv.STAGE_PREDICT}`, `{semconv.STAGE_ENCODE}` | INTERNAL | `{semconv.API_NAME}`, \
+`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}` |
+
+`{semconv.ERROR_TYPE}` is the class of the exception that BentoML turned into the answer, else the status code, \
+`{semconv.ERROR_TYPE_CLIENT_DISCONNECT}` where the client hung up. The span's status is ERROR from 500 on.
+A service that calls itself through its own application makes a span of kind INTERNAL.
+
+## Logs
+
+Python log records by BentoML's, the user's and other loggers (from `BENTO_OBSERVE_LOG_LEVEL` on, default INFO), the scope
+being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_FUNCTION_NAME}`, `{semconv.CODE_LINE_NUMBER}`,
+`{semconv.THREAD_NAME}`, the `extra` fields, and for exceptions `{semconv.EXCEPTION_TYPE}`, `{semconv.EXCEPTION_MESSAGE}`,
+`{semconv.EXCEPTION_STACKTRACE}`. The access log is the scope `{semconv.LOGGER_ACCESS}`: one record a request with
+`{semconv.HTTP_REQUEST_METHOD}`, `{semconv.URL_PATH}`, `{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`,
+`{semconv.CLIENT_ADDRESS}`. Trace and span ids are set on every record made within a request.
+
+## Metrics
+
+| name | kind | unit | attributes | what |
+|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [_HEAD]
+    lines += [f"| {name if name.startswith('`') else f'`{name}`'} | {what} |\n" for name, what in _RESOURCE]
+    lines.append(_SPANS)
+    for metric in semconv.METRICS:
+        attributes = ", ".join(f"`{name}`" for name in metric.attributes)
+        lines.append(
+            f"| `{metric.name}` | {metric.kind.value} | `{metric.unit}` | {attributes} | {metric.description} |\n"
+        )
+    lines.append("\n## Bucket boundaries\n\n")
+    for metric in semconv.METRICS:
+        if metric.boundaries:
+            lines.append(f"- `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.boundaries)}\n")
+    return "".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
