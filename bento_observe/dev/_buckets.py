@@ -54,7 +54,7 @@ class Buckets:
     def quantile(self, q: float) -> float:
         """A value that about the share `q` lies below, to the width of a bucket."""
         cumulative = np.concatenate([[0.0], np.cumsum(self.counts)])
-        return float(np.interp(q * self.total, cumulative, self.edges))
+        return float(np.interp(q * self.total, cumulative, self.edges / 4.0) * 4.0)
 
     def width_at(self, q: float) -> float:
         """The width of the bucket that holds `quantile(q)`."""
@@ -145,7 +145,9 @@ def rebin(buckets: Buckets, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     A bucket that an edge cuts is shared out as if its values were spread evenly in it.
     """
     cumulative = np.concatenate([[0.0], np.cumsum(buckets.counts)])
-    below = np.interp(edges, buckets.edges, cumulative)
+    # In units of the largest edge: next to the ends of a float's range differences and slopes would leave it.
+    unit = float(np.abs(buckets.edges).max())
+    below = np.interp(edges / unit, buckets.edges / unit, cumulative)
     return np.diff(np.concatenate([[0.0], below, [buckets.total]]))
 
 
@@ -163,11 +165,13 @@ def readable_edges(histograms: Sequence[Buckets], bins: int = 16) -> npt.NDArray
     finest = max(histogram.width_at(0.5) for histogram in filled)
     if low > 0 and high / low > 100 and finest < high / 100:
         return _decades(low, high, bins)
-    raw = min(max((high - low) / bins, finest), _FLOAT_MAX / 16)
+    raw = max(high / bins - low / bins, finest)
     magnitude = 10.0 ** math.floor(math.log10(raw))
     step = next(magnitude * factor for factor in _STEPS if magnitude * factor >= raw * (1 - 1e-9))
     # Whole multiples of the step, so that the edges are round in decimal too.
-    return np.arange(math.floor(low / step), math.ceil(high / step) + 1, dtype=np.float64) * step
+    multiples = np.arange(math.floor(low / step), math.ceil(high / step) + 1, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        return np.unique(np.clip(multiples * step, -_FLOAT_MAX, _FLOAT_MAX))
 
 
 def _decades(low: float, high: float, bins: int) -> npt.NDArray[np.float64]:

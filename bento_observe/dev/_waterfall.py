@@ -101,18 +101,25 @@ def _tree(spans: Sequence[Bar]) -> Iterator[tuple[str, Bar]]:
     """Every span once, parents before children, with the lines that stand before its name."""
     known = {span.span_id for span in spans}
     children: dict[str | None, list[Bar]] = {}
-    for span in sorted(spans, key=lambda span: (span.start_ns, -span.end_ns)):
-        parent = span.parent_span_id if span.parent_span_id in known - {span.span_id} else None
+    in_time = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
+    for span in in_time:
+        parent = span.parent_span_id if span.parent_span_id in known else None
         children.setdefault(parent, []).append(span)
 
-    stack = [("", "", span) for span in reversed(children.get(None, ()))]
-    while stack:
-        guide, below, span = stack.pop()
-        yield guide, span
-        own = children.get(span.span_id, [])
-        for last, child in enumerate(reversed(own)):
-            branch, line = ("├─ ", "│  ") if last else ("└─ ", "   ")
-            stack.append((below + branch, below + line, child))
+    shown: set[int] = set()
+    # After the roots every span again: those that name each other as parents hang from no root.
+    for root in [*children.get(None, ()), *in_time]:
+        stack = [("", "", root)]
+        while stack:
+            guide, below, span = stack.pop()
+            if id(span) in shown:
+                continue
+            shown.add(id(span))
+            yield guide, span
+            own = children.get(span.span_id, [])
+            for last, child in enumerate(reversed(own)):
+                branch, line = ("├─ ", "│  ") if last else ("└─ ", "   ")
+                stack.append((below + branch, below + line, child))
 
 
 def _plural(count: int, noun: str) -> str:
