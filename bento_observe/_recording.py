@@ -29,7 +29,7 @@ class FeatureRecording:
 
     def __init__(self, reference: Any, model: Mapping[str, str], health: Health) -> None:
         self._reference = reference
-        self._model = model
+        self._model = {name: value for name, value in model.items() if name == semconv.ML_MODEL_NAME}
         self._health = health
         self._groups: list[tuple[Mapping[str, str], FeatureStatistics]] = []
         self._start_ns = time.time_ns()

@@ -13,6 +13,7 @@ from typing import Any
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as StatusMessage
 from opentelemetry.trace import Link, StatusCode
+from opentelemetry.util.http import redact_query_parameters
 
 from bento_observe import semconv
 from bento_observe._version import __version__
@@ -96,7 +97,8 @@ class SpanEncoder:
         parts.append(_TIMES.pack(b"\x39", request.start_unix_ns, b"\x41", end, b"\x85\x01", flags))
         parts.append(wire.with_string(_URL_PATH, request.path))
         if request.query:
-            parts.append(wire.with_string(_URL_QUERY, request.query.decode("utf-8", "replace")))
+            query = redact_query_parameters("?" + request.query.decode("utf-8", "replace"))[1:]
+            parts.append(wire.with_string(_URL_QUERY, query))
         if request.client:
             parts.append(wire.with_string(_CLIENT_ADDRESS, str(request.client[0])))
             parts.append(wire.with_integer(_CLIENT_PORT, int(request.client[1] or 0)))
