@@ -1,0 +1,17 @@
+"""What the test services share: they are observed or plain BentoML, as the test says in the environment."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+WORKERS = int(os.environ.get("TEST_WORKERS", "1"))
+
+
+def maybe_observe(service: Any) -> Any:
+    """`@observe`, or nothing at all."""
+    if os.environ.get("TEST_OBSERVED") == "0":
+        return service
+    from bento_observe import observe
+
+    return observe(service)
