@@ -43,7 +43,8 @@ class Telemetry:
         self.health = Health()
         self.resource = _resource.create(identity)
         self.sampled = _sampling.decision(settings.sampler, settings.sampler_ratio)
-        delta = settings.temporality == "delta"
+        # lowmemory differs from delta only in instruments that are cumulative here anyway
+        delta = settings.temporality != "cumulative"
         self.queues: dict[str, SignalQueue] = {}
         self._senders: list[Sender] = []
         encoded = _resource.encoded(self.resource)
