@@ -146,10 +146,10 @@ def rows(payloads: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...] 
             tables[len(row)].append(row)
     wrong = 0
     for width, table in tables.items():
-        if not width or (names is not None and width != len(names)):
+        if names is not None and width != len(names):
             wrong += len(table)
-            continue
-        yield from _row_batches(names or tuple(map(str, range(width))), table)
+        elif width:
+            yield from _row_batches(names or tuple(map(str, range(width))), table)
     if wrong:
         raise WrongColumnsError(wrong)
 

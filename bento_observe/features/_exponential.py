@@ -18,6 +18,7 @@ _Index = npt.NDArray[np.int32]
 _ZERO = 2 * MAX_BUCKETS  # the slot of zeros, behind the positive and the negative buckets
 _SLOTS = _ZERO + 1
 _NOTHING = np.iinfo(np.int32).max
+_NOWHERE = -_NOTHING // 2  # the start of a window that no index is in
 
 
 def finest_index(magnitudes: FloatArray) -> _Index:
@@ -47,10 +48,8 @@ class ExponentialTable:
     def __init__(self) -> None:
         self._counts: IntArray = np.zeros((0, _SLOTS), np.int64)
         self._shift: _Index = np.zeros((0, 1), np.int32)
-        # By sign, positive first: the index of the window's first bucket, and the range of finest indices seen.
+        # By sign, positive first: the index of the window's first bucket.
         self._start: _Index = np.zeros((0, 2), np.int32)
-        self._low: _Index = np.zeros((0, 2), np.int32)
-        self._high: _Index = np.zeros((0, 2), np.int32)
 
     def __len__(self) -> int:
         return self._shift.size
@@ -61,9 +60,7 @@ class ExponentialTable:
         self._counts = np.concatenate([self._counts, np.zeros((extra, _SLOTS), np.int64)])
         self._shift = np.concatenate([self._shift, np.zeros((extra, 1), np.int32)])
         # A window that nothing fits in, so that the first values choose it.
-        self._start = np.concatenate([self._start, np.full((extra, 2), -_NOTHING // 2, np.int32)])
-        self._low = np.concatenate([self._low, np.full((extra, 2), _NOTHING, np.int32)])
-        self._high = np.concatenate([self._high, np.full((extra, 2), -_NOTHING, np.int32)])
+        self._start = np.concatenate([self._start, np.full((extra, 2), _NOWHERE, np.int32)])
 
     def add(self, rows: _Rows, columns: FloatArray, skipped: IntArray) -> None:
         """Counts `columns` (features x rows, `skipped` of each feature NaN, none infinite) into the distinct `rows`."""
@@ -99,31 +96,34 @@ class ExponentialTable:
 
     def _widen(self, rows: _Rows, finest: _Index, columns: FloatArray) -> None:
         """Chooses scale and windows of `rows` anew, such that `columns` fit, and moves their counts there."""
-        for sign, present in enumerate((columns > 0, columns < 0)):
-            low = np.where(present, finest, _NOTHING).min(axis=1)
-            high = np.where(present, finest, -_NOTHING).max(axis=1)
-            self._low[rows, sign] = np.minimum(self._low[rows, sign], low)
-            self._high[rows, sign] = np.maximum(self._high[rows, sign], high)
-        low, high = self._low[rows], self._high[rows]
-        empty = low > high
-        low, high = np.where(empty, 0, low), np.where(empty, 0, high)
-        before = self._shift[rows]
-        shift = before.copy()
-        while (wide := ((high >> shift) - (low >> shift) >= MAX_BUCKETS).any(axis=1, keepdims=True)).any():
-            shift += wide
-        # In the middle of the window, so that the range may grow a little to both sides before this happens again.
-        start = (low >> shift) - (MAX_BUCKETS - 1 - ((high >> shift) - (low >> shift))) // 2
-        start = np.where(empty, -_NOTHING // 2, start)
-
-        old = self._counts[rows]
-        new = np.zeros_like(old)
-        new[:, _ZERO] = old[:, _ZERO]
+        old, old_shift, old_start = self._counts[rows], self._shift[rows], self._start[rows]
         feature, slot = np.nonzero(old[:, :_ZERO])
         side, bucket = np.divmod(slot, MAX_BUCKETS)
-        index = (self._start[rows][feature, side] + bucket) >> (shift - before)[feature, 0]
-        target = side * MAX_BUCKETS + index - start[feature, side]
+        index = old_start[feature, side] + bucket
+
+        # The range of indices at the scale so far, of what is counted already and what comes now.
+        low, high = np.full_like(old_start, _NOTHING), np.full_like(old_start, -_NOTHING)
+        np.minimum.at(low, (feature, side), index)
+        np.maximum.at(high, (feature, side), index)
+        finest = finest >> old_shift
+        for sign, present in enumerate((columns > 0, columns < 0)):
+            low[:, sign] = np.minimum(low[:, sign], np.where(present, finest, _NOTHING).min(axis=1))
+            high[:, sign] = np.maximum(high[:, sign], np.where(present, finest, -_NOTHING).max(axis=1))
+        empty = low > high
+        low[empty] = high[empty] = 0
+
+        coarser = np.zeros_like(old_shift)
+        while (wide := ((high >> coarser) - (low >> coarser) >= MAX_BUCKETS).any(axis=1, keepdims=True)).any():
+            coarser += wide
+        low, high = low >> coarser, high >> coarser
+        # In the middle of the window, so that the range may grow a little to both sides before this happens again.
+        start = np.where(empty, _NOWHERE, low - (MAX_BUCKETS - 1 - (high - low)) // 2)
+
+        new = np.zeros_like(old)
+        new[:, _ZERO] = old[:, _ZERO]
+        target = side * MAX_BUCKETS + (index >> coarser[feature, 0]) - start[feature, side]
         np.add.at(new, (feature, target), old[feature, slot])
-        self._counts[rows], self._shift[rows], self._start[rows] = new, shift, start
+        self._counts[rows], self._shift[rows], self._start[rows] = new, old_shift + coarser, start
 
     def histogram(self, row: int) -> ExponentialHistogram:
         """A copy of one feature's histogram."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from bento_observe.features._types import FloatArray, IntArray
 
-__all__ = ["MAX_BUCKETS", "MAX_SCALE", "Buckets", "ExplicitHistogram", "ExponentialHistogram", "frozen"]
+__all__ = ["MAX_BUCKETS", "MAX_SCALE", "Buckets", "ExplicitHistogram", "ExponentialHistogram"]
 
 MAX_BUCKETS = 160
 """Buckets on each side of zero, as the OpenTelemetry SDKs have by default."""
@@ -18,26 +19,36 @@ MAX_SCALE = 8
 throw anything beyond away. The coarsest that 160 buckets can need is -4, which Prometheus still takes."""
 
 
-def frozen(array: IntArray) -> IntArray:
-    """`array` itself, made read-only."""
-    array.flags.writeable = False
-    return array
+class _Arrays:
+    """What is read-only here stays so through a pickle, which would forget it."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class ExplicitHistogram:
-    """`counts[i]` counts `edges[i-1] < x <= edges[i]`; the last bucket everything above the last edge."""
+class ExplicitHistogram(_Arrays):
+    """`counts[i]` counts `edges[i-1] < x <= edges[i]`; the last bucket everything above the last edge.
+
+    Both arrays become read-only.
+    """
 
     edges: FloatArray
     counts: IntArray
 
+    def __post_init__(self) -> None:
+        self.edges.flags.writeable = False
+        self.counts.flags.writeable = False
+
     def __add__(self, other: ExplicitHistogram) -> ExplicitHistogram:
         self._check(other)
-        return ExplicitHistogram(self.edges, frozen(self.counts + other.counts))
+        return ExplicitHistogram(self.edges, self.counts + other.counts)
 
     def __sub__(self, other: ExplicitHistogram) -> ExplicitHistogram:
         self._check(other)
-        return ExplicitHistogram(self.edges, frozen(self.counts - other.counts))
+        return ExplicitHistogram(self.edges, self.counts - other.counts)
 
     def _check(self, other: ExplicitHistogram) -> None:
         if not np.array_equal(self.edges, other.edges):
@@ -45,20 +56,26 @@ class ExplicitHistogram:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Buckets:
-    """One side of an exponential histogram: `counts[i]` is the bucket with index `offset + i`, without empty ends."""
+class Buckets(_Arrays):
+    """One side of an exponential histogram: `counts[i]` is the bucket with index `offset + i`, without empty ends.
+
+    `counts` becomes read-only.
+    """
 
     offset: int
     counts: IntArray
+
+    def __post_init__(self) -> None:
+        self.counts.flags.writeable = False
 
     @staticmethod
     def trimmed(offset: int, counts: IntArray) -> Buckets:
         """The same buckets without the empty ones at either end; no buckets at all have offset 0."""
         filled = np.flatnonzero(counts)
         if not filled.size:
-            return Buckets(0, frozen(counts[:0].copy()))
+            return Buckets(0, counts[:0].copy())
         first, last = int(filled[0]), int(filled[-1])
-        return Buckets(offset + first, frozen(counts[first : last + 1].copy()))
+        return Buckets(offset + first, counts[first : last + 1].copy())
 
     def coarser(self, shift: int) -> Buckets:
         """Every 2^shift neighbours made one: the same values at a scale lower by `shift`."""
@@ -67,7 +84,7 @@ class Buckets:
         index = (self.offset + np.arange(self.counts.size)) >> shift
         counts = np.zeros(int(index[-1] - index[0]) + 1, np.int64)
         np.add.at(counts, index - index[0], self.counts)
-        return Buckets(int(index[0]), frozen(counts))
+        return Buckets(int(index[0]), counts)
 
     def plus(self, other: Buckets, sign: int = 1) -> Buckets:
         """Bucket by bucket `self + sign * other`, both at the same scale."""
@@ -96,7 +113,7 @@ class ExponentialHistogram:
 
     @staticmethod
     def empty() -> ExponentialHistogram:
-        none = Buckets(0, frozen(np.zeros(0, np.int64)))
+        none = Buckets(0, np.zeros(0, np.int64))
         return ExponentialHistogram(MAX_SCALE, 0, none, none)
 
     def explicit(self) -> ExplicitHistogram:
@@ -114,8 +131,8 @@ class ExponentialHistogram:
         zeros = np.array([self.zero_count])
         counts: IntArray = np.concatenate([left, below.counts[::-1], zeros, above.counts, right])
         if not edges.size:
-            return ExplicitHistogram(np.zeros(1), frozen(np.append(counts, 0)))
-        return ExplicitHistogram(edges, frozen(counts))
+            return ExplicitHistogram(np.zeros(1), np.append(counts, 0))
+        return ExplicitHistogram(edges, counts)
 
     def __add__(self, other: ExponentialHistogram) -> ExponentialHistogram:
         return self._combined(other, 1)

@@ -94,12 +94,12 @@ class Intake:
         handler: _Handler
         if issubclass(kind, np.ndarray):
             handler = self._array
-        elif kind in PLAIN or issubclass(kind, np.generic):
+        elif issubclass(kind, (str, bytes)):
+            handler = self._nothing
+        elif kind in PLAIN or issubclass(kind, (np.generic, *_decode.NUMBERS)):
             handler = self._scalar
         elif issubclass(kind, (list, tuple)):
             handler = self._sequence
-        elif issubclass(kind, (str, bytes)):
-            handler = self._nothing
         elif issubclass(kind, Mapping):
             handler = self._mapping
         elif _fields_of(kind) is not None:
@@ -121,7 +121,8 @@ class Intake:
         if data.size > _SMALL:
             data = data[:: self._stride(data.shape[0], data.shape[1] if data.ndim > 1 else 1)]
         if isinstance(data, np.ma.MaskedArray):
-            data = np.ma.filled(data.astype(object), None)
+            numeric = data.dtype.kind in _NUMERIC
+            data = np.ma.filled(data.astype(_FLOAT64), np.nan) if numeric else np.asarray(data.astype(object))
         if data.dtype.kind not in _NUMERIC:
             cells = data if data.dtype.kind == "O" else np.full(data.shape, NOT_A_NUMBER)
             return self._sequence(np.atleast_1d(cells).tolist())
@@ -138,9 +139,13 @@ class Intake:
             data = data[:: self._stride(len(data), 1)] if len(data) > _SMALL else data
             return _decode.values, _small_cells(data), len(data) * _CELL_COST + _ITEM_COST
         width = len(data[0]) if issubclass(first, (list, tuple, Mapping, np.ndarray)) else 1
+        nested = issubclass(first, (list, tuple, np.ndarray))
+        if nested and self.too_wide((len(data), width)):
+            self.losses.add("too_wide", len(data), detail=f"rows of {width} values")
+            return None
         data = data[:: self._stride(len(data), width)]
         cost = len(data) * (width * _CELL_COST + _ITEM_COST)
-        if issubclass(first, (list, tuple, np.ndarray)):
+        if nested:
             return _decode.rows, [_small_cells(_column(row) or ()) for row in data], cost
         if issubclass(first, Mapping):
             return _decode.records, [_small_record(record) for record in data], cost

@@ -87,13 +87,13 @@ class Moments:
 
     def recenter(self) -> None:
         """Moves every center to the mean so far. To be called now and then: once a flush is enough."""
-        n = np.maximum(self.count, 1)
-        shift = self.s1 / n
-        squares = np.maximum(self.s2 - self.s1 * shift, 0.0)
-        good = np.isfinite(self.center + shift) & np.isfinite(squares)
-        self.center = np.where(good, self.center + shift, self.center)
-        self.s1 = np.where(good, 0.0, self.s1)
-        self.s2 = np.where(good, squares, self.s2)
+        moved = self.center + self.s1 / np.maximum(self.count, 1)
+        shift = moved - self.center  # as far as it really went, after rounding
+        s2 = np.maximum(self.s2 - shift * (2 * self.s1 - self.count * shift), 0.0)
+        good = np.isfinite(moved) & np.isfinite(s2)
+        self.center = np.where(good, moved, self.center)
+        self.s1 = np.where(good, self.s1 - self.count * shift, self.s1)
+        self.s2 = np.where(good, s2, self.s2)
 
     def take_extremes(self) -> tuple[FloatArray, FloatArray]:
         """Minima and maxima since the last call, +inf and -inf where nothing came."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features._exponential import ExponentialTable
-from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram, frozen
+from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
 from bento_observe.features._losses import Losses
 from bento_observe.features._moments import Moments
 from bento_observe.features._search import EdgeSearch, slots_for
@@ -167,7 +167,7 @@ class FeatureState:
         if row >= len(self._edges):
             return self._exponential.histogram(row - len(self._edges))
         edges = self._edges[row]
-        return ExplicitHistogram(edges, frozen(self._explicit[row, : edges.size + 1].copy()))
+        return ExplicitHistogram(edges, self._explicit[row, : edges.size + 1].copy())
 
     def take_extremes(self) -> dict[str, tuple[float, float]]:
         """Minimum and maximum of each feature since the last call; features without a value are left out."""

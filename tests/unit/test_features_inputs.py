@@ -1,0 +1,394 @@
+"""What `update` takes, how it counts it, and that nothing makes it raise."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import math
+import subprocess
+import sys
+from collections import OrderedDict, UserDict
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pydantic
+import pytest
+
+from bento_observe.features import FeatureStatistics, NumericFeature
+
+
+class House(pydantic.BaseModel):
+    rooms: int
+    area: float | None
+    city: str = "Bern"
+
+
+@dataclass
+class Point:
+    x: float
+    y: float
+
+
+def features_of(data: object, **options: object) -> dict[str, NumericFeature]:
+    stats = FeatureStatistics(**options)  # type: ignore[arg-type]
+    stats.update(data)
+    found = dict(stats.snapshot().features)
+    assert "error" not in stats.dropped
+    return found
+
+
+def summary(data: object, **options: object) -> dict[str, tuple[int, float]]:
+    """Count and sum of each feature."""
+    return {name: (f.count, f.sum) for name, f in features_of(data, **options).items()}
+
+
+TABLE = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TABLE,
+        TABLE.astype(np.float32),
+        TABLE.astype(np.int64),
+        TABLE.astype(np.uint8),
+        TABLE.astype(np.longdouble),
+        TABLE.astype(">f8"),
+        TABLE.astype(object),
+        np.asfortranarray(TABLE),
+        np.repeat(TABLE, 2, axis=0)[::2],
+        TABLE.tolist(),
+        tuple(map(tuple, TABLE.tolist())),
+        list(TABLE),
+        np.ma.masked_array(TABLE),
+    ],
+    ids=lambda data: f"{type(data).__name__}-{getattr(data, 'dtype', type(data[0]).__name__)}",
+)
+def test_rows_of_two_columns_are_two_features(data: object) -> None:
+    """Arrays of any numeric dtype and layout and nested lists count alike, by position or by name."""
+    assert summary(data) == {"0": (3, 6.0), "1": (3, 60.0)}
+    assert summary(data, names=["a", "b"]) == {"a": (3, 6.0), "b": (3, 60.0)}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"a": [1, 2, 3], "b": [10.0, 20.0, 30.0]},
+        {"a": np.array([1, 2, 3]), "b": (10, 20, 30)},
+        [{"a": 1, "b": 10.0}, {"a": 2, "b": 20.0}, {"b": 30.0, "a": 3}],
+        [OrderedDict(a=1, b=10), UserDict(a=2, b=20), {"a": 3, "b": 30}],
+        pd.DataFrame({"a": [1, 2, 3], "b": [10.0, 20.0, 30.0]}),
+        pd.DataFrame({"a": pd.array([1, 2, 3], dtype="Int64"), "b": [10.0, 20.0, 30.0], "s": ["x", "y", "z"]}),
+        pd.DataFrame({"a": [1, 2, 3], "b": [10.0, 20.0, 30.0]}).astype(object),
+        pd.DataFrame({"a": [1, 2, 3], "b": [10.0, 20.0, 30.0], "c": pd.to_datetime(["2024-01-01"] * 3)}),
+        pd.DataFrame({"a": [1, 2, 3], "b": [10.0, 20.0, 30.0], "c": pd.Categorical(["u", "v", "u"])}),
+        SimpleNamespace,
+    ],
+    ids=range(10),
+)
+def test_named_columns_keep_their_names(data: object) -> None:
+    """Columns by name, in mappings, lists of mappings and frames; columns without numbers are passed over."""
+    expected = {} if data is SimpleNamespace else {"a": (3, 6.0), "b": (3, 60.0)}
+    assert summary(data) == expected
+
+
+def test_one_dimension_is_one_feature_or_with_several_names_one_row() -> None:
+    """The rule that the documentation of `update` gives."""
+    for data in ([1.0, 2.0, 3.0], np.array([1, 2, 3]), (1, 2, 3)):
+        assert summary(data) == {"value": (3, 6.0)}
+        assert summary(data, names=["score"]) == {"score": (3, 6.0)}
+        assert summary(data, names=["a", "b", "c"]) == {"a": (1, 1.0), "b": (1, 2.0), "c": (1, 3.0)}
+    for scalar in (2.5, np.float32(2.5), np.array(2.5), Decimal("2.5"), Fraction(5, 2)):
+        assert summary(scalar) == {"value": (1, 2.5)}, repr(scalar)
+    assert summary(True) == {"value": (1, 1.0)}
+
+
+def test_series_models_and_dataclasses() -> None:
+    """One column by the series' name; the declared fields of models and dataclasses."""
+    assert summary(pd.Series([1.0, 2.0], name="s")) == {"s": (2, 3.0)}
+    assert summary(pd.Series([1, 2])) == {"value": (2, 3.0)}
+    assert summary(House(rooms=3, area=70.5)) == {"rooms": (1, 3.0), "area": (1, 70.5)}
+    assert summary([House(rooms=3, area=70.5), House(rooms=2, area=50)]) == {"rooms": (2, 5.0), "area": (2, 120.5)}
+    assert summary(Point(1.0, 2.0)) == {"x": (1, 1.0), "y": (1, 2.0)}
+
+
+def test_parameters_of_several_kinds_count_each_in_its_way() -> None:
+    """An array of features beside a scalar parameter, as a handler with two parameters gets them."""
+    found = summary({"features": TABLE, "threshold": 0.5, "tag": "x", "frame": pd.DataFrame({"z": [1.0, 2.0]})})
+    assert found == {"0": (3, 6.0), "1": (3, 60.0), "threshold": (1, 0.5), "z": (2, 3.0)}
+
+
+def test_missing_values_of_every_kind() -> None:
+    """None, NaN, NA, NaT and masked cells are missing, not invalid."""
+    cells = [1.0, None, float("nan"), pd.NA, pd.NaT, np.float64("nan")]
+    for data in ({"a": cells}, [{"a": cell} for cell in cells], pd.DataFrame({"a": pd.Series(cells, dtype=object)})):
+        feature = features_of(data)["a"]
+        assert (feature.count, feature.missing, feature.invalid) == (1, 5, 0), data
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    assert features_of(masked)["1"].missing == 1
+    nullable = pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": pd.array([True, None], dtype="boolean")})
+    assert {name: (f.count, f.missing) for name, f in features_of(nullable).items()} == {"a": (1, 1), "b": (1, 1)}
+
+
+def test_missing_values_before_the_first_number_are_not_forgotten() -> None:
+    """A column of nothing may turn out numeric; then what was missing counts."""
+    stats = FeatureStatistics()
+    for cell in (None, None, 2.0):
+        stats.update({"a": cell})
+    assert (stats.snapshot().features["a"].count, stats.snapshot().features["a"].missing) == (1, 2)
+
+
+def test_what_is_no_number_in_a_column_of_numbers_is_invalid() -> None:
+    """Strings (numeric ones too), containers, dates, complex numbers."""
+    stats = FeatureStatistics()
+    stats.update({"a": 1.0})
+    for odd in ("x", "1.5", {"n": 1}, datetime.date(2024, 1, 1), 1j, object()):
+        stats.update([{"a": odd, "b": 1}])
+    stats.update(pd.DataFrame({"a": ["x", None]}))
+    feature = stats.snapshot().features["a"]
+    assert (feature.count, feature.invalid, feature.missing) == (1, 7, 1)
+    assert "error" not in stats.dropped
+
+
+def test_integers_too_large_for_a_float_count_as_infinite() -> None:
+    """10**400 is a number, but none that fits."""
+    feature = features_of({"a": [1, 10**400, -(10**400)]})["a"]
+    assert (feature.count, feature.non_finite, feature.invalid) == (1, 2, 0)
+
+
+def test_rows_of_the_wrong_width_are_refused_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """They change no feature, and a thousand of them write one line."""
+    stats = FeatureStatistics(names=["a", "b"])
+    with caplog.at_level(logging.WARNING, logger="bento_observe"):
+        for _ in range(1000):
+            stats.update(np.ones((2, 3)))
+            stats.update([1.0, 2.0, 3.0])
+            stats.update(np.ones(5))
+            stats.update([[1.0, 2.0], [1.0]])
+            stats.flush()
+    snapshot = stats.snapshot()
+    assert dict(snapshot.rows_refused) == {"columns": 5000}
+    assert {name: f.count for name, f in snapshot.features.items()} == {"a": 1000, "b": 1000}
+    assert len(caplog.records) == 1
+
+
+def test_rows_of_different_widths_without_names_all_count() -> None:
+    """Each width has its own columns by position."""
+    stats = FeatureStatistics()
+    stats.update(np.ones((2, 3)))
+    stats.update(np.ones((4, 1)))
+    stats.update([[1.0, 2.0]])
+    assert {name: f.count for name, f in stats.snapshot().features.items()} == {"0": 7, "1": 3, "2": 2}
+
+
+def test_two_columns_of_one_name_count_once() -> None:
+    """The first column wins."""
+    frame = pd.DataFrame([[1.0, 5.0, 7.0]], columns=["a", "b", "a"])
+    assert summary(frame) == {"a": (1, 1.0), "b": (1, 5.0)}
+    assert summary(TABLE, names=["a", "a"]) == {"a": (3, 6.0)}
+
+
+def test_changing_the_data_afterwards_changes_nothing() -> None:
+    """A handler may scale its input in place."""
+    array, frame = TABLE.copy(), pd.DataFrame({"a": [1.0, 2.0], "s": ["x", "y"]})
+    record, rows, large = {"d": 1.0}, [[1.0], [2.0]], np.ones((5000, 2))
+    column = {"c": [1.0, 2.0]}
+    stats = FeatureStatistics()
+    for data in (frame, record, rows, column):
+        stats.update(data)
+    arrays = FeatureStatistics()
+    arrays.update(array)
+    arrays.update(large)
+    array *= 100
+    large *= 100
+    frame["a"] *= 100
+    frame.iloc[0, 0] = 1e9
+    record["d"] = 100.0
+    rows[0][0] = 100.0
+    column["c"].append(100.0)
+    sums = {name: f.sum for name, f in stats.snapshot().features.items()}
+    assert sums == pytest.approx({"a": 3.0, "d": 1.0, "0": 3.0, "c": 3.0})
+    assert arrays.snapshot().features["0"].sum == pytest.approx(6.0 + 5000)
+
+
+class Hostile:
+    """Raises whatever one does with it."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+class HostileFloat(float):
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+
+class HostileList(list[float]):
+    def __getitem__(self, index: object) -> float:  # type: ignore[override]
+        raise RuntimeError("no")
+
+
+HOSTILE = [
+    None, "text", b"bytes", 1j, object(), Hostile(), [Hostile()], {"a": Hostile()}, {Hostile: 1.0}, [[Hostile()]],
+    HostileFloat(1), [HostileFloat(1)], {"a": HostileFloat(2)}, HostileList([1.0]), [1, "a", None, [2]],
+    [[1], [2, 3], []],
+    [[]], [], {}, (), [{}], [{}, {"a": 1}], [None], [[None]], {"a": None}, {"a": []}, {"a": {}}, {"a": {"b": {"c": 1}}},
+    {1: 2, (3, 4): 5, None: 6}, 10**400, [10**400], float("nan"), float("inf"), True, Decimal("sNaN"),
+    [Decimal("1e999")],
+    Fraction(1, 3), datetime.datetime(2024, 1, 1), [datetime.date(2024, 1, 1)], {1, 2}, range(3), (i for i in range(3)),
+    iter([1.0]), lambda: 1, int, FeatureStatistics, SimpleNamespace(a=1), np.array(1.0), np.array([]), np.zeros((0, 3)),
+    np.zeros((3, 0)), np.zeros((2, 2, 2)), np.zeros((64, 64, 64)), np.array(["a", "b"]), np.array([b"a"]),
+    np.array(["2024-01-01"], dtype="datetime64[ns]"), np.array([1, None, "x"], dtype=object), np.array(None),
+    np.array([[1, "x"], [None, object()]], dtype=object), np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
+    np.array([1j]), np.datetime64("2024-01-01"), np.complex64(1), np.str_("x"), np.matrix([[1.0, 2.0]]),
+    np.ma.masked_all((2, 2)),
+    pd.DataFrame(), pd.DataFrame({"a": []}), pd.DataFrame(index=range(3)), pd.DataFrame({"a": [object(), Hostile()]}),
+    pd.DataFrame(np.zeros((2, 400))), pd.DataFrame({"a": [1 + 2j]}),
+    pd.DataFrame({"a": pd.period_range("2024", periods=2)}),
+    pd.DataFrame({"a": pd.arrays.SparseArray([0, 1.0])}), pd.DataFrame({"a": pd.interval_range(0, 2)}),
+    pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])), pd.Series([], dtype=float),
+    pd.Series(["x"]), pd.DataFrame({"a": [pd.Timestamp("2024-01-01")]}), pd.Index([1, 2]), pd.NA, pd.NaT,
+    {"a" * 100_000: 1.0}, ["x" * 1_000_000], [[1.0] * 100_000],
+]  # fmt: skip
+
+
+def test_nothing_raises_and_what_comes_after_still_counts() -> None:
+    """Each odd input alone, with and without names, then all of them in one flush between good rows."""
+    together = FeatureStatistics()
+    for data in HOSTILE:
+        for names in (None, ["a"], ["a", "b"]):
+            stats = FeatureStatistics(names=names)
+            stats.update({"good": 1.0})
+            stats.flush()
+            stats.update(data)
+            stats.update({"good": 1.0})
+            assert stats.snapshot().features["good"].count == 2, type(data)
+            assert stats.delta().features["good"].count == 2
+        together.update({"good": 1.0})
+        together.update(data)
+    snapshot = together.snapshot()
+    assert snapshot.features["good"].count == len(HOSTILE)
+    assert together.pending == 0
+    assert all(f.counts.sum() == f.count for f in snapshot.features.values())
+
+
+def test_a_generator_is_left_unconsumed() -> None:
+    """A streaming response belongs to the client."""
+    stream = (i for i in range(3))
+    stats = FeatureStatistics()
+    stats.update(stream)
+    stats.flush()
+    assert list(stream) == [0, 1, 2]
+    assert stats.dropped == {"unsupported_type": 1}
+
+
+def test_names_cannot_grow_without_bound() -> None:
+    """The 257th feature is dropped and counted, and so are names longer than anyone would choose."""
+    stats = FeatureStatistics()
+    for start in range(0, 1000, 10):
+        stats.update({f"f{i}": 1.0 for i in range(start, start + 10)})
+    stats.update({"x" * 300: 1.0, "f0": 1.0})
+    for i in range(5000):
+        stats.update({f"missing{i}": None})
+    snapshot = stats.snapshot()
+    assert len(snapshot.features) == 256
+    assert snapshot.features["f0"].count == 2
+    assert stats.dropped["too_many_features"] >= 75
+    assert len(stats._state._undecided) <= 256
+    assert len(stats._state._plans) <= 64
+
+
+def test_wide_arrays_without_names_are_dropped_whole() -> None:
+    """An embedding or an image makes no features."""
+    stats = FeatureStatistics()
+    stats.update(np.zeros((3, 1000)))
+    stats.update(np.zeros((2, 32, 32)))
+    stats.update(np.zeros((1000, 1000)))
+    assert dict(stats.snapshot().features) == {}
+    assert stats.dropped == {"too_wide": 1005}
+
+
+def test_waiting_data_is_bounded_in_memory() -> None:
+    """What does not fit is dropped and counted, and what fitted is not lost."""
+    stats = FeatureStatistics(max_pending=10_000)
+    row = np.ones((1, 100))
+    for _ in range(1000):
+        stats.update(row)
+    waiting = stats.pending
+    assert 0 < waiting < 100
+    assert stats.dropped == {"buffer_full": 1000 - waiting}
+    assert stats.snapshot().features["0"].count == waiting
+    for _ in range(3):
+        stats.update(row)
+    assert stats.snapshot().features["0"].count == waiting + 3
+
+
+def test_text_does_not_stay_in_memory_while_it_waits() -> None:
+    """A megabyte in a column that is no feature is cut when it comes in."""
+    stats = FeatureStatistics()
+    stats.update({"a": 1.0, "prompt": "x" * 1_000_000, "blob": [b"y" * 1_000_000]})
+    kept = [payload for _, payload, _ in stats._intake._pending]
+    assert len(repr(kept)) < 1000
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_long_batch_is_sampled_evenly_and_the_rest_counted(as_frame: bool) -> None:
+    """A million rows cost no more than a hundred thousand."""
+    rows = np.linspace(0.0, 1.0, 1_000_000)[:, None]
+    stats = FeatureStatistics()
+    stats.update(pd.DataFrame(rows, columns=["0"]) if as_frame else rows)
+    feature = stats.snapshot().features["0"]
+    assert feature.count == 100_000
+    assert stats.dropped == {"sampled": 900_000}
+    assert feature.mean == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_frame_is_not_taken_apart_on_the_calling_thread_under_copy_on_write() -> None:
+    """It waits as it is until the flush."""
+    stats = FeatureStatistics()
+    stats.update(pd.DataFrame({"a": [1.0], "s": ["x"]}))
+    ((_, payload, _),) = stats._intake._pending
+    assert isinstance(payload, pd.DataFrame)
+
+
+def test_many_small_frames_count_row_by_row() -> None:
+    """Frames of one layout are joined at flush, others kept apart."""
+    stats = FeatureStatistics()
+    for i in range(50):
+        stats.update(pd.DataFrame({"a": [float(i)], "s": ["x"], "b": [i % 2 == 0]}))
+        stats.update(pd.DataFrame({"b": [1], "a": [None if i % 5 else 0.5]}))
+    features = stats.snapshot().features
+    assert (features["a"].count, features["a"].missing) == (60, 40)
+    assert features["a"].sum == pytest.approx(sum(range(50)) + 10 * 0.5)
+    assert features["b"].count == 100
+    assert math.isclose(features["b"].sum, 75)
+
+
+def test_importing_the_statistics_imports_no_pandas() -> None:
+    """Only the aggregator's own modules, loaded on their own."""
+    code = (
+        "import sys, types, importlib.util as u, pathlib\n"
+        "spec = u.find_spec('bento_observe')\n"
+        "package = types.ModuleType('bento_observe'); package.__path__ = list(spec.submodule_search_locations)\n"
+        "sys.modules['bento_observe'] = package\n"
+        "import bento_observe.features\n"
+        "bento_observe.features.FeatureStatistics().update([1.0])\n"
+        "print(sorted({'pandas', 'google.protobuf', 'bentoml', 'opentelemetry'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
