@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -50,14 +50,21 @@ class ContextReader:
         """The header names to collect from a request, lower case."""
         self._plain = fields <= {"traceparent", "tracestate", "baggage"} and "traceparent" in fields
 
-    def read(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """The caller that `headers` (names in lower case) tell of; malformed ones tell of nobody."""
+    def read(self, headers: Mapping[bytes, bytes], raw: Iterable[tuple[bytes, bytes]]) -> Caller:
+        """The caller that `headers` (names in lower case) tell of; malformed ones tell of nobody.
+
+        `raw` are all headers as they came: tracestate and baggage may come in several.
+        """
         if self._plain and b"tracestate" not in headers and b"baggage" not in headers:
             given = headers.get(b"traceparent")
             return _NOBODY if given is None else _parse(given.strip())
         if not any(name in headers for name in self.headers):
             return _NOBODY
-        carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        found: dict[str, list[str]] = {}
+        for name, value in raw:
+            if name in self.headers:
+                found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        carrier = {name: ",".join(values) for name, values in found.items()}
         context = self._propagator.extract(carrier, context=_EMPTY)
         parent = trace.get_current_span(context).get_span_context()
         if not parent.is_valid:

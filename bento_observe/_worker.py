@@ -41,12 +41,13 @@ def observe_worker(service: Any, options: Options) -> Observation:
         worker_index=server_context.worker_index,
     )
     telemetry = Telemetry(config, identity)
+    service_name = str(telemetry.resource.attributes[semconv.SERVICE_NAME])
     model = _model(service)
     metrics = RequestMetrics(config.exemplar_filter)
     source = RequestSource(
         SpanEncoder(model),
         metrics,
-        AccessLog(_access_log_options(service), _in_context),
+        AccessLog(_access_log_options(service), _console_context(service_name)),
         telemetry.queues.get("traces"),
         telemetry.queues.get("logs"),
         telemetry.health,
@@ -60,9 +61,17 @@ def observe_worker(service: Any, options: Options) -> Observation:
     telemetry.start()
     BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
     # BentoML sets the name where it makes its own provider, for its log lines.
-    trace_context.service_name = str(telemetry.resource.attributes[semconv.SERVICE_NAME])
+    trace_context.service_name = service_name
     _logging.attach(telemetry.log_handler)
-    return Observation(telemetry, source, metrics, _routes(service), _quiet_paths(service), _exclusion())
+    return Observation(
+        telemetry,
+        source,
+        metrics,
+        _routes(service),
+        _quiet_paths(service),
+        _exclusion(),
+        _trace_header(config.trace_header),
+    )
 
 
 def _model(service: Any) -> dict[str, str]:
@@ -92,15 +101,24 @@ def _access_log_options(service: Any) -> AccessLogOptions:
     )
 
 
-def _in_context(request: RequestSpan, run: Callable[[], None]) -> None:
-    """Run in the encoder thread what looks for the trace of the running request."""
-    token = attach(set_span_in_context(request))
-    trace_context.service_name = server_context.service_name
-    trace_context.request_id = int.from_bytes(request.span_id, "big")
-    try:
-        run()
-    finally:
-        detach(token)
+def _console_context(service_name: str) -> Callable[[RequestSpan, Callable[[], None]], None]:
+    """For the encoder thread: runs a function as if within a request, for what looks for the request's trace."""
+
+    def run_in(request: RequestSpan, run: Callable[[], None]) -> None:
+        token = attach(set_span_in_context(request))
+        trace_context.service_name = service_name
+        trace_context.request_id = int.from_bytes(request.span_id, "big")
+        try:
+            run()
+        finally:
+            detach(token)
+
+    return run_in
+
+
+def _trace_header(wanted: str) -> str:
+    """`wanted`, unless BentoML is configured to send the same header."""
+    return "" if wanted == "x-bentoml-trace-id" and BentoMLContainer.http.response.trace_id.get() else wanted
 
 
 def _routes(service: Any) -> frozenset[str]:

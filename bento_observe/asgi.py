@@ -30,7 +30,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
-_SERVER, _INTERNAL = 2, 1  # SpanKind in OTLP
 _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-type"))
 
 
@@ -39,6 +38,7 @@ class Observation:
 
     `routes` are the paths of the APIs; `quiet_paths` (health, metrics) are served unobserved; `excluded` says of a URL
     whether the user's configuration leaves it out of tracing (None: of none).
+    `trace_header` names the response header with the trace id (empty: none).
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Observation:
         routes: frozenset[str],
         quiet_paths: frozenset[str],
         excluded: Callable[[str], bool] | None,
+        trace_header: str,
     ) -> None:
         self.telemetry = telemetry
         self.source = source
@@ -58,7 +59,7 @@ class Observation:
         self.excluded = excluded
         self.reader = ContextReader()
         self.kept_headers = _KEPT_HEADERS | self.reader.headers
-        self.trace_header = telemetry.settings.trace_header.encode()
+        self.trace_header = trace_header.encode()
 
 
 class ObserveMiddleware:
@@ -163,11 +164,8 @@ class ObserveMiddleware:
         if length is not None and length.isdigit():
             request.request_size = int(length)
         outer = current_request.get()
-        if outer is not None and not outer.ended:
-            request.kind = _INTERNAL  # the service calls itself, through its own application
-        else:
-            request.kind = _SERVER
-        caller = self._o.reader.read(headers)
+        request.nested = outer is not None and not outer.ended  # the service calls itself, through its application
+        caller = self._o.reader.read(headers, scope["headers"])
         request.trace_state = caller.trace_state
         if caller.trace_id:
             request.trace_id, request.parent_id, request.remote_parent = caller.trace_id, caller.span_id, True
@@ -182,38 +180,33 @@ class ObserveMiddleware:
         if method not in _METHODS:
             request.set_attribute(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
         trace_context.request_id = int.from_bytes(request.span_id, "big")
-        key = (request.method, scheme)
-        self._o.active[key] = self._o.active.get(key, 0) + 1
+        if not request.nested:
+            key = (request.method, scheme)
+            self._o.active[key] = self._o.active.get(key, 0) + 1
         return request, caller.context
 
     def _failed(self, request: RequestSpan, error: BaseException) -> None:
         try:
             request.error_type = error_type_of(error)
             request.record_exception(error)
-            if not request.status:
+            if not request.status and isinstance(error, Exception):
                 request.status = 500  # what the server answers for an application that raises
         except Exception:  # noqa: BLE001 - the user's exception goes on, ours does not
             self._health.error("failed")
 
     def _finish(self, request: RequestSpan, scope: Scope) -> None:
         try:
-            self._o.active[(request.method, request.scheme)] -= 1
+            if not request.nested:
+                self._o.active[(request.method, request.scheme)] -= 1
             if not request.route:
                 request.route = _route(scope)
-            if request.status >= 400 and not request.error_type:
-                request.error_type = _stage_error(request) or str(request.status)
+            if not request.error_type:
+                # A stream that breaks has been answered 200 long before.
+                request.error_type = request.failure() or (str(request.status) if request.status >= 400 else "")
             request.close(time.perf_counter_ns())
             self._o.source.add(request)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("finish")
-
-
-def _stage_error(request: RequestSpan) -> str:
-    """The exception that a stage ended with, which BentoML has turned into the response."""
-    for stage in reversed(request.stages):
-        if stage.error_type:
-            return stage.error_type
-    return ""
 
 
 def _route(scope: Scope) -> str:

@@ -55,15 +55,18 @@ def instrument(method: Any, recorder_of: Callable[[Any], CallRecorder], health: 
     method.func = observed
 
 
-def predict_stage(api: str, health: Health) -> StageSpan | None:
-    """Begin the predict stage of the request at hand; None where there is no request, or it is over."""
+def predict_stage(api: str, health: Health, queued: bool = False) -> StageSpan | None:
+    """Begin the predict stage of the request at hand; None where there is no request, or it is over.
+
+    `queued`: the time since the stage before was spent waiting for a thread.
+    """
     try:
         request = current_request.get()
         if request is None or request.ended:
             return None
         began = _now()
         outer = next((stage for stage in reversed(request.stages) if not stage.ended), None)
-        if outer is None and request.stages:
+        if queued and outer is None and request.stages:
             request.queue_ns = began - request.stages[-1].end_ns
         return request.stage(api, semconv.STAGE_PREDICT, began, outer)
     except Exception:  # noqa: BLE001 - an unobserved call is still a call
@@ -91,7 +94,7 @@ def _kind(method: Any) -> str:
 
 def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
-        stage = predict_stage(api, health)
+        stage = predict_stage(api, health, queued=True)
         recorder.inputs(args, kwargs)
         if stage is None:
             output = func(self, *args, **kwargs)

@@ -41,11 +41,12 @@ class RequestMetrics:
         trace_id = request.trace_id if exemplar else None
         span_id = request.span_id
         when, start = request.start_unix_ns, self._start_ns
-        key = (request.method, request.scheme, request.status, request.route, request.error_type)
-        seconds = (request.end_ns - request.start_ns) / 1e9
-        self._duration.series(key, start).record(seconds, when, trace_id, span_id)
-        self._request_size.series(key, start).record(request.request_size, when, trace_id, span_id)
-        self._response_size.series(key, start).record(request.response_size, when, trace_id, span_id)
+        if not request.nested:
+            key = (request.method, request.scheme, request.status, request.route, request.error_type)
+            seconds = (request.end_ns - request.start_ns) / 1e9
+            self._duration.series(key, start).record(seconds, when, trace_id, span_id)
+            self._request_size.series(key, start).record(request.request_size, when, trace_id, span_id)
+            self._response_size.series(key, start).record(request.response_size, when, trace_id, span_id)
         for stage in request.stages:
             series = self._stages.series((stage.api, stage.stage, stage.error_type), start)
             series.record((stage.end_ns - stage.start_ns) / 1e9, when, trace_id, stage.span_id)

@@ -176,12 +176,13 @@ class RequestSpan(_LiveSpan):
     """One HTTP request as the server saw it. Everything sent about it is made from this object, later.
 
     `start_unix_ns` is wall time; `start_ns` and `end_ns` are `time.perf_counter_ns` readings of the same clock as the
-    stages'. Sizes are in bytes. `stages` are in the order they began. `queue_ns` is the wait for a thread, if any.
+    stages'. Sizes are in bytes. `stages` are in the order they began. `queue_ns` is the wait for a thread, -1 where
+    there was none. `nested` is a call of the service to itself, which is no HTTP request.
     """
 
     __slots__ = (
-        "client", "end_ns", "error", "error_type", "headers", "http_version", "kind", "method", "path", "query",
-        "queue_ns", "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme", "stages",
+        "client", "end_ns", "error_type", "headers", "http_version", "method", "nested", "path", "query", "queue_ns",
+        "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme", "stages",
         "start_ns", "start_unix_ns", "status",
     )  # fmt: skip
 
@@ -193,7 +194,7 @@ class RequestSpan(_LiveSpan):
     client: Sequence[Any] | None
     headers: dict[bytes, bytes]
     route: str
-    kind: int
+    nested: bool
     remote_parent: bool
 
     def __init__(self) -> None:
@@ -220,6 +221,12 @@ class RequestSpan(_LiveSpan):
     def unix_ns(self, reading: int) -> int:
         """A `perf_counter_ns` reading of this request as wall time."""
         return self.start_unix_ns + reading - self.start_ns
+
+    def failure(self) -> str:
+        """`error.type` of the stage that failed the request, whatever BentoML made of it; empty if none did."""
+        return next(
+            (stage.error_type for stage in self.stages if stage.error_type and stage.parent_id == self.span_id), ""
+        )
 
     def close(self, end_ns: int) -> None:
         """The request is over; a stage still running (its thread outlived a time-out) is cut off here."""

@@ -79,7 +79,7 @@ class SpanEncoder:
         headers = request.headers
         key = (
             request.route, request.method, request.status, request.error_type, request.scheme, request.http_version,
-            request.kind, headers.get(b"host"), headers.get(b"user-agent"),
+            request.nested, headers.get(b"host"), headers.get(b"user-agent"),
         )  # fmt: skip
         constant = self._servers.get(key)
         if constant is None:
@@ -149,8 +149,10 @@ def _server_constant(request: RequestSpan) -> bytes:
     agent = request.headers.get(b"user-agent")
     if agent:
         found[semconv.USER_AGENT_ORIGINAL] = agent.decode("latin-1")
-    constant = _name(_server_name(request)) + _KIND[request.kind] + wire.attributes(_ATTRIBUTE, found)
-    if request.status >= 500 or (request.error_type and not request.status):
+    kind = SpanMessage.SPAN_KIND_INTERNAL if request.nested else SpanMessage.SPAN_KIND_SERVER
+    constant = _name(_server_name(request)) + _KIND[kind] + wire.attributes(_ATTRIBUTE, found)
+    broken = request.error_type and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT
+    if request.status >= 500 or (broken and request.status < 400):
         constant += _status(StatusMessage.STATUS_CODE_ERROR, "")
     return constant
 
