@@ -14,8 +14,9 @@ import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from received import SERVER, Span
 from server import BentoServer
-from sink import SERVER, Sink, Span
+from sink import Sink
 from traffic import STATUS, Answer, Request, mixed, send_all
 
 _STAGES = {
@@ -47,10 +48,7 @@ def run(requests: int = 3000, clients: int = 8, kill_worker: bool = False, proto
     """
     with Sink() as sink, BentoServer("simple:Simple", sink.environment(protocol), workers=2) as server:
         plan = mixed(requests)
-        if kill_worker:
-            answers = _send_and_kill(server, plan, clients)
-        else:
-            answers = send_all(server.port, plan, clients)
+        answers = _send_and_kill(server, plan, clients) if kill_worker else send_all(server.port, plan, clients)
         stop_seconds = server.stop()
         outcome = _compare(sink, answers)
         outcome.stop_seconds = stop_seconds

@@ -12,10 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 
 import psutil
-from sink import free_port
+from ports import free_port
 
 SERVICES = Path(__file__).parent / "services"
 _START_SECONDS = 60.0
@@ -25,8 +24,9 @@ _CLEARED = ("OTEL_", "BENTO", "TEST_", "PROMETHEUS_")
 class BentoServer:
     """`bentoml serve` of one test service.
 
-    `service` is `module:Class` in `services/`. With `observed=False` the same module serves plain BentoML: it does not
-    even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
+    `service` is `module:Class` in `services/`. With `observed=False` the same module serves plain BentoML: it does
+    not even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's
+    metrics.
     """
 
     def __init__(
@@ -84,9 +84,7 @@ class BentoServer:
     def __enter__(self) -> BentoServer:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             print(self.output[-8000:])
         self.kill()

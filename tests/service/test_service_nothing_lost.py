@@ -6,9 +6,7 @@ import nothing_lost
 import pytest
 
 
-@pytest.mark.parametrize(
-    "kill_worker", [False, True], ids=["stopped after the last answer", "a worker killed half way"]
-)
+@pytest.mark.parametrize("kill_worker", [False, True], ids=["all stopped", "one killed half way"])
 def test_what_was_answered_arrives_exactly_once(kill_worker: bool) -> None:
     """3,000 requests from 8 clients to two workers: every span, count, row and log record is there, none twice."""
     outcome = nothing_lost.run(requests=3000, clients=8, kill_worker=kill_worker)

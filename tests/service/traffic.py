@@ -92,7 +92,7 @@ def send_all(
     waiting = iter(requests)
     lock = threading.Lock()
     answers: list[Answer] = []
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def run() -> None:
         try:
@@ -108,7 +108,7 @@ def send_all(
                         count = len(answers)
                     if on_answer is not None:
                         on_answer(count)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
             failures.append(error)
 
     threads = [threading.Thread(target=run, daemon=True) for _ in range(clients)]

@@ -1,0 +1,38 @@
+"""Loopback ports: a free one, and one that takes connections and nothing else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """The port of a listener that accepts connections and never reads nor answers."""
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for connection in held:
+                connection.close()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
