@@ -155,7 +155,7 @@ def test_a_sum_that_overflowed_is_left_out() -> None:
     stats.update([1.7e308, 1.7e308])
     (point,) = received([(GROUP, stats.snapshot())])[0].exponential_histogram.data_points
     assert point.count == 2
-    assert not point.HasField("sum") or np.isfinite(point.sum)
+    assert not point.HasField("sum")
 
 
 def test_three_hundred_histograms_are_encoded_in_a_few_milliseconds() -> None:
