@@ -25,7 +25,7 @@ FROM spans WHERE trace_id = ? AND start_ns IS NOT NULL AND end_ns IS NOT NULL OR
 _POINTS = """
 WITH points AS (
     SELECT *, rowid AS arrival, attributes->>'ml.signal' AS signal FROM metric_points
-    WHERE name = ? AND attributes->>'ml.feature.name' = ? AND kind LIKE '%histogram'
+    WHERE name = ? AND (attributes->>'ml.feature.name') = ? AND kind LIKE '%histogram'
 ), split AS (SELECT coalesce(?, (min(time_ns) + max(time_ns)) // 2) AS at FROM points), sided AS (
     SELECT points.*, time_ns <= split.at AS early FROM points, split
 ), last AS (
