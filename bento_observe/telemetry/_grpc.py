@@ -6,7 +6,9 @@ import urllib.parse
 from pathlib import Path
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 
 from bento_observe.settings import Endpoint
 from bento_observe.telemetry._transport import USER_AGENT, Outcome, outcome_of, response_class
@@ -85,9 +87,14 @@ def _read(path: str | None) -> bytes | None:
 
 
 def _retry_delay(error: grpc.Call) -> float | None:
-    """Seconds the server asks to wait, from its RetryInfo."""
+    """Seconds the server asks to wait, from the RetryInfo among its status details."""
     for key, value in error.trailing_metadata() or ():
-        if key == "google.rpc.retryinfo-bin" and isinstance(value, bytes):
-            delay = RetryInfo.FromString(value).retry_delay
-            return float(delay.seconds) + float(delay.nanos) / 1e9
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            info = RetryInfo()
+            try:
+                details = Status.FromString(value).details
+                if any(detail.Unpack(info) for detail in details):
+                    return float(info.retry_delay.seconds) + float(info.retry_delay.nanos) / 1e9
+            except DecodeError:
+                return None
     return None
