@@ -76,7 +76,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped then, too
     requests = client.write_requests(model.rows(64))
     if arguments.profile:
-        profile(arguments.profile, requests, 1500 if arguments.quick else 6000)
+        profile(arguments.profile, requests, 5000 if arguments.quick else 20000)
         return
     plan = _QUICK if arguments.quick else _FULL
     began = time.monotonic()

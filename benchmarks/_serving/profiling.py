@@ -14,32 +14,36 @@ from _serving.fleet import fleet
 
 __all__ = ["profile"]
 
+_CONNECTIONS = 8
 _SHOWN = 40
 
 
 def profile(variant: str, requests: Sequence[bytes], count: int) -> None:
-    """Load one variant with `count` requests over one connection and print its threads and most expensive functions.
+    """Load one variant with `count` requests over 8 connections; print its threads and most expensive functions.
 
-    Own time is a function's own and that of the C functions it calls; total time includes what it calls in Python.
-    The sampling itself makes everything slower, so only shares count.
+    A function's own time holds that of the C functions it calls, its total time also that of the Python functions.
     """
     with tempfile.TemporaryDirectory(prefix="bento-observe-profile-") as directory:
         with fleet([variant], Path(directory)) as started:
+            server = started.servers[variant]
             progress(f"sampling {count} requests to {variant}")
-            with client.connected(started.servers[variant].port, 1) as connections:
+            began = server.processes.cpu_s()
+            with client.connected(server.port, _CONNECTIONS) as connections:
                 client.requests_per_second(connections, requests, count)
+            used_us = (server.processes.cpu_s() - began) / count * 1e6
         samples = json.loads((Path(directory) / f"{variant}.json").read_text())
-    whole = sum(samples["threads"].values())
-
-    def row(name: str, *nanoseconds: int) -> list[str]:
-        return [name, *(text for ns in nanoseconds for text in (f"{ns / count / 1000:.1f}", f"{ns / whole:.1%}"))]
-
     threads = sorted(samples["threads"].items(), key=lambda item: -item[1])
-    table(f"{variant}: threads", ("thread", "us/request", "share"), [row(*thread) for thread in threads])
+    table(
+        f"{variant}: {used_us:.0f} CPU us a request while sampled; threads since the start, in ms",
+        ("thread", "CPU ms"),
+        [(name, f"{ns / 1e6:.0f}") for name, ns in threads],
+    )
+    number = sum(own for _, own, _ in samples["functions"])
+    us = used_us / max(number, 1)
     for title, column in (("own time", 1), ("total time", 2)):
         functions = sorted(samples["functions"], key=lambda function: -function[column])[:_SHOWN]
         table(
-            f"{variant}: functions by {title}",
-            ("function", "own us/request", "own", "total us/request", "total"),
-            [row(*function) for function in functions],
+            f"{variant}: functions by {title}, us a request, of {number} samples",
+            ("function", "own", "total"),
+            [(name, f"{own * us:.1f}", f"{total * us:.1f}") for name, own, total in functions],
         )

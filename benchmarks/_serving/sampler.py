@@ -1,13 +1,15 @@
 """A sampling profiler inside a worker: where each thread's CPU time goes, by function.
 
-A sample charges to a thread's current frames the CPU time the thread used since the last sample, read from the
-thread's own CPU clock. So a thread that waits costs nothing, however often it is looked at.
+A timer that runs with the process's CPU time interrupts it; each time, one sample is charged to the thread that used
+most CPU time since the last. A profiler thread would not do: it gets the interpreter only when another thread gives
+it up, so its samples crowd where threads wait. What a C function uses is charged to the Python function that called it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,57 +20,60 @@ from typing import Final
 __all__ = ["start_if_asked", "write_if_asked"]
 
 _PATH: Final = os.environ.get("BENCHMARK_PROFILE", "")
-_INTERVAL_S: Final = 0.001
-# A thread that computes gives up the interpreter this soon; by default 5 ms, and samples would crowd where it waits.
-_SWITCH_S: Final = 0.00002
+_INTERVAL_S: Final = 0.001  # the kernel makes it its tick, if that is longer
 
 _own: Counter[CodeType] = Counter()
 _total: Counter[CodeType] = Counter()
-_threads: Counter[str] = Counter()
+_used_ns: dict[int, int] = {}
 
 
 def start_if_asked() -> None:
-    """Begin to sample, if `BENCHMARK_PROFILE` names a file."""
+    """Begin to sample, if `BENCHMARK_PROFILE` names a file. Call it in the main thread."""
     if _PATH:
-        sys.setswitchinterval(_SWITCH_S)
-        threading.Thread(target=_sample, name="sampler", daemon=True).start()
+        signal.signal(signal.SIGPROF, _sample)
+        signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S, _INTERVAL_S)
 
 
 def write_if_asked() -> None:
-    """Write nanoseconds per function and per thread into that file, as JSON."""
+    """Write samples per function, own and total, and CPU nanoseconds per thread into that file, as JSON."""
     if not _PATH:
         return
-    functions = [[_name(code), own, _total[code]] for code, own in _own.copy().items()]
-    functions += [[_name(code), 0, total] for code, total in _total.copy().items() if code not in _own]
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    functions = [[_name(code), _own[code], total] for code, total in _total.items()]
+    threads = {thread.name: _thread_ns(thread.ident) for thread in threading.enumerate() if thread.ident}
     with open(_PATH, "w") as file:
-        json.dump({"functions": functions, "threads": dict(_threads)}, file)
+        json.dump({"functions": functions, "threads": threads}, file)
 
 
 def _name(code: CodeType) -> str:
     path = code.co_filename.rpartition("site-packages/")[2]
-    return f"{'/'.join(path.split('/')[-4:])}:{code.co_firstlineno} {code.co_qualname}"
+    return f"{'/'.join(path.split('/')[-3:])}:{code.co_firstlineno} {code.co_qualname}"
 
 
-def _sample() -> None:
-    me = threading.get_ident()
-    before: dict[int, int] = {}
-    while True:
-        time.sleep(_INTERVAL_S)
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
-        for ident, frame in sys._current_frames().items():
-            if ident == me or ident not in names:
-                continue
-            now = time.clock_gettime_ns(time.pthread_getcpuclockid(ident))
-            spent = now - before.get(ident, now)
-            before[ident] = now
-            if spent <= 0:
-                continue
-            _threads[names[ident]] += spent
-            _own[frame.f_code] += spent
-            seen: set[CodeType] = set()
-            walked: FrameType | None = frame
-            while walked is not None:
-                seen.add(walked.f_code)
-                walked = walked.f_back
-            for code in seen:
-                _total[code] += spent
+def _thread_ns(ident: int) -> int:
+    return time.clock_gettime_ns(time.pthread_getcpuclockid(ident))
+
+
+def _sample(number: int, interrupted: FrameType | None) -> None:
+    alive = {thread.ident for thread in threading.enumerate()}  # a clock of an ended thread must not be asked for
+    frames = sys._current_frames()
+    most, busiest = 0, 0
+    for ident in frames:
+        if ident in alive:
+            used = _thread_ns(ident)
+            spent = used - _used_ns.get(ident, used)
+            _used_ns[ident] = used
+            if spent > most:
+                most, busiest = spent, ident
+    if not busiest:
+        return
+    frame = interrupted if busiest == threading.get_ident() else frames[busiest]
+    if frame is None:
+        return
+    _own[frame.f_code] += 1
+    seen: set[CodeType] = set()
+    walked: FrameType | None = frame
+    while walked is not None:
+        seen.add(walked.f_code)
+        walked = walked.f_back
+    _total.update(seen)
