@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from bento_observe._observe import observe
 from bento_observe._version import __version__
 
 if TYPE_CHECKING:
+    from bento_observe._observe import observe
     from bento_observe.features import FeatureStatistics
 
 __all__ = ["FeatureStatistics", "__version__", "observe"]
 
+# Imported when asked for: the command line needs neither BentoML nor numpy, and the supervisor no numpy.
+_HOMES = {"FeatureStatistics": "bento_observe.features", "observe": "bento_observe._observe"}
+
 
 def __getattr__(name: str) -> Any:
-    # Needs numpy, which the supervisor, who imports the service too, may do without.
-    if name == "FeatureStatistics":
-        from bento_observe.features import FeatureStatistics
-
-        return FeatureStatistics
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
