@@ -8,14 +8,13 @@ from typing import Any
 
 import urllib3
 
-_POOL = urllib3.PoolManager(retries=False)
 _TIMEOUT_S = 30.0
 
 
 def status(url: str, timeout: float = 2.0) -> int:
     """The HTTP status of a GET; 0 if nobody answers in time."""
     try:
-        return _POOL.request("GET", url, timeout=timeout).status
+        return _request("GET", url, timeout=timeout).status
     except urllib3.exceptions.HTTPError:
         return 0
 
@@ -29,14 +28,14 @@ def get_json(url: str, fields: Mapping[str, str] | None = None, timeout: float =
     return _json("GET", url, fields=dict(fields or {}), timeout=timeout)
 
 
-def send_json(method: str, url: str, body: object, timeout: float = _TIMEOUT_S) -> Any:
-    """Send a JSON document and return the one in the answer; the errors are those of `get_json`."""
-    return _json(method, url, json=body, timeout=timeout)
+def send_json(method: str, url: str, body: object = None, timeout: float = _TIMEOUT_S) -> Any:
+    """Send a JSON document, if any, and return the one in the answer; the errors are those of `get_json`."""
+    return _json(method, url, timeout=timeout, **({} if body is None else {"json": body}))
 
 
 def _json(method: str, url: str, **request: Any) -> Any:
     try:
-        response = _POOL.request(method, url, **request)
+        response = _request(method, url, **request)
     except urllib3.exceptions.HTTPError as error:
         raise OSError(f"{method} {url}: {error}") from error
     text = response.data.decode(errors="replace")
@@ -46,3 +45,10 @@ def _json(method: str, url: str, **request: Any) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise OSError(f"{method} {url}: not JSON: {text[:200]}") from error
+
+
+def _request(method: str, url: str, **request: Any) -> urllib3.BaseHTTPResponse:
+    # A connection for each: Jaeger waits ten seconds at its end for those that a client keeps open, and one kept from
+    # before a restart is dead.
+    with urllib3.PoolManager(retries=False) as pool:
+        return pool.request(method, url, **request)

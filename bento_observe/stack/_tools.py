@@ -13,6 +13,7 @@ from pathlib import Path
 GO_NEEDED = (1, 26, 7)  # the `go` line of Prometheus' go.mod, the newest of the three
 JDK_NEEDED = (21,)  # Elasticsearch 9
 
+_GO_HOME = "/usr/local/go"
 _JDK_HOMES = (
     "/usr/lib/jvm/*",
     "/Library/Java/JavaVirtualMachines/*/Contents/Home",
@@ -46,7 +47,7 @@ class Tool:
 
 def go() -> Tool | MissingTool:
     """The Go toolchain on PATH, or where its installer puts it."""
-    path = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    path = shutil.which("go") or shutil.which(f"{_GO_HOME}/bin/go")
     version = _version(_output([path, "env", "GOVERSION"])) if path else ()
     if path and version >= GO_NEEDED:
         return Tool(Path(path), version)

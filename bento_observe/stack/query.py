@@ -155,4 +155,4 @@ _LENIENT_QUERY = "&".join(f"{key}={value}" for key, value in _LENIENT.items())
 
 
 def _refresh(url: str, index: str) -> None:
-    _http.send_json("POST", f"{url}/{index}/_refresh?{_LENIENT_QUERY}", {})
+    _http.send_json("POST", f"{url}/{index}/_refresh?{_LENIENT_QUERY}")

@@ -1,0 +1,40 @@
+"""The real servers, once a session, on free ports and with data of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bento_observe.stack import Stack, missing_tools
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that is up, from the shared cache of built servers.
+
+    Without the tools to build or run it the tests are skipped; where CI is set, that is a failure.
+    """
+    missing = missing_tools()
+    if missing:
+        reason = "the real servers cannot run here: " + "; ".join(map(str, missing))
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    stack = Stack(data_dir=tmp_path_factory.mktemp("stack"), ports="free")
+    stack.up(progress=print)
+    yield stack
+    stack.down()
+
+
+@pytest.fixture
+def collector_log(stack: Stack) -> Iterator[Path]:
+    """The Collector's log, shown when a test fails."""
+    log = stack.log("otelcol")
+    size = log.stat().st_size
+    yield log
+    with log.open(errors="replace") as file:
+        file.seek(size)
+        print(file.read()[-5000:])

@@ -1,0 +1,133 @@
+"""The files in `collector/` agree with each other and with what starts the servers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bento_observe.stack._assets import collector_dir
+from bento_observe.stack._ports import Ports
+from bento_observe.stack._recipes import recipes
+from bento_observe.stack._servers import Server, servers
+
+COLLECTOR = collector_dir()
+TEMPLATES = COLLECTOR / "elasticsearch" / "templates"
+
+
+def _yaml(name: str) -> Any:
+    return yaml.safe_load((COLLECTOR / name).read_text(encoding="utf-8"))
+
+
+def _variables(name: str) -> set[str]:
+    return set(re.findall(r"\$\{env:(\w+)", (COLLECTOR / name).read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def native(tmp_path: Path) -> dict[str, Server]:
+    """The servers as `stack up` would start them."""
+    builds = {recipe.name: tmp_path / recipe.name for recipe in recipes()}
+    return {server.name: server for server in servers(builds, COLLECTOR, tmp_path, Ports(), tmp_path)}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The services of docker-compose.yaml."""
+    services: dict[str, Any] = _yaml("docker-compose.yaml")["services"]
+    return services
+
+
+def test_every_exporter_has_a_queue_on_disk_and_never_gives_up() -> None:
+    """An outage of any backend, however long, loses nothing before the queue is full."""
+    for name, exporter in _yaml("config.yaml")["exporters"].items():
+        assert exporter["sending_queue"]["storage"] == "file_storage", name
+        if name == "elasticsearch":  # its retries are its own, and a timeout would end them
+            assert exporter["timeout"] == 0
+            assert exporter["retry"]["max_retries"] >= 10**9
+        else:
+            assert exporter["retry_on_failure"]["max_elapsed_time"] == 0, name
+
+
+def test_the_memory_limiter_comes_first_everywhere() -> None:
+    """No pipeline can take memory before the limiter has looked."""
+    for name, pipeline in _yaml("config.yaml")["service"]["pipelines"].items():
+        assert pipeline["processors"][0] == "memory_limiter", name
+
+
+@pytest.mark.parametrize(("server", "config"), [("otelcol", "config.yaml"), ("jaeger", "jaeger/config.yaml")])
+def test_every_address_in_a_configuration_is_set_natively_and_in_compose(
+    native: dict[str, Server], compose: dict[str, Any], server: str, config: str
+) -> None:
+    """A variable that only one of the two sets would silently fall back to its default."""
+    variables = _variables(config)
+    assert variables
+    assert variables - {"HOST_ROOT"} <= set(native[server].env)
+    assert variables == set(compose[server]["environment"])
+
+
+def test_prometheus_gets_the_same_flags_natively_and_in_compose(
+    native: dict[str, Server], compose: dict[str, Any]
+) -> None:
+    """Only paths and addresses differ."""
+
+    def flags(argv: Any) -> set[str]:
+        return {re.sub(r"(config\.file|storage\.tsdb\.path|listen-address)=.*", r"\1", flag) for flag in argv}
+
+    assert flags(native["prometheus"].argv[1:]) == flags(compose["prometheus"]["command"])
+
+
+def test_compose_runs_the_versions_that_are_built_natively(compose: dict[str, Any]) -> None:
+    """One set of versions, whichever way the stack is started."""
+    for recipe in recipes():
+        assert compose[recipe.name]["image"].split(":")[1].lstrip("v") == recipe.version
+
+
+def test_every_file_that_compose_mounts_is_there(compose: dict[str, Any]) -> None:
+    """A missing file would be mounted as an empty directory."""
+    mounts = [volume.split(":")[0] for service in compose.values() for volume in service.get("volumes", [])]
+    files = [mount for mount in mounts if mount.startswith("./")]
+    assert len(files) >= 4
+    for file in files:
+        assert (COLLECTOR / file).exists(), file
+
+
+def test_compose_publishes_on_loopback_only(compose: dict[str, Any]) -> None:
+    """There is no password anywhere, so nothing may be reached from another machine."""
+    ports = [port for service in compose.values() for port in service.get("ports", [])]
+    assert len(ports) >= 6
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_template_names_components_that_exist() -> None:
+    """Elasticsearch refuses an index template with an unknown component."""
+    components = {file.stem for file in (TEMPLATES / "component").glob("*.json")}
+    index_templates = list((TEMPLATES / "index").glob("*.json"))
+    assert index_templates
+    for file in index_templates:
+        assert set(json.loads(file.read_text(encoding="utf-8"))["composed_of"]) <= components
+
+
+def test_the_generated_program_has_what_the_manifest_lists() -> None:
+    """builder.yaml, components.go and go.mod say the same."""
+    manifest = _yaml("otelcol/builder.yaml")
+    module = (COLLECTOR / "otelcol" / "go.mod").read_text(encoding="utf-8")
+    program = "".join(
+        (COLLECTOR / "otelcol" / f"{name}.go").read_text(encoding="utf-8") for name in ("components", "main")
+    )
+    kinds = ("receivers", "processors", "exporters", "connectors", "extensions", "providers")
+    listed = [entry["gomod"] for kind in kinds for entry in manifest[kind]]
+    assert len(listed) > 20
+    for entry in listed:
+        assert f"\t{entry}\n" in module
+        assert f'"{entry.split()[0]}"' in program
+
+
+def test_the_launcher_is_of_the_version_that_is_announced() -> None:
+    """The pom decides which Elasticsearch is fetched; the recipe names it."""
+    pom = (COLLECTOR / "elasticsearch" / "launcher" / "pom.xml").read_text(encoding="utf-8")
+    (recipe,) = (recipe for recipe in recipes() if recipe.name == "elasticsearch")
+    assert f"<elasticsearch.version>{recipe.version}</elasticsearch.version>" in pom

@@ -1,0 +1,88 @@
+"""What is remembered of a running stack, and what is not touched."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bento_observe.stack import Stack, StackError
+from bento_observe.stack._ports import Ports
+from bento_observe.stack._processes import Handle, spawn, stop
+from bento_observe.stack._state import State, StateFile
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[Handle]:
+    """A process started as the servers are."""
+    handle = spawn(["sleep", "600"], {}, tmp_path, tmp_path / "log")
+    yield handle
+    handle.kill()
+
+
+def test_state_is_read_back_as_saved(tmp_path: Path, sleeper: Handle) -> None:
+    """Ports and processes survive the way through the file."""
+    state = State(Ports(jaeger=20001), {"jaeger": sleeper})
+    StateFile(tmp_path).save(state)
+    assert StateFile(tmp_path).load() == state
+
+
+def test_down_stops_what_was_started(tmp_path: Path, sleeper: Handle) -> None:
+    """A process that the state file names, pid and start time, is ended, and the state is gone."""
+    StateFile(tmp_path).save(State(Ports(), {"jaeger": sleeper}))
+    lines: list[str] = []
+    assert Stack(data_dir=tmp_path).down(lines.append)
+    assert lines == ["jaeger: stopped"]
+    assert not psutil.pid_exists(sleeper.pid)
+    assert StateFile(tmp_path).load() is None
+
+
+def test_down_leaves_a_stranger_with_a_recycled_pid_alone(tmp_path: Path, sleeper: Handle) -> None:
+    """After a reboot a pid may be anybody's: with another start time it is not ours to stop."""
+    StateFile(tmp_path).save(State(Ports(), {"jaeger": Handle(sleeper.pid, sleeper.created - 3600)}))
+    stack = Stack(data_dir=tmp_path)
+    assert stack.running() is None
+    assert not stack.down()
+    assert sleeper.alive()
+
+
+def test_a_dead_child_does_not_count_as_alive(tmp_path: Path) -> None:
+    """A server that ended is seen as ended even while its parent has not collected it."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    handle = Handle(process.pid, psutil.Process(process.pid).create_time())
+    assert handle.alive()
+    process.kill()
+    psutil.wait_procs([psutil.Process(process.pid)], 5)
+    assert not handle.alive()
+    process.communicate()
+
+
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """Stopping ends, whatever the server does with the signal."""
+    ready = tmp_path / "ready"
+    script = f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"
+    handle = spawn(["sh", "-c", script], {"PATH": "/usr/bin:/bin"}, tmp_path, tmp_path / "log")
+    while not ready.exists():
+        assert handle.alive()
+    stop([handle], timeout=0.5)
+    assert not handle.alive()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 99}', json.dumps({"format": 1, "ports": {}})])
+def test_a_state_file_that_makes_no_sense_is_no_state(tmp_path: Path, content: str) -> None:
+    """A torn or foreign file neither crashes nor stops anything."""
+    (tmp_path / "state.json").write_text(content)
+    assert StateFile(tmp_path).load() is None
+    assert not Stack(data_dir=tmp_path).down()
+
+
+def test_a_second_up_or_down_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    """While one command works on a stack, another one says so instead of waiting or interfering."""
+    with StateFile(tmp_path).exclusive(), pytest.raises(StackError, match="another `bento-observe stack`"):
+        Stack(data_dir=tmp_path).down()
+    assert not Stack(data_dir=tmp_path).down()
