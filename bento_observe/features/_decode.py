@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -69,18 +70,23 @@ def is_missing(cell: object) -> bool:
     return cell is None or type(cell).__name__ in _MISSING_NAMES
 
 
-def _batch(names: tuple[str, ...], cells_by_column: Iterable[Sequence[object]]) -> Batch:
-    """A batch of one sequence of Python objects for each name, all of one length."""
-    converted = list(map(to_floats, cells_by_column))
-    invalid: IntArray = np.array([count for _, count in converted], dtype=np.int64)
-    return Batch(names, np.stack([floats for floats, _ in converted]), invalid)
-
-
 def _row_batches(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Iterator[Batch]:
     """`table`, a sequence of rows as long as `names`, in batches of one step's size."""
     step = max(1, CHUNK_VALUES // len(names))
     for start in range(0, len(table), step):
-        yield _batch(names, list(zip(*table[start : start + step], strict=True)))
+        yield _batch(names, table[start : start + step])
+
+
+def _batch(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Batch:
+    if PLAIN.issuperset(map(type, chain.from_iterable(table))):
+        try:
+            matrix = np.array(table, dtype=np.float64)
+            return Batch(names, matrix.T.copy(order="C"), np.zeros(len(names), np.int64))
+        except OverflowError:
+            pass
+    converted = list(map(to_floats, zip(*table, strict=True)))
+    invalid: IntArray = np.array([count for _, count in converted], dtype=np.int64)
+    return Batch(names, np.stack([floats for floats, _ in converted]), invalid)
 
 
 def array_names(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -26,8 +26,11 @@ _NUMERIC: Final = "fiub"  # kinds of dtypes
 _MAX_TYPES: Final = 256
 # Costs are in values of 8 bytes.
 _ITEM_COST: Final = 32  # the tuple, its shape and the headers take some 250 bytes
+_FRAME_COST: Final = 256  # a frame's own objects take some kilobytes
 _CELL_COST: Final = 6  # a pointer and a Python object
 _MAX_TEXT: Final = 128
+_NAMES_PER_FEATURE: Final = 4
+_MAX_DEPTH: Final = 3  # of mappings within mappings
 
 
 class Intake:
@@ -65,12 +68,13 @@ class Intake:
                         return
             handler = self._handlers.get(type(data)) or self._new_handler(type(data))
             item = handler(data)
-            if item is not None:
-                self._append(item)
+            self._append(item)
         except Exception as error:  # noqa: BLE001 - a request must not fail because its data is odd
-            self.losses.add("error", 1, detail=repr(error)[:_MAX_TEXT])
+            self.losses.add("error", 1, detail=type(error).__name__)
 
-    def _append(self, item: Item) -> None:
+    def _append(self, item: Item | None) -> None:
+        if item is None:
+            return
         if self._cost + item[2] > self._max_pending:
             self.losses.add("buffer_full", 1, detail="updates that came faster than they were flushed")
             return
@@ -89,6 +93,13 @@ class Intake:
         """Whether an array of this shape is an image, an embedding or the like, which has no features to name."""
         return len(shape) > 2 or (len(shape) == 2 and self._names is None and shape[1] > self._max_columns)
 
+    def _fits(self, width: int) -> bool:
+        """Whether so many names can be looked at. Some columns may hold no numbers, hence more than features."""
+        if width <= self._max_columns * _NAMES_PER_FEATURE:
+            return True
+        self.losses.add("too_wide", 1, detail=f"with {width} names")
+        return False
+
     def _new_handler(self, kind: type) -> _Handler:
         """The handler for objects of one class, found once."""
         handler: _Handler
@@ -102,7 +113,7 @@ class Intake:
             handler = self._sequence
         elif issubclass(kind, Mapping):
             handler = self._mapping
-        elif _fields_of(kind) is not None:
+        elif _has_fields(kind):
             handler = self._record
         elif _frames.is_frame(kind):
             handler = self._frame if _frames.copies_are_lazy() else self._frame_now
@@ -148,13 +159,15 @@ class Intake:
         if nested:
             return _decode.rows, [_small_cells(_column(row) or ()) for row in data], cost
         if issubclass(first, Mapping):
-            return _decode.records, [_small_record(record) for record in data], cost
-        if _fields_of(first) is not None:
+            return _decode.records, [_small_record(record) for record in data if self._fits(len(record))], cost
+        if _has_fields(first):
             records = [_small_record(vars(record)) for record in data]
             return _decode.records, records, sum(map(len, records)) * _CELL_COST + cost
         return _decode.values, _small_cells(data), cost
 
-    def _mapping(self, data: Mapping[Any, Any]) -> Item | None:
+    def _mapping(self, data: Mapping[Any, Any], depth: int = 0) -> Item | None:
+        if not self._fits(len(data)):
+            return None
         if PLAIN.issuperset(map(type, data.values())):
             return _decode.records, (dict(data),), len(data) * _CELL_COST + _ITEM_COST
         record: dict[Any, object] = {}
@@ -164,10 +177,13 @@ class Intake:
             if cells is not None:
                 stride = self._stride(len(cells), len(data)) if len(cells) > _SMALL else 1
                 table[key] = _small_cells(cells[::stride])
-            elif _is_scalar(value):
-                record[key] = _small(value)
-            else:
+            elif isinstance(value, Mapping) or _has_fields(type(value)):
+                if depth < _MAX_DEPTH:
+                    self._append(self._mapping(value if isinstance(value, Mapping) else vars(value), depth + 1))
+            elif isinstance(value, (list, tuple, np.ndarray)) or _frames.is_frame(type(value)):
                 self.put(value)
+            else:
+                record[key] = _small(value)
         if table:
             self._append((_decode.columns, table, sum(map(len, table.values())) * _CELL_COST + _ITEM_COST))
         return (_decode.records, (record,), len(record) * _CELL_COST + _ITEM_COST) if record else None
@@ -178,13 +194,19 @@ class Intake:
             return None
         return self._mapping(vars(data))
 
-    def _frame(self, data: Any) -> Item:
-        data = data.iloc[:: self._stride(*data.shape)] if data.size > _SMALL else data.copy(deep=False)
-        return _frames.frames, data, data.size + _ITEM_COST * 8
+    def _frame(self, data: Any) -> Item | None:
+        rows, width = data.shape
+        if not self._fits(width):
+            return None
+        data = data.iloc[:: self._stride(rows, width)] if rows * width > _SMALL else data.copy(deep=False)
+        return _frames.frames, data, min(rows, self._max_rows) * width + _FRAME_COST
 
-    def _frame_now(self, data: Any) -> Item:
-        batches = list(_frames.frames([data.iloc[:: self._stride(*data.shape)]], None))
-        return _decode.ready, batches, sum(batch.columns.size for batch in batches) + _ITEM_COST * 8
+    def _frame_now(self, data: Any) -> Item | None:
+        rows, width = data.shape
+        if not self._fits(width):
+            return None
+        batches = list(_frames.frames([data.iloc[:: self._stride(rows, width)]], None))
+        return _decode.ready, batches, sum(batch.columns.size for batch in batches) + _FRAME_COST
 
     def _series(self, data: Any) -> Item | None:
         frame = _frames.series_as_frame(data, self._names)
@@ -205,18 +227,17 @@ class Intake:
         return stride
 
 
-def _fields_of(kind: type) -> object | None:
-    """The declaration of a pydantic model's or a dataclass's fields, whose instances keep them in `vars`."""
-    fields: object | None = getattr(kind, "__pydantic_fields__", None)
-    if fields is None and dataclasses.is_dataclass(kind) and not hasattr(kind, "__slots__"):
-        fields = dataclasses.fields(kind)
-    return fields
+def _has_fields(kind: type) -> bool:
+    """Whether `kind` is a pydantic model or a dataclass whose instances keep their fields in `vars`."""
+    if hasattr(kind, "__pydantic_fields__"):
+        return True
+    return dataclasses.is_dataclass(kind) and not hasattr(kind, "__slots__")
 
 
 def _column(value: Any) -> Sequence[object] | None:
     """The scalars of a one-dimensional value, None for anything else."""
     if isinstance(value, (list, tuple)):
-        nested = value and (isinstance(value[0], (list, tuple, np.ndarray, Mapping)) or _fields_of(type(value[0])))
+        nested = value and (isinstance(value[0], (list, tuple, np.ndarray, Mapping)) or _has_fields(type(value[0])))
         return None if nested else value
     if isinstance(value, np.ndarray) or _frames.is_series(type(value)):
         cells: Sequence[object] | None = value.tolist() if value.ndim == 1 else None
@@ -243,8 +264,4 @@ def _small(cell: object) -> object:
         return cell
     if isinstance(cell, str):
         return cell[:_MAX_TEXT]
-    return cell if _is_scalar(cell) else NOT_A_NUMBER
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, (str, np.generic, *_decode.NUMBERS)) or _decode.is_missing(value)
+    return cell if isinstance(cell, _decode.NUMBERS) or _decode.is_missing(cell) else NOT_A_NUMBER

@@ -99,23 +99,32 @@ class FeatureState:
             numbers, others = length - int(empty[position]), int(invalid[position])
             if name in self._rows or (numbers and numbers >= others):
                 keep.append(position)
-            elif not others and (name in self._undecided or len(self._undecided) < self._max_features):
-                self._undecided[name[:MAX_NAME_LENGTH]] = self._undecided.get(name, 0) + length
+            elif not others and (name in self._undecided or self._may_remember(name)):
+                self._undecided[name] = self._undecided.get(name, 0) + length
         if len(keep) == len(batch.names):
             return batch
         return Batch(tuple(batch.names[position] for position in keep), batch.columns[keep], invalid[keep])
+
+    def _may_remember(self, name: str) -> bool:
+        return len(self._undecided) < self._max_features and len(name) <= MAX_NAME_LENGTH
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         plan = self._plans.get(names)
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            plan = self._plans[names] = self._new_plan(names)
+            plan = self._new_plan(names)
+            # Layouts that are not wholly known are whatever a request made up: they are not kept.
+            if plan.complete:
+                self._plans[names] = plan
         return plan
 
     def _new_plan(self, names: tuple[str, ...]) -> _Plan:
-        # Of two columns with one name the first counts.
-        kept = [at for at, name in enumerate(names) if self._known(name) and names.index(name) == at]
+        first: dict[str, int] = {}  # of two columns with one name the first counts
+        for position, name in enumerate(names):
+            if self._known(name):
+                first.setdefault(name, position)
+        kept = list(first.values())
         rows = np.array([self._rows[names[position]] for position in kept], dtype=np.intp)
         explicit = np.flatnonzero(rows < len(self._edges))
         return _Plan(

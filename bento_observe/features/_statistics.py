@@ -165,7 +165,7 @@ class FeatureStatistics:
         except _decode.WrongColumnsError as error:
             self._refuse(error.rows)
         except Exception as error:  # noqa: BLE001 - odd data must not end the thread that flushes
-            self._intake.losses.add("error", 1, detail=repr(error)[:200])
+            self._intake.losses.add("error", 1, detail=type(error).__name__)
 
     def _refuse(self, rows: int) -> None:
         if rows:
