@@ -1,0 +1,154 @@
+"""The real servers as the demonstration's backend: read back from Jaeger, Prometheus and Elasticsearch."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from bento_observe import semconv
+from bento_observe.demo import _jaeger
+from bento_observe.demo._checks import SERVICE_LOGGER, Counts
+from bento_observe.demo._errors import DemoError
+from bento_observe.demo._example import SERVICE
+from bento_observe.demo._native import buckets
+from bento_observe.demo._paths import program
+from bento_observe.dev._pictures import Bar, Buckets
+from bento_observe.stack import Running, Stack, StackError
+from bento_observe.stack.query import elasticsearch_count, jaeger_traces, prometheus_query
+
+__all__ = ["Servers"]
+
+_LOGS: Final = "logs-bentoml.otel-*"
+_STATUSES: Final = ("200", "400", "500")
+_OTHER: Final = "other"
+
+
+class Servers:
+    """A stack that runs; of all its data the part that was sent under `environment` since now."""
+
+    def __init__(self, running: Running, environment: str) -> None:
+        self._running = running
+        self._environment = environment
+        self._since = time.time()
+        self.endpoint = running.otlp_grpc
+        self.description = (
+            f"OpenTelemetry Collector at {running.otlp_grpc.removeprefix('http://')}, "
+            "into Jaeger, Prometheus and Elasticsearch"
+        )
+        self.places = (
+            ("traces", f"{running.jaeger}/search?service={SERVICE}"),
+            ("metrics", f"{running.prometheus}/query?g0.expr=sum+by+(http_response_status_code)+"
+                        "(http_server_request_duration_seconds_count)"),
+            ("logs", f"{running.elasticsearch}/{_LOGS}/_search?pretty&sort=@timestamp:desc"),
+            ("the servers", f"{program()} stack status"),
+        )  # fmt: skip
+        # As the resource's attribute deployment.environment.name is called there.
+        self._selected = f'deployment_environment_name="{environment}"'
+        self._query = f'resource.attributes.deployment.environment.name:"{environment}"'
+
+    @classmethod
+    @contextmanager
+    def running(cls, environment: str, progress: Callable[[str], None]) -> Iterator[Servers]:
+        """The stack, brought up if it isn't, in which case it goes down again afterwards. `DemoError` if it can't."""
+        stack = Stack()
+        try:
+            found = stack.running() if _all_healthy(stack) else None
+            ours = found is None
+            servers = cls(stack.up(progress=progress) if found is None else found, environment)
+        except StackError as error:
+            raise DemoError(str(error)) from error
+        try:
+            yield servers
+        finally:
+            if ours:
+                stack.down(progress=progress)
+
+    def counts(self, check: str) -> Counts:
+        """What has arrived of the check with that name."""
+        counted: dict[str, int] = getattr(self, f"_{check}")()
+        return {key: count for key, count in counted.items() if count}
+
+    def _server_spans(self) -> dict[str, int]:
+        return _jaeger.statuses(self._spans())
+
+    def _stage_spans(self) -> dict[str, int]:
+        return _jaeger.stages(self._spans())
+
+    def _continued(self) -> dict[str, int]:
+        return {"": _jaeger.continued(self._spans())}
+
+    def _requests(self) -> dict[str, int]:
+        label = "http_response_status_code"
+        return self._sum(f"sum by ({label}) (http_server_request_duration_seconds_count{{{self._selected}}})", label)
+
+    def _samples(self) -> dict[str, int]:
+        return dict(Counter(self._values(semconv.SIGNAL_INPUT)) + Counter(self._missing()))
+
+    def _missing(self) -> dict[str, int]:
+        return self._features("sum by ({by}) (ml_feature_missing_total{{{of}}})", semconv.SIGNAL_INPUT)
+
+    def _predictions(self) -> dict[str, int]:
+        return self._values(semconv.SIGNAL_PREDICTION)
+
+    def _values(self, signal: str) -> dict[str, int]:
+        return self._features("histogram_count(sum by ({by}) (ml_feature_value{{{of}}}))", signal)
+
+    def _access_log(self) -> dict[str, int]:
+        access = f'scope.name:"{semconv.LOGGER_ACCESS}"'
+        found = {
+            status: self._logs(f"{access} AND attributes.{semconv.HTTP_RESPONSE_STATUS_CODE}:{status}")
+            for status in _STATUSES
+        }
+        return {**found, _OTHER: self._logs(access) - sum(found.values())}
+
+    def _service_log(self) -> dict[str, int]:
+        return {"": self._logs(f'scope.name:"{SERVICE_LOGGER}"')}
+
+    def _exceptions(self) -> dict[str, int]:
+        return {"": self._logs(f"_exists_:attributes.{semconv.EXCEPTION_TYPE}")}
+
+    def typical_trace(self) -> tuple[str, list[Bar]]:
+        """See `Backend`; `LookupError` when there is none."""
+        return _jaeger.typical(self._traces())
+
+    def histograms(self, feature: str, split_ns: int) -> tuple[Buckets, Buckets]:
+        """See `Backend`; `LookupError` when no value has arrived."""
+        of = f'{self._selected},ml_signal="{semconv.SIGNAL_INPUT}",ml_feature_name="{feature}"'
+        before = f"sum(ml_feature_value{{{of}}} @ {split_ns / 1e9:.3f})"
+        both = (before, f"sum(ml_feature_value{{{of}}}) - {before}")
+        found = [prometheus_query(self._running.prometheus, promql) for promql in both]
+        if not all(samples and samples[0].histogram for samples in found):
+            raise LookupError(f"no histogram of a feature named {feature!r} has arrived on both sides of the drift")
+        first, second = (buckets(samples[0].histogram or {}) for samples in found)
+        return first, second
+
+    def _spans(self) -> list[dict[str, Any]]:
+        return [span for trace in self._traces() for span in trace["spans"]]
+
+    def _traces(self) -> list[dict[str, Any]]:
+        return [
+            trace
+            for trace in jaeger_traces(self._running.jaeger, SERVICE, start=self._since)
+            if _jaeger.environments(trace) == {self._environment}
+        ]
+
+    def _logs(self, query: str) -> int:
+        return elasticsearch_count(self._running.elasticsearch, _LOGS, f"{self._query} AND trace_id:* AND {query}")
+
+    def _features(self, promql: str, signal: str) -> dict[str, int]:
+        labels = ("bentoml_api_name", "ml_feature_name")
+        return self._sum(promql.format(by=", ".join(labels), of=f'{self._selected},ml_signal="{signal}"'), *labels)
+
+    def _sum(self, promql: str, *labels: str) -> dict[str, int]:
+        return {
+            "/".join(sample.labels.get(label, "") for label in labels): round(sample.value or 0)
+            for sample in prometheus_query(self._running.prometheus, promql)
+        }
+
+
+def _all_healthy(stack: Stack) -> bool:
+    servers = stack.status()
+    return bool(servers) and all(server.healthy for server in servers)

@@ -1,0 +1,1 @@
+"""A wine classifier served with BentoML and observed with bento_observe: train, service, traffic."""

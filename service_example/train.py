@@ -1,0 +1,74 @@
+"""Trains the classifier and saves it in BentoML's model store: `python -m service_example.train`.
+
+The version in the model's tag is a digest of all that makes the model what it is, so training again for the same
+result is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import platform
+from pathlib import Path
+
+import bentoml
+import joblib
+import sklearn
+from bentoml.exceptions import NotFound
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from service_example.wine import MODEL, PIPELINE_FILE, load
+
+__all__ = ["train"]
+
+
+def train(force: bool = False) -> str:
+    """Train and save the model unless it is there already (or with `force` anyway); returns its tag."""
+    tag = f"{MODEL}:{_version()}"
+    if not force and _exists(tag):
+        return tag
+    wines, cultivars = load()
+    learn, hold, learn_cultivars, hold_cultivars = train_test_split(
+        wines, cultivars, test_size=0.3, stratify=cultivars, random_state=0
+    )
+    pipeline: Pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    pipeline.fit(learn, learn_cultivars)
+    accuracy = float(pipeline.score(hold, hold_cultivars))
+    if _exists(tag):
+        bentoml.models.delete(tag)
+    with bentoml.models.create(
+        tag, labels={"data": "wine"}, metadata={"accuracy": round(accuracy, 4), "trained_on": len(learn)}
+    ) as model:
+        joblib.dump(pipeline, model.path_of(PIPELINE_FILE))
+    return tag
+
+
+def _version() -> str:
+    """A digest of this code and of the versions that a pickled pipeline depends on."""
+    digest = hashlib.sha256()
+    for module in ("train.py", "wine.py"):
+        digest.update(Path(__file__).with_name(module).read_bytes())
+    digest.update(f"{sklearn.__version__} {platform.python_version()}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _exists(tag: str) -> bool:
+    try:
+        bentoml.models.get(tag)
+    except NotFound:
+        return False
+    return True
+
+
+def main() -> None:
+    """Train, and print the tag."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--force", action="store_true", help="train even if the model is there already")
+    print(train(parser.parse_args().force))
+
+
+if __name__ == "__main__":
+    main()
