@@ -1,0 +1,65 @@
+# One command shows it, one tests it; each does its own set-up. `make help` lists all.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+ARGS ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit service stack lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## the example under traffic, and what of it arrived; STACK=1: on the real servers; ARGS=--exit
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/bento-observe demo $(if $(STACK),--stack) $(ARGS)
+
+test: lint unit service stack ## everything: lint, types, and all tests, those on the real servers included
+
+lint: $(VENV)/.test ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(VENV)/.test ## tests that start no service
+	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+service: $(VENV)/.test ## tests over `bentoml serve`
+	$(BIN)/python -m pytest tests/service $(PYTEST_ARGS)
+
+# Uncaptured, so that a build of the servers, which takes minutes, shows how far it is.
+stack: $(VENV)/.test ## tests over the real servers, which are built the first time
+	$(BIN)/python -m pytest tests/stack --capture=no $(PYTEST_ARGS)
+
+lock: $(VENV)/.test ## requirements.lock anew, for every Python from 3.10 on
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --upgrade --no-emit-index-url \
+		--no-annotate --no-header --quiet pyproject.toml --output-file requirements.lock.new
+	@{ sed '/^[^#]/,$$d' requirements.lock; cat requirements.lock.new; } > requirements.lock.tmp
+	@rm requirements.lock.new && mv requirements.lock.tmp requirements.lock
+
+clean: ## removes the virtual environment and all that was made here
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+
+# The environments, made once and again only when what goes into them changes.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is too old: Python 3.10 or newer is needed; make PYTHON=/path/to/python3 chooses one" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml requirements.lock | $(BIN)/python
+	$(call install,dev$(comma)example)
+
+$(VENV)/.test: pyproject.toml requirements.lock | $(BIN)/python
+	$(call install,dev$(comma)example$(comma)bench$(comma)test)
+	@touch $(VENV)/.demo
+
+comma := ,
+define install
+@echo "Installing into $(VENV) (once; a minute or two) ..."
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[$(1)]'
+@touch $@
+endef
