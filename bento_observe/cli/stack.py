@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
@@ -61,6 +63,8 @@ def up(cache_dir: Path | None, data_dir: Path | None) -> None:
 
     They listen on loopback only and keep running until `stack down`. Their data is kept.
     """
+    # Ended from outside, it stops what it has begun, as on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if missing_tools(cache_dir) and docker_runs():
         compose = collector_dir() / "docker-compose.yaml"
         _say(f"A container engine runs here; the same stack without building: docker compose -f {compose} up -d")

@@ -48,7 +48,6 @@ def _json(method: str, url: str, **request: Any) -> Any:
 
 
 def _request(method: str, url: str, **request: Any) -> urllib3.BaseHTTPResponse:
-    # A connection for each: Jaeger waits ten seconds at its end for those that a client keeps open, and one kept from
-    # before a restart is dead.
+    # A connection for each request: one that was kept from before a server's restart is dead.
     with urllib3.PoolManager(retries=False) as pool:
         return pool.request(method, url, **request)

@@ -148,9 +148,9 @@ class Stack:
             return bool(collector or alive)
 
     def running(self) -> Running | None:
-        """Where the running stack is; None if no server runs."""
+        """Where the running stack is; None unless all its servers run, so `stack.running() or stack.up()` is one."""
         state = self._file.load()
-        return _running(state.ports) if state and state.alive() else None
+        return _running(state.ports) if state and len(state.alive()) == len(recipes()) else None
 
     def status(self) -> list[ServerStatus]:
         """All servers as they are now; empty if none runs."""

@@ -65,6 +65,6 @@ def test_a_server_that_dies_at_start_is_shown_and_the_others_are_stopped(stack: 
     broken = Stack(cache_dir=stack.cache_dir, data_dir=tmp_path, ports="free")
     with pytest.raises(StackError, match=r"(?s)jaeger ended right after its start; .*Cannot write pid file"):
         broken.up()
-    assert broken.running() is None
+    assert broken.status() == []
     mine = [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or [])]
     assert mine == []

@@ -34,6 +34,8 @@ public final class Launcher {
             settings.put(args[i].substring(0, equals), args[i].substring(equals + 1));
         }
 
+        // Where the native access layer looks for its libraries.
+        System.setProperty("es.path.home", home.toString());
         // Before anything else of Elasticsearch is touched: its classes log from their static initialisers.
         LogConfigurator.configureESLogging();
         Environment environment =
