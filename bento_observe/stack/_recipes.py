@@ -38,7 +38,7 @@ class Recipe(Protocol):
 
     @property
     def expected_seconds(self) -> float:
-        """Measured on two idle cores, nothing cached, beside the other builds."""
+        """Measured on two cores, nothing cached, beside the other builds."""
 
     @property
     def tools(self) -> Sequence[Callable[[], Tool | MissingTool]]:
@@ -114,7 +114,7 @@ class ElasticsearchRecipe:
     directory: Path
     name: str = ELASTICSEARCH
     version: str = "9.5.3"
-    expected_seconds: float = 25
+    expected_seconds: float = 12
     tools: Sequence[Callable[[], Tool | MissingTool]] = (_tools.jdk, _tools.maven)
 
     def ingredients(self) -> bytes:
@@ -175,7 +175,7 @@ def recipes() -> tuple[Recipe, ...]:
         GoRecipe(
             JAEGER,
             "2.13.0",
-            expected_seconds=320,
+            expected_seconds=310,
             package="./cmd/jaeger",
             module=f"github.com/jaegertracing/jaeger@{_JAEGER_MODULE}",
             stamps=(
@@ -184,11 +184,11 @@ def recipes() -> tuple[Recipe, ...]:
                 (f"{jaeger_stamp}date", "2025-12-03T00:00:00Z"),
             ),
         ),
-        GoRecipe(COLLECTOR, "0.157.0", expected_seconds=200, directory=collector / "otelcol"),
+        GoRecipe(COLLECTOR, "0.157.0", expected_seconds=175, directory=collector / "otelcol"),
         GoRecipe(
             PROMETHEUS,
             "3.16.0",
-            expected_seconds=150,
+            expected_seconds=140,
             package="./cmd/prometheus",
             module=f"github.com/prometheus/prometheus@{_PROMETHEUS_MODULE}",
             # An official tag: no cloud service discoveries, which are half of the dependencies.
