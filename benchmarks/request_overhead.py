@@ -6,8 +6,9 @@ it does in the background (batching, encoding, sending) is charged to the reques
 worker process's, all threads and children included; the OTLP sink is another process. Servers run on one CPU, client
 and sink on another. After the rounds, requests at a fixed rate give the latencies, measured from the planned time.
 
-Absolute CPU figures are the lower quartile of the rounds, throughputs the upper; ratios are medians of the ratios
-within a round. `plain_again/plain` compares two equal servers: what differs less than that is noise.
+Absolute CPU figures are the lower quartile of the rounds, throughputs the upper, latencies those of all requests;
+ratios are medians of the ratios within a round, for latencies of the quantile within a round. `plain_again/plain`
+compares two equal servers: what differs less than that is noise.
 
     python benchmarks/request_overhead.py [--quick] [--variants plain,asgi] [--profile bento_observe]
 """
@@ -55,7 +56,7 @@ class Plan:
         return 1 + _WARM_UP + self.rounds * len(_CONNECTIONS) * self.block + self.paced * self.paced_block
 
 
-_FULL = Plan(rounds=14, block=400, paced=6, paced_block=900)
+_FULL = Plan(rounds=14, block=400, paced=10, paced_block=600)
 _QUICK = Plan(rounds=3, block=125, paced=1, paced_block=200)
 
 
@@ -180,9 +181,9 @@ def _report(measured: dict[str, Measured], plan: Plan) -> None:
             ratios[pair] = paired_ratio(cpu, above, below)
             for count in _CONNECTIONS:
                 ratios[f"rps.c{count}.{pair}"] = paired_ratio(rps[count], above, below)
-            for key in shares:
-                latencies = figures[f"latency_ms.{key}.{above}"], figures[f"latency_ms.{key}.{below}"]
-                ratios[f"latency.{key}.{pair}"] = latencies[0] / latencies[1]
+            for key, share in shares.items():
+                blocks = {name: [quantile(block, share) for block in measured[name].latency_ms] for name in measured}
+                ratios[f"latency.{key}.{pair}"] = paired_ratio(blocks, above, below)
     _tables(measured, figures, ratios, plan)
     json_line("request_overhead", figures, ratios)
 
@@ -213,12 +214,13 @@ def _tables(measured: dict[str, Measured], figures: dict[str, float], ratios: di
     )  # fmt: skip
     table(
         f"Latency in ms, {plan.paced * plan.paced_block} requests at {_RATE:.0f}/s over one connection",
-        ("", "p50", "p99", "p99.9", "max"),
+        ("", "p50", "p99", "p99.9", "max", "p50 /plain", "p99 /plain", "p99.9 /plain"),
         [
             (
                 name,
                 *(f"{figures[f'latency_ms.{key}.{name}']:.2f}" for key in ("p50", "p99", "p999")),
                 f"{max(max(block) for block in one.latency_ms):.1f}",
+                *(over_plain(name, f"latency.{key}.") for key in ("p50", "p99", "p999")),
             )
             for name, one in measured.items()
         ],

@@ -31,7 +31,7 @@ class ProcessGroup:
         return sum(time.clock_gettime(clock) for clock in self._clocks)
 
     def settle(self, dwell_s: float, quiet_s: float, busy: float, limit_s: float) -> bool:
-        """Wait `dwell_s` at least, then until less than the share `busy` of a CPU is used over `quiet_s`.
+        """Wait `dwell_s` at least, then until each process uses, on average, less than the share `busy` of a CPU over `quiet_s`.
 
         Gives up `limit_s` seconds after the start; whether it became quiet.
         """
@@ -45,7 +45,7 @@ class ProcessGroup:
             while len(readings) > 1 and readings[1][0] <= now - quiet_s:
                 readings.pop(0)
             since, before = readings[0]
-            if now - since >= quiet_s and cpu - before < busy * (now - since):
+            if now - since >= quiet_s and cpu - before < busy * len(self._pids) * (now - since):
                 return True
             if now - began > limit_s:
                 return False

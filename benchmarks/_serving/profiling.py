@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ __all__ = ["profile"]
 
 _CONNECTIONS = 8
 _SHOWN = 40
+_IN_FULL = "bento_observe"  # the modules of this package are told apart
 
 
 def profile(variant: str, requests: Sequence[bytes], count: int) -> None:
@@ -40,6 +42,14 @@ def profile(variant: str, requests: Sequence[bytes], count: int) -> None:
     )
     number = sum(own for _, own, _ in samples["functions"])
     us = used_us / max(number, 1)
+    packages: Counter[str] = Counter()
+    for module, own in samples["modules"].items():
+        packages[module if module.startswith(_IN_FULL) else module.partition(".")[0]] += own
+    table(
+        f"{variant}: own time by package, us a request",
+        ("package", "own"),
+        [(package, f"{own * us:.1f}") for package, own in packages.most_common(_SHOWN)],
+    )
     for title, column in (("own time", 1), ("total time", 2)):
         functions = sorted(samples["functions"], key=lambda function: -function[column])[:_SHOWN]
         table(

@@ -24,6 +24,7 @@ _INTERVAL_S: Final = 0.001  # the kernel makes it its tick, if that is longer
 
 _own: Counter[CodeType] = Counter()
 _total: Counter[CodeType] = Counter()
+_modules: Counter[str] = Counter()
 _used_ns: dict[int, int] = {}
 
 
@@ -35,14 +36,14 @@ def start_if_asked() -> None:
 
 
 def write_if_asked() -> None:
-    """Write samples per function, own and total, and CPU nanoseconds per thread into that file, as JSON."""
+    """Write samples per function (own, total) and module (own) and CPU nanoseconds per thread into that file (JSON)."""
     if not _PATH:
         return
     signal.setitimer(signal.ITIMER_PROF, 0)
     functions = [[_name(code), _own[code], total] for code, total in _total.items()]
     threads = {thread.name: _thread_ns(thread.ident) for thread in threading.enumerate() if thread.ident}
     with open(_PATH, "w") as file:
-        json.dump({"functions": functions, "threads": threads}, file)
+        json.dump({"functions": functions, "modules": _modules, "threads": threads}, file)
 
 
 def _name(code: CodeType) -> str:
@@ -71,6 +72,7 @@ def _sample(number: int, interrupted: FrameType | None) -> None:
     if frame is None:
         return
     _own[frame.f_code] += 1
+    _modules[frame.f_globals.get("__name__", "?")] += 1
     seen: set[CodeType] = set()
     walked: FrameType | None = frame
     while walked is not None:
