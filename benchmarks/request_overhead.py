@@ -57,7 +57,7 @@ class Plan:
 
 
 _FULL = Plan(rounds=14, block=400, paced=10, paced_block=600)
-_QUICK = Plan(rounds=3, block=125, paced=1, paced_block=200)
+_QUICK = Plan(rounds=3, block=120, paced=1, paced_block=160)
 
 
 @dataclass

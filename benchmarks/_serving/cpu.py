@@ -31,9 +31,9 @@ class ProcessGroup:
         return sum(time.clock_gettime(clock) for clock in self._clocks)
 
     def settle(self, dwell_s: float, quiet_s: float, busy: float, limit_s: float) -> bool:
-        """Wait `dwell_s` at least, then until each process uses, on average, less than the share `busy` of a CPU over `quiet_s`.
+        """Wait until a process uses, on average, less than the share `busy` of a CPU over `quiet_s`.
 
-        Gives up `limit_s` seconds after the start; whether it became quiet.
+        Waits `dwell_s` at least and `limit_s` at most, seconds. Returns whether it became quiet.
         """
         began = time.monotonic()
         time.sleep(dwell_s - quiet_s)
