@@ -35,7 +35,7 @@ def command(
     plan = Plan(real_servers=stack, stay=not leave, rate=rate, duration=duration, clients=clients, port=port)
     try:
         equal = demonstrate(plan, Screen())
-    except (DemoError, DevError) as error:
+    except (DemoError, DevError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Interrupted; everything is stopped.", err=True)

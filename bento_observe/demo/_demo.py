@@ -60,7 +60,7 @@ def demonstrate(plan: Plan, screen: Screen) -> bool:
     with ExitStack() as until_the_end:
         until_the_end.enter_context(example.alone())
         port = free_port(plan.port)
-        with screen.step("receiver") as step:
+        with screen.step("servers" if plan.real_servers else "receiver") as step:
             environment = f"demo-{secrets.token_hex(4)}"
             backend: Backend
             if plan.real_servers:

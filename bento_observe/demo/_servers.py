@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import quote
 
 from bento_observe import semconv
 from bento_observe.demo import _jaeger
@@ -38,16 +39,28 @@ class Servers:
             f"OpenTelemetry Collector at {running.otlp_grpc.removeprefix('http://')}, "
             "into Jaeger, Prometheus and Elasticsearch"
         )
+        medians = "histogram_quantile(0.5, sum by (ml_feature_name) (ml_feature_value))"
         self.places = (
             ("traces", f"{running.jaeger}/search?service={SERVICE}"),
-            ("metrics", f"{running.prometheus}/query?g0.expr=sum+by+(http_response_status_code)+"
-                        "(http_server_request_duration_seconds_count)"),
+            ("metrics", f"{running.prometheus}/query?g0.expr={quote(medians)}&g0.tab=graph&g0.range_input=5m"),
             ("logs", f"{running.elasticsearch}/{_LOGS}/_search?pretty&sort=@timestamp:desc"),
             ("the servers", f"{program()} stack status"),
-        )  # fmt: skip
+        )
         # As the resource's attribute deployment.environment.name is called there.
         self._selected = f'deployment_environment_name="{environment}"'
         self._query = f'resource.attributes.deployment.environment.name:"{environment}"'
+        self._readers: dict[str, Callable[[], dict[str, int]]] = {
+            "server_spans": lambda: _jaeger.statuses(self._spans()),
+            "stage_spans": lambda: _jaeger.stages(self._spans()),
+            "continued": lambda: {"": _jaeger.continued(self._spans())},
+            "requests": self._requests,
+            "samples": lambda: dict(Counter(self._values(semconv.SIGNAL_INPUT)) + Counter(self._missing())),
+            "missing": self._missing,
+            "predictions": lambda: self._values(semconv.SIGNAL_PREDICTION),
+            "access_log": self._access_log,
+            "service_log": lambda: {"": self._logs(f'scope.name:"{SERVICE_LOGGER}"')},
+            "exceptions": lambda: {"": self._logs(f"_exists_:attributes.{semconv.EXCEPTION_TYPE}")},
+        }
 
     @classmethod
     @contextmanager
@@ -64,34 +77,18 @@ class Servers:
             yield servers
         finally:
             if ours:
-                stack.down(progress=progress)
+                stack.down()
 
     def counts(self, check: str) -> Counts:
         """What has arrived of the check with that name."""
-        counted: dict[str, int] = getattr(self, f"_{check}")()
-        return {key: count for key, count in counted.items() if count}
-
-    def _server_spans(self) -> dict[str, int]:
-        return _jaeger.statuses(self._spans())
-
-    def _stage_spans(self) -> dict[str, int]:
-        return _jaeger.stages(self._spans())
-
-    def _continued(self) -> dict[str, int]:
-        return {"": _jaeger.continued(self._spans())}
+        return {key: count for key, count in self._readers[check]().items() if count}
 
     def _requests(self) -> dict[str, int]:
         label = "http_response_status_code"
         return self._sum(f"sum by ({label}) (http_server_request_duration_seconds_count{{{self._selected}}})", label)
 
-    def _samples(self) -> dict[str, int]:
-        return dict(Counter(self._values(semconv.SIGNAL_INPUT)) + Counter(self._missing()))
-
     def _missing(self) -> dict[str, int]:
         return self._features("sum by ({by}) (ml_feature_missing_total{{{of}}})", semconv.SIGNAL_INPUT)
-
-    def _predictions(self) -> dict[str, int]:
-        return self._values(semconv.SIGNAL_PREDICTION)
 
     def _values(self, signal: str) -> dict[str, int]:
         return self._features("histogram_count(sum by ({by}) (ml_feature_value{{{of}}}))", signal)
@@ -103,12 +100,6 @@ class Servers:
             for status in _STATUSES
         }
         return {**found, _OTHER: self._logs(access) - sum(found.values())}
-
-    def _service_log(self) -> dict[str, int]:
-        return {"": self._logs(f'scope.name:"{SERVICE_LOGGER}"')}
-
-    def _exceptions(self) -> dict[str, int]:
-        return {"": self._logs(f"_exists_:attributes.{semconv.EXCEPTION_TYPE}")}
 
     def typical_trace(self) -> tuple[str, list[Bar]]:
         """See `Backend`; `LookupError` when there is none."""
