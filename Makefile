@@ -13,7 +13,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## the example under traffic, and what of it arrived; STACK=1: on the real servers; ARGS=--exit
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/bento-observe demo $(if $(STACK),--stack) $(ARGS)
+	@$(BIN)/bento-observe demo $(if $(STACK),--stack) $(ARGS)
 
 test: lint unit service stack ## everything: lint, types, and all tests, those on the real servers included
 

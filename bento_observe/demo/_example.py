@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ _OURS: Final = ("OTEL_", "BENTO_OBSERVE_", "BENTOML_")
 class Example:
     """`service_example/`, found beside the package, and a folder of the demonstration's own in the cache directory.
 
-    Raises `DemoError` where the package is installed without its checkout.
+    Raises `DemoError` where the package is installed without its checkout, or without the extra `example`.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,8 @@ class Example:
             raise DemoError(
                 "the folder service_example/ is not beside the package; use a checkout of the project: pip install -e ."
             )
+        if importlib.util.find_spec("sklearn") is None:
+            raise DemoError("the example's model needs scikit-learn: pip install -e '.[dev,example]'")
         chosen = os.environ.get(_CACHE_VARIABLE)
         self.home = (Path(chosen).expanduser() if chosen else self.root / ".cache").absolute() / "demo"
         self.home.mkdir(parents=True, exist_ok=True)
