@@ -152,7 +152,7 @@ class ObserveMiddleware:
         request = RequestSpan()
         kept = self._o.kept_headers
         headers = request.headers = {name: value for name, value in scope["headers"] if name in kept}
-        method = scope["method"]
+        method = request.method_given = scope["method"]
         request.method = method if method in _METHODS else "_OTHER"
         path = request.path = scope["path"]
         request.query = scope["query_string"]

@@ -71,7 +71,7 @@ class AccessLog:
         """The text, word for word BentoML's own."""
         options, client = self._options, request.client
         address = f"{client[0]}:{client[1]}" if client else "_"
-        asked = f"scheme={request.scheme},method={request.method},path={request.path}"
+        asked = f"scheme={request.scheme},method={request.method_given},path={request.path}"
         if options.request_type:
             asked += f",type={_text(request.headers.get(b'content-type', b''))}"
         if options.request_length:

@@ -177,16 +177,18 @@ class RequestSpan(_LiveSpan):
 
     `start_unix_ns` is wall time; `start_ns` and `end_ns` are `time.perf_counter_ns` readings of the same clock as the
     stages'. Sizes are in bytes. `stages` are in the order they began. `queue_ns` is the wait for a thread, -1 where
-    there was none. `nested` is a call of the service to itself, which is no HTTP request.
+    there was none. `nested` is a call of the service to itself, which is no HTTP request. `method` is of the known
+    methods or _OTHER, `method_given` is the client's word for it.
     """
 
     __slots__ = (
-        "client", "end_ns", "error_type", "headers", "http_version", "method", "nested", "path", "query", "queue_ns",
-        "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme", "stages",
-        "start_ns", "start_unix_ns", "status",
+        "client", "end_ns", "error_type", "headers", "http_version", "method", "method_given", "nested", "path",
+        "query", "queue_ns", "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme",
+        "stages", "start_ns", "start_unix_ns", "status",
     )  # fmt: skip
 
     method: str
+    method_given: str
     path: str
     query: bytes
     scheme: str
