@@ -40,6 +40,7 @@ class BentoServer:
         self._env.update(
             BENTOML_HOME=self._home.name,
             BENTOML_DO_NOT_TRACK="True",
+            PYTHONHASHSEED="0",  # the order of a set of methods is in an answer
             TEST_WORKERS=str(workers),
             TEST_OBSERVED="1" if observed else "0",
             **(env or {}),
@@ -52,9 +53,7 @@ class BentoServer:
         command = [str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
         command += ["--working-dir", str(SERVICES), "--host", "127.0.0.1", "--port", str(self.port)]
         with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, env=self._env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, env=self._env, stdout=output, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + _START_SECONDS
         while not self._ready():
             if time.monotonic() > deadline or self._process.poll() is not None:
@@ -76,10 +75,16 @@ class BentoServer:
 
     def kill(self) -> None:
         """End whatever is left of it, workers that crash and come back included."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            # Workers have sessions of their own; a supervisor that stands still starts no new ones meanwhile.
+            self._process.send_signal(signal.SIGSTOP)
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            self._process.kill()
+        self._process.wait()
 
     def __enter__(self) -> BentoServer:
         return self.start()

@@ -7,13 +7,13 @@ from typing import Annotated
 import bentoml
 import numpy as np
 from bentoml.validators import DType, Shape
-from switch import WORKERS, maybe_observe
+from switch import TIMEOUT, WORKERS, maybe_observe
 
 Rows = Annotated[np.ndarray, DType("float64"), Shape((-1, 4))]
 
 
 @maybe_observe
-@bentoml.service(workers=WORKERS)
+@bentoml.service(workers=WORKERS, traffic={"timeout": TIMEOUT})
 class Simple:
     @bentoml.api
     def predict(self, rows: Rows) -> np.ndarray:

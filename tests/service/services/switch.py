@@ -6,6 +6,9 @@ import os
 from typing import Any
 
 WORKERS = int(os.environ.get("TEST_WORKERS", "1"))
+# Seconds. BentoML keeps every request's context alive until this time is over (its timer is never cancelled), so
+# memory grows for so long whoever observes it.
+TIMEOUT = float(os.environ.get("TEST_TIMEOUT", "60"))
 
 
 def maybe_observe(service: Any) -> Any:
