@@ -23,7 +23,7 @@ from bento_observe.stack._tools import MissingTool
 
 _READY_TIMEOUT_S = 120.0
 _POLL_S = 0.1
-_STOP_TIMEOUT_S = 15.0
+_STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)

@@ -57,3 +57,14 @@ def test_data_survives_down_and_up(stack: Stack) -> None:
     assert stack.down()
     assert stack.running() is None
     _assert_all_arrived(stack.up(), service)
+
+
+def test_a_stop_in_the_middle_of_an_outage_loses_nothing(stack: Stack) -> None:
+    """A Collector that has to be killed, because it cannot deliver to Elasticsearch, delivers after the next start."""
+    running = stack.running()
+    assert running is not None
+    service = otlp.new_service()
+    stack.crash("elasticsearch")
+    _send_everything(running, service)
+    assert stack.down()
+    _assert_all_arrived(stack.up(), service)

@@ -42,9 +42,10 @@ def compose() -> dict[str, Any]:
 
 
 def test_every_exporter_has_a_queue_on_disk_and_never_gives_up() -> None:
-    """An outage of any backend, however long, loses nothing before the queue is full."""
+    """An outage of any backend loses nothing before the queue is full, and then the sender is told at once."""
     for name, exporter in _yaml("config.yaml")["exporters"].items():
         assert exporter["sending_queue"]["storage"] == "file_storage", name
+        assert not exporter["sending_queue"]["block_on_overflow"], name
         if name == "elasticsearch":  # its retries are its own, and a timeout would end them
             assert exporter["timeout"] == 0
             assert exporter["retry"]["max_retries"] >= 10**9
