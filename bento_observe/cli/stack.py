@@ -15,10 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bento_observe.stack import Stack, StackError, missing_tools
-from bento_observe.stack._assets import collector_dir
-from bento_observe.stack._directories import CACHE_VARIABLE
-from bento_observe.stack._tools import docker_runs
+from bento_observe.stack import Stack, StackError, compose_command, missing_tools
 
 _NOT_RUNNING = 3  # as `systemctl status` has it
 
@@ -27,9 +24,7 @@ _console = Console(highlight=False, soft_wrap=True)
 _cache_option = click.option(
     "--cache-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    envvar=CACHE_VARIABLE,
-    show_envvar=True,
-    help="Where the built servers are kept.  [default: bento-observe in the user's cache directory]",
+    help="Where the built servers are kept.  [default: $BENTO_OBSERVE_CACHE, else in the user's cache directory]",
 )
 _data_option = click.option(
     "--data-dir",
@@ -65,9 +60,8 @@ def up(cache_dir: Path | None, data_dir: Path | None) -> None:
     """
     # Ended from outside, it stops what it has begun, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if missing_tools(cache_dir) and docker_runs():
-        compose = collector_dir() / "docker-compose.yaml"
-        _say(f"A container engine runs here; the same stack without building: docker compose -f {compose} up -d")
+    if missing_tools(cache_dir) and (compose := compose_command()):
+        _say(f"A container engine runs here; the same stack without building: {compose}")
     running = Stack(cache_dir=cache_dir, data_dir=data_dir).up(progress=_say)
     _say(f"OTLP           {running.otlp_grpc} (grpc), {running.otlp_http} (http/protobuf)")
     _say(f"Jaeger         {running.jaeger}")

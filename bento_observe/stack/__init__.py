@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from bento_observe.stack._errors import StackError
 from bento_observe.stack._stack import Running, ServerStatus, Stack, missing_tools
-from bento_observe.stack._tools import MissingTool
+from bento_observe.stack._tools import MissingTool, compose_command
 
-__all__ = ["MissingTool", "Running", "ServerStatus", "Stack", "StackError", "missing_tools"]
+__all__ = ["MissingTool", "Running", "ServerStatus", "Stack", "StackError", "compose_command", "missing_tools"]

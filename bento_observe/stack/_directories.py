@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-CACHE_VARIABLE = "BENTO_OBSERVE_CACHE"
+_CACHE_VARIABLE = "BENTO_OBSERVE_CACHE"
 
 
 def default_cache_dir() -> Path:
     """`$BENTO_OBSERVE_CACHE`, else `bento-observe` in the user's cache directory."""
-    chosen = os.environ.get(CACHE_VARIABLE)
+    chosen = os.environ.get(_CACHE_VARIABLE)
     return Path(chosen).expanduser() if chosen else _xdg("XDG_CACHE_HOME", ".cache")
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bento_observe.stack._assets import collector_dir
+
 GO_NEEDED = (1, 26, 7)  # the `go` line of Prometheus' go.mod, the newest of the three
 JDK_NEEDED = (21,)  # Elasticsearch 9
 
@@ -79,10 +81,12 @@ def jdk() -> Tool | MissingTool:
     )
 
 
-def docker_runs() -> bool:
-    """Whether a container engine with compose answers here."""
+def compose_command() -> str | None:
+    """The command that starts the same stack in containers; None where no engine with compose answers."""
     docker = shutil.which("docker")
-    return docker is not None and _succeeds([docker, "info"]) and _succeeds([docker, "compose", "version"])
+    if docker is None or not (_succeeds([docker, "info"]) and _succeeds([docker, "compose", "version"])):
+        return None
+    return f"docker compose -f {collector_dir() / 'docker-compose.yaml'} up -d"
 
 
 def _jdks() -> Iterator[Tool]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bento_observe.stack import MissingTool, _tools, missing_tools
+from bento_observe.stack import MissingTool, _tools, compose_command, missing_tools
 from bento_observe.stack._build import artifact
 from bento_observe.stack._recipes import recipes
 
@@ -92,3 +92,14 @@ def test_a_jdk_too_old_for_elasticsearch_is_named_with_its_version(bare_machine:
     answer = _tools.jdk()
     assert isinstance(answer, MissingTool)
     assert (answer.found, answer.needed) == ("17.0.15", ">= 21")
+
+
+def test_compose_is_offered_only_where_an_engine_answers(bare_machine: Path) -> None:
+    """Neither no docker at all nor a client without an engine leads to the offer; a running engine does."""
+    assert compose_command() is None
+    _program(bare_machine / "docker", "")
+    command = compose_command()
+    assert command is not None
+    assert Path(command.split()[3]).is_file()
+    (bare_machine / "docker").write_text("#!/bin/sh\nexit 1\n")
+    assert compose_command() is None
