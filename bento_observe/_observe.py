@@ -36,11 +36,15 @@ class _Observed:
 
     def to_asgi(self: Any, is_main: bool = True) -> Any:
         """The observed application; BentoML's own where observing cannot be set up."""
-        from bento_observe.service import serve_observed
-
         self.inject_config()
-        app = serve_observed(self, vars(self.inner)[_OPTIONS], is_main)
-        return super().to_asgi(is_main=is_main) if app is None else app  # type: ignore[misc]
+        try:
+            # Imported here: the supervisor needs none of it, and a BentoML whose private parts moved fails here.
+            from bento_observe.service import observed_application
+
+            return observed_application(self, vars(self.inner)[_OPTIONS], is_main)
+        except Exception:
+            logger.exception("bento_observe: cannot be set up; %s is served unobserved", self.name)
+        return super().to_asgi(is_main=is_main)  # type: ignore[misc]
 
 
 @overload

@@ -6,7 +6,6 @@ made: it is where everything of ours begins. The supervisor never calls it, so n
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
@@ -21,9 +20,7 @@ from bento_observe._worker import observe_worker
 from bento_observe.asgi import Observation, ObserveMiddleware
 from bento_observe.calls import predict_stage
 
-__all__ = ["ObservedAppFactory", "serve_observed"]
-
-logger = logging.getLogger("bento_observe")
+__all__ = ["ObservedAppFactory", "observed_application"]
 
 
 class ObservedAppFactory(ServiceAppFactory):
@@ -68,10 +65,6 @@ class ObservedAppFactory(ServiceAppFactory):
         return result
 
 
-def serve_observed(service: Service[Any], options: Any, is_main: bool) -> Any:
-    """The service's application, observed; None if that cannot be set up, which is told and not raised."""
-    try:
-        return ObservedAppFactory(service, observe_worker(service, options), is_main)()
-    except Exception:
-        logger.exception("bento_observe: cannot be set up; %s is served unobserved", service.name)
-        return None
+def observed_application(service: Service[Any], options: Any, is_main: bool) -> Any:
+    """The service's application, observed. Raises whatever keeps it from being set up."""
+    return ObservedAppFactory(service, observe_worker(service, options), is_main)()
