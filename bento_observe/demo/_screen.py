@@ -67,7 +67,7 @@ class Screen:
 
     def comparison(self, lines: Sequence[Line]) -> None:
         """The table: what was expected, what has arrived, whether it is the same."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("signal", style="dim")
         table.add_column("")
         table.add_column("expected", justify="right")
@@ -79,6 +79,7 @@ class Screen:
             table.add_row("" if line.signal == signal else line.signal, line.title, line.expected, line.arrived, mark)
             signal = line.signal
         self._section("Sent, and what of it has arrived")
+        self.console.print()
         self.console.print(Padding(table, (0, 0, 0, 2)))
         for line in lines:
             for difference in line.differences:

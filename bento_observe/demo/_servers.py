@@ -39,10 +39,11 @@ class Servers:
             f"OpenTelemetry Collector at {running.otlp_grpc.removeprefix('http://')}, "
             "into Jaeger, Prometheus and Elasticsearch"
         )
+        # The APIs' answers: the servers as built here come without their web pages.
         medians = "histogram_quantile(0.5, sum by (ml_feature_name) (ml_feature_value))"
         self.places = (
-            ("traces", f"{running.jaeger}/search?service={SERVICE}"),
-            ("metrics", f"{running.prometheus}/query?g0.expr={quote(medians)}&g0.tab=graph&g0.range_input=5m"),
+            ("traces", f"{running.jaeger}/api/traces?service={SERVICE}&limit=5&prettyPrint=true"),
+            ("metrics", f"{running.prometheus}/api/v1/query?query={quote(medians, safe='(),')}"),
             ("logs", f"{running.elasticsearch}/{_LOGS}/_search?pretty&sort=@timestamp:desc"),
             ("the servers", f"{program()} stack status"),
         )
