@@ -64,14 +64,19 @@ class EnvironmentReader:
         self.problem(name, value, fault, f"{default:g} is used: correct it or unset it")
         return default
 
-    def pairs(self, *names: str) -> dict[str, str]:
-        """`key=value,key=value` with percent-encoded values, as OTLP headers and resource attributes are written."""
+    def pairs(self, *names: str, secret: bool = False) -> dict[str, str]:
+        """`key=value,key=value` with percent-encoded values, as OTLP headers and resource attributes are written.
+
+        Of what is `secret` nothing is shown in a problem.
+        """
         name, value = self.text(*names)
         found: dict[str, str] = {}
         for item in filter(None, (part.strip() for part in value.split(","))):
             key, separator, raw = item.partition("=")
             if not separator or not key.strip():
-                self.problem(name, item, "is not key=value", "it is left out: write key=value,key=value")
+                self.problem(
+                    name, "***" if secret else item, "is not key=value", "it is left out: write key=value,key=value"
+                )
                 continue
             found[key.strip()] = urllib.parse.unquote(raw.strip())
         return found

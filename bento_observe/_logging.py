@@ -10,18 +10,31 @@ __all__ = ["attach"]
 _KEPT_QUIET = ("uvicorn.access",)
 
 
-class _Unchanged(logging.Handler):
-    """Stands for a handler of the root logger and gives it what it got before the root logger's level was lowered.
+class _LoweredLevel(int):
+    """A level of the root logger that is ours: `is` tells it from one that the application has set since."""
 
-    The handler itself is left alone, because BentoML shares it with its own logger, whose level is another.
+
+class _AsBefore(logging.Filter):
+    """On the other handlers of the root logger: lets through what reached them before its level was lowered.
+
+    That is what the root logger's former level allows, and what a logger with a level of its own had allowed already.
     """
 
-    def __init__(self, handler: logging.Handler, level: int) -> None:
-        super().__init__(level)
-        self._handler = handler
+    def __init__(self, before: int, lowered: _LoweredLevel) -> None:
+        super().__init__()
+        self._before = before
+        self._lowered = lowered
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        return self._handler.handle(record) if record.levelno >= self._handler.level else False
+    def filter(self, record: logging.LogRecord) -> bool:
+        root = logging.getLogger()
+        if record.levelno >= self._before or root.level is not self._lowered:
+            return True
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None and logger is not root:
+            if logger.level:
+                return True
+            logger = logger.parent
+        return False
 
 
 def attach(handler: logging.Handler | None) -> None:
@@ -33,16 +46,21 @@ def attach(handler: logging.Handler | None) -> None:
         return
     root = logging.getLogger()
     if handler not in root.handlers:
-        before = root.level
-        if handler.level < before:
-            for name in _KEPT_QUIET:
-                logger = logging.getLogger(name)
-                if logger.level == logging.NOTSET:
-                    logger.setLevel(before)
-            root.handlers[:] = [_Unchanged(other, before) for other in root.handlers]
-            root.setLevel(handler.level)
+        if handler.level < root.level:
+            _lower(root, handler.level)
         root.addHandler(handler)
     # BentoML's logger does not propagate to the root.
     bentoml = logging.getLogger("bentoml")
     if not bentoml.propagate and handler not in bentoml.handlers:
         bentoml.addHandler(handler)
+
+
+def _lower(root: logging.Logger, level: int) -> None:
+    before, lowered = root.level, _LoweredLevel(level)
+    for name in _KEPT_QUIET:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(before)
+    root.setLevel(lowered)
+    for other in root.handlers:
+        other.addFilter(_AsBefore(before, lowered))

@@ -36,11 +36,11 @@ class FeatureRecording:
         self._flushed = 0.0
         self._told: list[dict[str, int]] = []
 
-    def recorder(self, method: Any) -> _ApiRecorder:
-        """The recorder of one BentoML `APIMethod`."""
+    def recorder(self, method: Any, label: str) -> _ApiRecorder:
+        """The recorder of one BentoML `APIMethod`, whose API is called `label` in telemetry."""
         parameters = [name for name in list(inspect.signature(method.func).parameters)[1:] if name != method.ctx_param]
-        inputs = self._statistics(method.name, semconv.SIGNAL_INPUT)
-        predictions = self._statistics(method.name, semconv.SIGNAL_PREDICTION)
+        inputs = self._statistics(label, semconv.SIGNAL_INPUT)
+        predictions = self._statistics(label, semconv.SIGNAL_PREDICTION)
         return _ApiRecorder(parameters, method.ctx_param, inputs, predictions)
 
     def _statistics(self, api: str, signal: str) -> FeatureStatistics:
@@ -59,6 +59,10 @@ class FeatureRecording:
             self._flushed = time.monotonic()
         return False
 
+    def give_up(self) -> None:
+        """Count what waits as dropped."""
+        self._health.dropped("features", "shutdown", sum(statistics.pending for _, statistics in self._groups))
+
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """All groups as OTLP metrics."""
         temporality = AGGREGATION_TEMPORALITY_DELTA if delta else AGGREGATION_TEMPORALITY_CUMULATIVE
@@ -69,7 +73,6 @@ class FeatureRecording:
         self._tell_losses()
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=encode(groups, self._start_ns, now_ns, temporality))]
-
 
     def _tell_losses(self) -> None:
         for told, (_, statistics) in zip(self._told, self._groups, strict=True):

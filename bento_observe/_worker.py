@@ -15,7 +15,7 @@ from bento_observe import _logging, semconv, settings
 from bento_observe._observe import Options
 from bento_observe._recording import FeatureRecording
 from bento_observe.asgi import Observation
-from bento_observe.calls import instrument
+from bento_observe.calls import instrument, restore
 from bento_observe.request import (
     AccessLog,
     AccessLogOptions,
@@ -26,7 +26,7 @@ from bento_observe.request import (
 )
 from bento_observe.telemetry import Identity, Telemetry
 
-__all__ = ["observe_worker"]
+__all__ = ["observe_worker", "unobserve"]
 
 _TASK_ROUTES = ("submit", "status", "get", "retry", "cancel")
 
@@ -54,16 +54,8 @@ def observe_worker(service: Any, options: Options) -> Observation:
     )
     telemetry.add(source, source.collect)
     recording = FeatureRecording(options.reference, model, telemetry.health)
-    for observed in service.all_services().values():
-        for method in observed.apis.values():
-            instrument(method, recording.recorder, telemetry.health)
     telemetry.add(recording, recording.collect)
-    telemetry.start()
-    BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
-    # BentoML sets the name where it makes its own provider, for its log lines.
-    trace_context.service_name = service_name
-    _logging.attach(telemetry.log_handler)
-    return Observation(
+    observation = Observation(
         telemetry,
         source,
         metrics,
@@ -72,6 +64,24 @@ def observe_worker(service: Any, options: Options) -> Observation:
         _exclusion(),
         _trace_header(config.trace_header),
     )
+    # In development mode the services that this one depends on live in the same process.
+    for name, observed in service.all_services().items():
+        for method in observed.apis.values():
+            label = method.name if observed is service else f"{name}.{method.name}"
+            instrument(method, label, recording.recorder(method, label), telemetry.health)
+    telemetry.start()
+    BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
+    # BentoML sets the name where it makes its own provider, for its log lines.
+    trace_context.service_name = service_name
+    _logging.attach(telemetry.log_handler)
+    return observation
+
+
+def unobserve(service: Any) -> None:
+    """Undo what a set-up that failed half way has done to the APIs."""
+    for observed in service.all_services().values():
+        for method in observed.apis.values():
+            restore(method)
 
 
 def _model(service: Any) -> dict[str, str]:

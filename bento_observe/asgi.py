@@ -7,6 +7,7 @@ long, still go through those two.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -90,19 +91,30 @@ class ObserveMiddleware:
         async def observed_send(message: Message) -> None:
             kind = message["type"]
             if kind == "lifespan.startup.complete":
-                self._on_startup()
+                self._guarded("startup", self._on_startup)
             elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"):
                 # The last moment of this process: uvicorn raises SIGTERM again right after, and nothing runs at exit.
-                await asyncio.get_running_loop().run_in_executor(None, self._shutdown)
+                await self._shutdown()
             await send(message)
 
         await self._app(scope, receive, observed_send)
 
-    def _shutdown(self) -> None:
+    async def _shutdown(self) -> None:
+        """In a thread of its own: those of the event loop's executor may all be held by the user's code."""
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def run() -> None:
+            self._guarded("shutdown", self._o.telemetry.shutdown)
+            loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=run, name="bento-observe-shutdown", daemon=True).start()
+        await done.wait()
+
+    def _guarded(self, what: str, act: Callable[[], None]) -> None:
         try:
-            self._o.telemetry.shutdown()
-        except Exception:  # noqa: BLE001 - the server stops whatever we do
-            self._health.error("shutdown")
+            act()
+        except Exception:  # noqa: BLE001 - the server starts and stops whatever happens to us
+            self._health.error(what)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -112,13 +124,11 @@ class ObserveMiddleware:
             await self._app(scope, receive, send)
             return
         header = self._o.trace_header
-        sized = request.request_size > 0 or b"content-length" in request.headers
 
         async def observed_receive() -> Message:
             message = await receive()
             if message["type"] == "http.request":
-                if not sized:
-                    request.request_size += len(message.get("body", b""))
+                request.request_size += len(message.get("body", b""))
             elif message["type"] == "http.disconnect" and not request.end_ns:
                 request.error_type = request.error_type or semconv.ERROR_TYPE_CLIENT_DISCONNECT
             return message
@@ -134,6 +144,10 @@ class ObserveMiddleware:
                 request.response_size += len(message.get("body", b""))
                 if not message.get("more_body"):
                     request.end_ns = time.perf_counter_ns()
+                    await send(message)
+                    # Not when the application returns: background work, such as a task's, comes in between.
+                    self._finish(request, scope)
+                    return
             await send(message)
 
         outer = current_request.set(request)
@@ -160,9 +174,6 @@ class ObserveMiddleware:
         request.http_version = scope["http_version"]
         request.client = scope.get("client")
         request.route = path if path in self._o.routes else ""
-        length = headers.get(b"content-length")
-        if length is not None and length.isdigit():
-            request.request_size = int(length)
         outer = current_request.get()
         request.nested = outer is not None and not outer.ended  # the service calls itself, through its application
         caller = self._o.reader.read(headers, scope["headers"])
@@ -179,6 +190,8 @@ class ObserveMiddleware:
             request.sampled = False
         if method not in _METHODS:
             request.set_attribute(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
+        # A mounted FastAPI application would observe the request once more, in a trace of its own.
+        scope["fastapi.telemetry"] = None
         trace_context.request_id = int.from_bytes(request.span_id, "big")
         if not request.nested:
             key = (request.method, scheme)
@@ -187,19 +200,23 @@ class ObserveMiddleware:
 
     def _failed(self, request: RequestSpan, error: BaseException) -> None:
         try:
+            if request.ended:
+                return
             request.error_type = error_type_of(error)
             request.record_exception(error)
-            if not request.status and isinstance(error, Exception):
-                request.status = 500  # what the server answers for an application that raises
         except Exception:  # noqa: BLE001 - the user's exception goes on, ours does not
             self._health.error("failed")
 
     def _finish(self, request: RequestSpan, scope: Scope) -> None:
         try:
+            if request.ended:
+                return
             if not request.nested:
                 self._o.active[(request.method, request.scheme)] -= 1
             if not request.route:
                 request.route = _route(scope)
+            if not request.status and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT:
+                request.status = 500  # what the server answers for an application that does not
             if not request.error_type:
                 # A stream that breaks has been answered 200 long before.
                 request.error_type = request.failure() or (str(request.status) if request.status >= 400 else "")

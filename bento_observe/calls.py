@@ -10,16 +10,17 @@ import functools
 import inspect
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
+from contextvars import ContextVar
 from typing import Any, Protocol
 
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from bento_observe import semconv
-from bento_observe.request import StageSpan, current_request
+from bento_observe.request import RequestSpan, StageSpan, current_request
 from bento_observe.telemetry import Health
 
-__all__ = ["CallRecorder", "instrument", "predict_stage"]
+__all__ = ["CallRecorder", "close_stage", "in_batch", "instrument", "predict_stage", "restore"]
 
 _now = time.perf_counter_ns
 _ORIGINAL = "__bento_observe_original__"
@@ -32,30 +33,38 @@ class CallRecorder(Protocol):
         """The decoded arguments of a call, without the service instance."""
 
     def output(self, value: Any) -> None:
-        """What the call returned, or one item of what it yielded."""
+        """What the call returned; what a streaming call yields is not counted."""
 
 
-def instrument(method: Any, recorder_of: Callable[[Any], CallRecorder], health: Health) -> None:
+in_batch: ContextVar[bool] = ContextVar("bento_observe_in_batch", default=False)
+"""Set where a request joins a batch. The batch itself runs in a copy of the context of the first request that ever did,
+which is over by then, so that this is how it knows."""
+
+
+def instrument(method: Any, label: str, recorder: CallRecorder, health: Health) -> None:
     """Replace the seams of `method`, a BentoML `APIMethod`, by observed ones. Doing so again replaces the former.
 
-    `recorder_of(method)` is asked for the recorder while the method is still BentoML's own.
+    `label` is what the API is called in telemetry.
     """
-    for attribute in ("input_spec", "func", "output_spec"):
-        current = getattr(method, attribute)
-        original = current.__dict__.get(_ORIGINAL)
-        if original is not None:
-            setattr(method, attribute, original)
-    name, func, recorder = method.name, method.func, recorder_of(method)
-    method.input_spec = _decode_spec(method.input_spec, name, health)
-    method.output_spec = _encode_spec(method.output_spec, name, health)
-    observed = _WRAPPERS[_kind(method)](func, name, recorder, health)
+    restore(method)
+    func = method.func
+    observed = _WRAPPERS[_kind(method)](func, label, recorder, health)
     functools.update_wrapper(observed, func)
     # BentoML asks for the signature on every request; given here, it need not be worked out each time.
     observed.__dict__.update({"__signature__": inspect.signature(func), _ORIGINAL: func})
-    method.func = observed
+    decode, encode = _decode_spec(method.input_spec, label, health), _encode_spec(method.output_spec, label, health)
+    method.input_spec, method.func, method.output_spec = decode, observed, encode
 
 
-def predict_stage(api: str, health: Health, queued: bool = False) -> StageSpan | None:
+def restore(method: Any) -> None:
+    """Put back what `instrument` replaced, if anything."""
+    for attribute in ("input_spec", "func", "output_spec"):
+        original = getattr(method, attribute).__dict__.get(_ORIGINAL)
+        if original is not None:
+            setattr(method, attribute, original)
+
+
+def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan | None:
     """Begin the predict stage of the request at hand; None where there is no request, or it is over.
 
     `queued`: the time since the stage before was spent waiting for a thread.
@@ -64,22 +73,32 @@ def predict_stage(api: str, health: Health, queued: bool = False) -> StageSpan |
         request = current_request.get()
         if request is None or request.ended:
             return None
-        began = _now()
-        outer = next((stage for stage in reversed(request.stages) if not stage.ended), None)
-        if queued and outer is None and request.stages:
-            request.queue_ns = began - request.stages[-1].end_ns
-        return request.stage(api, semconv.STAGE_PREDICT, began, outer)
+        began, current = _now(), get_current_span()
+        if current is request:
+            stage = request.stage(label, semconv.STAGE_PREDICT, began)
+            if queued and len(request.stages) > 1:
+                stage.queue_ns = began - request.stages[-2].end_ns
+            return stage
+        return request.stage(label, semconv.STAGE_PREDICT, began, _id_within(request, current))
     except Exception:  # noqa: BLE001 - an unobserved call is still a call
         health.error("predict")
         return None
 
 
-def _close(stage: StageSpan | None, health: Health, error: BaseException | None = None) -> None:
+def close_stage(stage: StageSpan | None, health: Health, error: BaseException | None = None) -> None:
+    """End a stage, with the exception that it raised if it did. Never raises itself."""
     if stage is not None:
         try:
             stage.close(_now(), error)
         except Exception:  # noqa: BLE001 - as above
             health.error("close")
+
+
+def _id_within(request: RequestSpan, span: Span) -> bytes:
+    """The id of the current span if it belongs to the request's trace, else none: a call within a call."""
+    context = span.get_span_context()
+    same = context.trace_id == request.get_span_context().trace_id
+    return context.span_id.to_bytes(8, "big") if same else b""
 
 
 def _kind(method: Any) -> str:
@@ -103,11 +122,11 @@ def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: He
             try:
                 output = func(self, *args, **kwargs)
             except BaseException as error:
-                _close(stage, health, error)
+                close_stage(stage, health, error)
                 raise
             finally:
                 detach(token)
-                _close(stage, health)
+                close_stage(stage, health)
         recorder.output(output)
         return output
 
@@ -125,11 +144,11 @@ def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
             try:
                 output = await func(self, *args, **kwargs)
             except BaseException as error:
-                _close(stage, health, error)
+                close_stage(stage, health, error)
                 raise
             finally:
                 detach(token)
-                _close(stage, health)
+                close_stage(stage, health)
         recorder.output(output)
         return output
 
@@ -141,23 +160,25 @@ def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, healt
         stage = predict_stage(api, health)
         recorder.inputs(args, kwargs)
         items = func(self, *args, **kwargs)
+        context = None if stage is None else set_span_in_context(stage)
         try:
             while True:
-                # Each item may be made in another thread's context: the span is current for one item at a time.
-                token = attach(set_span_in_context(stage)) if stage is not None else None
+                # Each item may be made in another thread: what was current within the generator goes with it.
+                token = None if context is None else attach(context)
                 try:
                     item = next(items)
                 except StopIteration:
                     return
                 finally:
                     if token is not None:
+                        context = get_current()
                         detach(token)
                 yield item
         except BaseException as error:
-            _close(stage, health, None if isinstance(error, GeneratorExit) else error)
+            close_stage(stage, health, None if isinstance(error, GeneratorExit) else error)
             raise
         finally:
-            _close(stage, health)
+            close_stage(stage, health)
             items.close()
 
     return predict
@@ -168,57 +189,60 @@ def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder,
         stage = predict_stage(api, health)
         recorder.inputs(args, kwargs)
         items = func(self, *args, **kwargs)
+        context = None if stage is None else set_span_in_context(stage)
         try:
             while True:
-                token = attach(set_span_in_context(stage)) if stage is not None else None
+                token = None if context is None else attach(context)
                 try:
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
                 finally:
                     if token is not None:
+                        context = get_current()
                         detach(token)
                 yield item
         except BaseException as error:
-            _close(stage, health, None if isinstance(error, GeneratorExit) else error)
+            close_stage(stage, health, None if isinstance(error, GeneratorExit) else error)
             raise
         finally:
-            _close(stage, health)
+            close_stage(stage, health)
             await items.aclose()
 
     return predict
 
 
 def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
-    """A batch runs in the context of the first request that BentoML ever batched, long over: it gets a clean one."""
-    del api, health
+    alone = _sync(func, api, recorder, health)
 
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
-        token, outer = attach(Context()), current_request.set(None)
+        if not in_batch.get():
+            return alone(self, *args, **kwargs)
+        token = attach(Context())
         try:
             recorder.inputs(args, kwargs)
             output = func(self, *args, **kwargs)
             recorder.output(output)
             return output
         finally:
-            current_request.reset(outer)
             detach(token)
 
     return predict
 
 
 def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
-    del api, health
+    alone = _async(func, api, recorder, health)
 
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
-        token, outer = attach(Context()), current_request.set(None)
+        if not in_batch.get():
+            return await alone(self, *args, **kwargs)
+        token = attach(Context())
         try:
             recorder.inputs(args, kwargs)
             output = await func(self, *args, **kwargs)
             recorder.output(output)
             return output
         finally:
-            current_request.reset(outer)
             detach(token)
 
     return predict
@@ -249,9 +273,9 @@ def _decode_spec(spec: Any, api: str, health: Health) -> Any:
         try:
             decoded = await spec.from_http_request(request, serde)
         except BaseException as error:
-            _close(stage, health, error)
+            close_stage(stage, health, error)
             raise
-        _close(stage, health)
+        close_stage(stage, health)
         return decoded
 
     return _subclass(spec, from_http_request=classmethod(from_http_request))
@@ -272,15 +296,28 @@ def _encode_spec(spec: Any, api: str, health: Health) -> Any:
         try:
             response = await respond(cls, obj, serde)
         except BaseException as error:
-            _close(stage, health, error)
+            close_stage(stage, health, error)
             raise
-        _close(stage, health)
+        close_stage(stage, health)
         return response
 
     return _subclass(spec, mime_type=classmethod(mime_type), to_http_response=classmethod(to_http_response))
 
 
 def _subclass(spec: Any, **overrides: Any) -> Any:
-    """`spec` with some methods replaced, under its own name: pydantic shows the name to clients."""
-    namespace = {"__module__": spec.__module__, "__qualname__": spec.__qualname__, _ORIGINAL: spec, **overrides}
+    """`spec` with some methods replaced, under its own name: pydantic shows the name to clients.
+
+    Its schema is `spec`'s own: that of a subclass refers to itself differently.
+    """
+
+    def model_json_schema(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return spec.model_json_schema(*args, **kwargs)
+
+    namespace = {
+        "__module__": spec.__module__,
+        "__qualname__": spec.__qualname__,
+        "model_json_schema": classmethod(model_json_schema),
+        _ORIGINAL: spec,
+        **overrides,
+    }
     return type(spec)(spec.__name__, (spec,), namespace)

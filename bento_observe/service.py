@@ -6,7 +6,6 @@ made: it is where everything of ours begins. The supervisor never calls it, so n
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from _bentoml_impl.server.app import ServiceAppFactory
@@ -16,9 +15,9 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from starlette.middleware import Middleware
 
 from bento_observe import _logging
-from bento_observe._worker import observe_worker
+from bento_observe._worker import observe_worker, unobserve
 from bento_observe.asgi import Observation, ObserveMiddleware
-from bento_observe.calls import predict_stage
+from bento_observe.calls import close_stage, in_batch, predict_stage
 
 __all__ = ["ObservedAppFactory", "observed_application"]
 
@@ -36,7 +35,11 @@ class ObservedAppFactory(ServiceAppFactory):
         kept: list[Middleware] = []
         replaced: list[Middleware] = []
         for middleware in super().middlewares:
-            (replaced if middleware.cls in (OpenTelemetryMiddleware, AccessLogMiddleware) else kept).append(middleware)
+            kind: Any = middleware.cls
+            if kind is OpenTelemetryMiddleware:
+                # For web sockets, whose connections may last: else a span a message.
+                middleware.kwargs["exclude_spans"] = ["receive", "send"]
+            (replaced if kind in (OpenTelemetryMiddleware, AccessLogMiddleware) else kept).append(middleware)
 
         def wrap_websocket(app: Any) -> Any:
             for middleware in reversed(replaced):
@@ -53,18 +56,23 @@ class ObservedAppFactory(ServiceAppFactory):
 
     async def batch_infer(self, name: str, input_args: tuple[Any, ...], input_kwargs: dict[str, Any]) -> Any:
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""
-        stage = predict_stage(name, self._observation.telemetry.health)
-        if stage is None:
-            return await super().batch_infer(name, input_args, input_kwargs)
+        health = self._observation.telemetry.health
+        stage = predict_stage(name, health)
+        token = in_batch.set(True)
         try:
-            result = await super().batch_infer(name, input_args, input_kwargs)
+            return await super().batch_infer(name, input_args, input_kwargs)
         except BaseException as error:
-            stage.close(time.perf_counter_ns(), error)
+            close_stage(stage, health, error)
             raise
-        stage.close(time.perf_counter_ns())
-        return result
+        finally:
+            in_batch.reset(token)
+            close_stage(stage, health)
 
 
 def observed_application(service: Service[Any], options: Any, is_main: bool) -> Any:
     """The service's application, observed. Raises whatever keeps it from being set up."""
-    return ObservedAppFactory(service, observe_worker(service, options), is_main)()
+    try:
+        return ObservedAppFactory(service, observe_worker(service, options), is_main)()
+    except Exception:
+        unobserve(service)
+        raise

@@ -132,7 +132,7 @@ def _endpoint(env: EnvironmentReader, signal: str) -> Endpoint:
         exporter=exporter,
         protocol=protocol,
         url=url,
-        headers=tuple((key.lower(), value) for key, value in env.pairs(*names("HEADERS")).items()),
+        headers=tuple((key.lower(), value) for key, value in env.pairs(*names("HEADERS"), secret=True).items()),
         timeout=_timeout(env, names("TIMEOUT")),
         compression=env.choice(names("COMPRESSION"), ("gzip", "deflate", "none"), "").replace("none", ""),
         certificate=certificate,

@@ -50,9 +50,9 @@ class RequestMetrics:
         for stage in request.stages:
             series = self._stages.series((stage.api, stage.stage, stage.error_type), start)
             series.record((stage.end_ns - stage.start_ns) / 1e9, when, trace_id, stage.span_id)
-            if request.queue_ns >= 0 and stage.stage == semconv.STAGE_PREDICT:
+            if stage.queue_ns >= 0:
                 queue = self._stages.series((stage.api, semconv.STAGE_QUEUE, ""), start)
-                queue.record(request.queue_ns / 1e9, when, trace_id, span_id)
+                queue.record(stage.queue_ns / 1e9, when, trace_id, span_id)
 
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """All families as OTLP has them."""

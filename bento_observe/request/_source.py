@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
@@ -20,6 +20,7 @@ __all__ = ["RequestSource"]
 # Beyond it the encoder has been starved for many seconds: memory comes before completeness.
 _PENDING_LIMIT = 50_000
 _STEP = 32
+_CHUNK_BYTES = 256 * 1024
 
 
 class RequestSource:
@@ -41,42 +42,70 @@ class RequestSource:
         self._logs = logs
         self._health = health
         self._pending: list[RequestSpan] = []
+        self._records: list[bytes] = []
 
     def add(self, request: RequestSpan) -> None:
         """Take a finished request. One list append; called on the event loop."""
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(request)
         else:
-            self._health.dropped("traces", "pending_full", 1 + len(request.stages))
-            self._health.dropped("logs", "pending_full", 1)
-            self._health.dropped("metrics", "pending_full", 1)
+            self._drop(request, "pending_full")
 
     def step(self) -> bool:
         """Encode some requests; whether there are more."""
         taken = self._pending[:_STEP]
         del self._pending[: len(taken)]
-        spans: list[bytes] = []
-        records: list[bytes] = []
-        for request in taken:
-            try:
-                self._encode(request, spans, records)
-            except Exception:  # noqa: BLE001 - one request that cannot be told must not cost the others
-                self._health.error("request")
-        if spans and self._traces is not None:
-            self._traces.put(scope_spans(spans), len(spans))
-        if records and self._logs is not None:
-            self._logs.put(wire.scoped(AccessLog.scope, records), len(records))
+        # One request that cannot be told must cost neither the others nor its other signals.
+        self._each(taken, "metrics", self._metrics.count)
+        if self._traces is not None:
+            self._put_spans(self._traces, [request for request in taken if request.sampled])
+        self._each([request for request in taken if request.status], "logs", self._log)
+        if self._records and self._logs is not None:
+            self._logs.put(wire.scoped(AccessLog.scope, self._records), len(self._records))
+        self._records = []
         return bool(self._pending)
 
-    def _encode(self, request: RequestSpan, spans: list[bytes], records: list[bytes]) -> None:
-        self._metrics.count(request)
-        if request.sampled and self._traces is not None:
-            spans.extend(self._spans.encode(request))
-        if request.status and self._access_log.wants(request):
+    def give_up(self) -> None:
+        """Count what waits as dropped."""
+        for request in list(self._pending):
+            self._drop(request, "shutdown")
+
+    def _each(self, requests: list[RequestSpan], signal: str, act: Callable[[RequestSpan], None]) -> None:
+        for request in requests:
+            try:
+                act(request)
+            except Exception:  # noqa: BLE001 - see above
+                self._health.error("request")
+                self._health.dropped(signal, "error", 1)
+
+    def _put_spans(self, queue: SignalQueue, requests: list[RequestSpan]) -> None:
+        spans: list[bytes] = []
+        size = 0
+
+        def encode(request: RequestSpan) -> None:
+            nonlocal spans, size
+            encoded = self._spans.encode(request)
+            spans.extend(encoded)
+            size += sum(map(len, encoded))
+            if size > _CHUNK_BYTES:  # what an endpoint refuses for its size should be small
+                queue.put(scope_spans(spans), len(spans))
+                spans, size = [], 0
+
+        self._each(requests, "traces", encode)
+        if spans:
+            queue.put(scope_spans(spans), len(spans))
+
+    def _log(self, request: RequestSpan) -> None:
+        if self._access_log.wants(request):
             line = self._access_log.line(request)
             if self._logs is not None:
-                records.append(self._access_log.encode(request, line))
+                self._records.append(self._access_log.encode(request, line))
             self._access_log.write(request, line)
+
+    def _drop(self, request: RequestSpan, reason: str) -> None:
+        self._health.dropped("traces", reason, 1 + len(request.stages))
+        self._health.dropped("logs", reason, 1)
+        self._health.dropped("metrics", reason, 1)
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """The metrics of all requests encoded so far."""

@@ -7,7 +7,6 @@ added, SDK spans become their children), but making, ending and handing them ove
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, TraceFlags, TraceState
 
 from bento_observe import semconv
-from bento_observe.telemetry import random_bytes
+from bento_observe.telemetry import describe, random_bytes, type_name
 
 __all__ = ["RequestSpan", "StageSpan", "current_request"]
 
@@ -134,16 +133,20 @@ class _LiveSpan(Span):
         """Add the conventions' exception event."""
         del escaped
         if self._open() is not None:
-            self.add_event("exception", {**exception_attributes(exception), **(attributes or {})}, timestamp)
+            self.add_event("exception", {**describe(exception), **(attributes or {})}, timestamp)
 
     def end(self, end_time: int | None = None) -> None:
         """Nothing: these spans end with what they measure."""
 
 
 class StageSpan(_LiveSpan):
-    """One stage of one API call. `start` and `end` are `time.perf_counter_ns` readings; `end` is 0 while it runs."""
+    """One stage of one API call.
 
-    __slots__ = ("api", "end_ns", "error_type", "stage", "start_ns")
+    `start_ns` and `end_ns` are `time.perf_counter_ns` readings; `end_ns` is 0 while it runs. `queue_ns` is the wait for
+    a thread before it, -1 where there was none.
+    """
+
+    __slots__ = ("api", "end_ns", "error_type", "queue_ns", "stage", "start_ns")
 
     def __init__(self, request: RequestSpan, parent_id: bytes, api: str, stage: str, start_ns: int) -> None:
         self.trace_id = request.trace_id
@@ -158,6 +161,7 @@ class StageSpan(_LiveSpan):
         self.stage = stage
         self.start_ns = start_ns
         self.end_ns = 0
+        self.queue_ns = -1
         self.error_type = ""
 
     def close(self, end_ns: int, error: BaseException | None = None) -> None:
@@ -166,8 +170,10 @@ class StageSpan(_LiveSpan):
             return
         if error is not None:
             self.error_type = error_type_of(error)
-            self.record_exception(error)
-            self.set_status(Status(StatusCode.ERROR, str(error)[:1024]))
+            if self.sampled:
+                described = describe(error)
+                self.add_event("exception", described)
+                self.set_status(Status(StatusCode.ERROR, described[semconv.EXCEPTION_MESSAGE]))
         self.end_ns = end_ns
         self.ended = True
 
@@ -176,14 +182,14 @@ class RequestSpan(_LiveSpan):
     """One HTTP request as the server saw it. Everything sent about it is made from this object, later.
 
     `start_unix_ns` is wall time; `start_ns` and `end_ns` are `time.perf_counter_ns` readings of the same clock as the
-    stages'. Sizes are in bytes. `stages` are in the order they began. `queue_ns` is the wait for a thread, -1 where
-    there was none. `nested` is a call of the service to itself, which is no HTTP request. `method` is of the known
-    methods or _OTHER, `method_given` is the client's word for it.
+    stages'. Sizes are in bytes. `stages` are in the order they began. `nested` is a call of the
+    service to itself, which is no HTTP request. `method` is of the known methods or _OTHER, `method_given` is the
+    client's word for it.
     """
 
     __slots__ = (
         "client", "end_ns", "error_type", "headers", "http_version", "method", "method_given", "nested", "path",
-        "query", "queue_ns", "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme",
+        "query", "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme",
         "stages", "start_ns", "start_unix_ns", "status",
     )  # fmt: skip
 
@@ -209,14 +215,13 @@ class RequestSpan(_LiveSpan):
         self.response_headers: Sequence[tuple[bytes, bytes]] = ()
         self.request_size = 0
         self.response_size = 0
-        self.queue_ns = -1
         self.start_unix_ns = time.time_ns()
         self.start_ns = time.perf_counter_ns()
         self.end_ns = 0
 
-    def stage(self, api: str, stage: str, start_ns: int, parent: _LiveSpan | None = None) -> StageSpan:
-        """Begin a stage of this request, below `parent` or the request itself."""
-        span = StageSpan(self, (parent or self).span_id, api, stage, start_ns)
+    def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
+        """Begin a stage of this request, below the span with id `parent_id` or the request itself."""
+        span = StageSpan(self, parent_id or self.span_id, api, stage, start_ns)
         self.stages.append(span)
         return span
 
@@ -234,10 +239,10 @@ class RequestSpan(_LiveSpan):
         """The request is over; a stage still running (its thread outlived a time-out) is cut off here."""
         if not self.end_ns:
             self.end_ns = end_ns
-        for stage in self.stages:
-            if not stage.ended:
-                stage.close(max(self.end_ns, stage.start_ns))
         self.ended = True
+        self.stages = [stage for stage in self.stages if stage.start_ns <= self.end_ns]
+        for stage in self.stages:
+            stage.close(self.end_ns)
 
 
 current_request: ContextVar[RequestSpan | None] = ContextVar("bento_observe_request", default=None)
@@ -246,19 +251,6 @@ current_request: ContextVar[RequestSpan | None] = ContextVar("bento_observe_requ
 
 def error_type_of(error: BaseException) -> str:
     """`error.type` of an exception: its class's full name; the client's own hanging up has a name of its own."""
-    kind = type(error)
-    if kind.__name__ == "ClientDisconnect":
+    if type(error).__name__ == "ClientDisconnect":
         return semconv.ERROR_TYPE_CLIENT_DISCONNECT
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def exception_attributes(error: BaseException) -> dict[str, Any]:
-    """The conventions' exception attributes of `error`, formatted now: frames are not kept alive."""
-    kind = type(error)
-    return {
-        semconv.EXCEPTION_TYPE: kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}",
-        semconv.EXCEPTION_MESSAGE: str(error),
-        semconv.EXCEPTION_STACKTRACE: "".join(traceback.format_exception(type(error), error, error.__traceback__)),
-    }
+    return type_name(error)

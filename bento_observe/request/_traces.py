@@ -10,9 +10,10 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as StatusMessage
-from opentelemetry.trace import Link, StatusCode
+from opentelemetry.trace import Link, StatusCode, TraceState
 from opentelemetry.util.http import redact_query_parameters
 
 from bento_observe import semconv
@@ -39,6 +40,16 @@ _URL_QUERY = wire.attribute_key(_ATTRIBUTE, semconv.URL_QUERY)
 _REQUEST_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_REQUEST_BODY_SIZE)
 _RESPONSE_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_RESPONSE_BODY_SIZE)
 
+# Every attribute that a span of ours may carry by itself.
+_OWN_KEYS = frozenset(
+    (
+        semconv.HTTP_REQUEST_METHOD, semconv.HTTP_ROUTE, semconv.HTTP_RESPONSE_STATUS_CODE, semconv.URL_SCHEME,
+        semconv.URL_PATH, semconv.URL_QUERY, semconv.SERVER_ADDRESS, semconv.SERVER_PORT, semconv.CLIENT_ADDRESS,
+        semconv.CLIENT_PORT, semconv.USER_AGENT_ORIGINAL, semconv.NETWORK_PROTOCOL_VERSION,
+        semconv.HTTP_REQUEST_BODY_SIZE, semconv.HTTP_RESPONSE_BODY_SIZE, semconv.ERROR_TYPE, semconv.API_NAME,
+        semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION,
+    )
+)  # fmt: skip
 _MAX_CONSTANTS = 1024
 
 
@@ -67,7 +78,9 @@ class SpanEncoder:
         head = _IDS.pack(b"\x0a\x10", stage.trace_id, b"\x12\x08", stage.span_id)
         times = _TIMES.pack(b"\x39", start, b"\x41", end, b"\x85\x01", flags)
         body = head + _PARENT + stage.parent_id + constant + times
-        return body if stage.additions is None else body + _added(stage.additions, stage.stage)
+        if stage.trace_state:
+            body += _trace_state(stage.trace_state)
+        return body if stage.additions is None else _with(body, stage.additions, stage.stage)
 
     def _stage_constant(self, api: str, stage: str, error_type: str) -> bytes:
         found = {semconv.API_NAME: api, **self._stage_attributes}
@@ -89,7 +102,7 @@ class SpanEncoder:
         flags = _HAS_IS_REMOTE | (_IS_REMOTE if request.remote_parent else 0) | int(request.sampled)
         parts = [_IDS.pack(b"\x0a\x10", request.trace_id, b"\x12\x08", request.span_id)]
         if request.trace_state:
-            parts.append(wire.string_field(b"\x1a", request.trace_state.to_header()))
+            parts.append(_trace_state(request.trace_state))
         if request.parent_id:
             parts.append(_PARENT + request.parent_id)
         parts.append(constant)
@@ -104,9 +117,8 @@ class SpanEncoder:
             parts.append(wire.with_integer(_CLIENT_PORT, int(request.client[1] or 0)))
         parts.append(wire.with_integer(_REQUEST_SIZE, request.request_size))
         parts.append(wire.with_integer(_RESPONSE_SIZE, request.response_size))
-        if request.additions is not None:
-            parts.append(_added(request.additions, _server_name(request)))
-        return b"".join(parts)
+        body = b"".join(parts)
+        return body if request.additions is None else _with(body, request.additions, _server_name(request))
 
 
 def scope_spans(spans: list[bytes]) -> bytes:
@@ -162,9 +174,13 @@ def _status(code: int, description: str) -> bytes:
     return wire.message(b"\x7a", body + b"\x18" + wire.varint(code))
 
 
-def _added(additions: Additions, name: str) -> bytes:
-    """What user code or an exception added, as further fields; of a field given twice the last one counts."""
-    parts = [wire.attributes(_ATTRIBUTE, additions.attributes)]
+def _trace_state(state: TraceState) -> bytes:
+    return wire.string_field(b"\x1a", state.to_header())
+
+
+def _with(body: bytes, additions: Additions, name: str) -> bytes:
+    """The span with what user code or an exception added, as further fields; of one given twice the last counts."""
+    parts = [body, wire.attributes(_ATTRIBUTE, additions.attributes)]
     if additions.name is not None and additions.name != name:
         parts.append(_name(additions.name))
     if additions.dropped:
@@ -177,7 +193,18 @@ def _added(additions: Additions, name: str) -> bytes:
         ok = additions.status.status_code is StatusCode.OK
         code = StatusMessage.STATUS_CODE_OK if ok else StatusMessage.STATUS_CODE_ERROR
         parts.append(_status(code, additions.status.description or ""))
-    return b"".join(parts)
+    whole = b"".join(parts)
+    return whole if _OWN_KEYS.isdisjoint(additions.attributes) else _unique(whole)
+
+
+def _unique(body: bytes) -> bytes:
+    """The span with each attribute once: where user code sets one of ours, its value is the one to send."""
+    span = SpanMessage.FromString(body)
+    last = {pair.key: pair for pair in span.attributes}
+    pairs = [KeyValue.FromString(pair.SerializeToString()) for pair in last.values()]
+    del span.attributes[:]
+    span.attributes.extend(pairs)
+    return span.SerializeToString()
 
 
 def _link(link: Link) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bento_observe.telemetry._exceptions import describe, type_name
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._histogram import ExplicitHistogram
 from bento_observe.telemetry._identifiers import random_bytes
@@ -18,5 +19,7 @@ __all__ = [
     "SignalQueue",
     "Source",
     "Telemetry",
+    "describe",
     "random_bytes",
+    "type_name",
 ]

@@ -42,7 +42,12 @@ class HttpTransport:
         body = payload if self._compress is None else self._compress(payload)
         try:
             answer = self._pool.request(
-                "POST", self._url, body=body, headers=self._headers, timeout=timeout, redirect=False
+                "POST",
+                self._url,
+                body=body,
+                headers=self._headers,
+                timeout=urllib3.Timeout(total=timeout),
+                redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
             return Outcome(accepted=False, reason=_reason(error), retry_after=0.0)

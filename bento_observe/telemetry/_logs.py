@@ -1,10 +1,9 @@
-"""Python log records as OTLP log records: caught where they are made, encoded off the caller's path."""
+"""Python log records as OTLP log records: made into one where they are logged, queued off the caller's path."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from opentelemetry.trace import get_current_span
 
 from bento_observe import semconv
 from bento_observe.telemetry import wire
+from bento_observe.telemetry._exceptions import describe
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._queue import SignalQueue
 
@@ -64,6 +64,10 @@ class LogSource:
         except Exception:  # noqa: BLE001 - a handler may raise nothing at its caller
             self._health.error("logs")
 
+    def give_up(self) -> None:
+        """Count what waits as dropped."""
+        self._health.dropped("logs", "shutdown", len(self._pending))
+
     def step(self) -> bool:
         """Encode some of what waits; whether there is more."""
         taken = self._pending[:_STEP]
@@ -86,12 +90,8 @@ def _encode(record: logging.LogRecord) -> LogRecord:
         semconv.THREAD_NAME: record.threadName,
         **_extras(record),
     }
-    if record.exc_info and record.exc_info[0] is not None:
-        kind, error, trace = record.exc_info
-        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        found[semconv.EXCEPTION_TYPE] = f"{module}{kind.__qualname__}"
-        found[semconv.EXCEPTION_MESSAGE] = str(error)
-        found[semconv.EXCEPTION_STACKTRACE] = "".join(traceback.format_exception(kind, error, trace))
+    if record.exc_info and record.exc_info[1] is not None:
+        found.update(describe(record.exc_info[1]))
     context = get_current_span().get_span_context()
     body = record.getMessage()
     return LogRecord(

@@ -29,6 +29,9 @@ class Source(Protocol):
     def step(self) -> bool:
         """Do a small part of it; whether there is more."""
 
+    def give_up(self) -> None:
+        """Count what is left as dropped."""
+
 
 class Pipeline:
     """Runs every source each `flush_interval` and collects all metrics each `metric_interval` (seconds)."""
@@ -58,9 +61,12 @@ class Pipeline:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Encode all that waits, collect once more, end the thread; give up after `timeout` seconds."""
+        """Encode all that waits, collect once more, end the thread; after `timeout` seconds what is left is dropped."""
         self._stopping.set()
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            for source in self._sources:
+                source.give_up()
 
     def _run(self) -> None:
         keep_out()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,13 @@ from bento_observe.telemetry._queue import SignalQueue
 
 __all__ = ["Providers"]
 
+_CALLBACK_SECONDS = 1.0
+# OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE -> the instruments that it makes delta
+_DELTA: dict[str, tuple[type, ...]] = {
+    "cumulative": (),
+    "delta": (sdk_metrics.Counter, sdk_metrics.Histogram, sdk_metrics.ObservableCounter),
+    "lowmemory": (sdk_metrics.Counter, sdk_metrics.Histogram),
+}
 _PENDING_LIMIT = 20_000
 _STEP = 16
 
@@ -36,11 +44,11 @@ logger = logging.getLogger("bento_observe")
 class Providers:
     """SDK providers of one process. `install` makes them the global ones where nobody else has set any."""
 
-    def __init__(self, resource: Resource, sampler: Sampler, delta: bool) -> None:
+    def __init__(self, resource: Resource, sampler: Sampler, temporality: str) -> None:
         self.tracer_provider = TracerProvider(
             sampler=sampler, resource=resource, id_generator=OsIdGenerator(), shutdown_on_exit=False
         )
-        self._reader = _Reader(delta)
+        self._reader = _Reader(temporality)
         self.meter_provider = MeterProvider(metric_readers=[self._reader], resource=resource, shutdown_on_exit=False)
         self.logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
 
@@ -89,9 +97,17 @@ class _Pending:
         taken = self._pending[:_STEP]
         del self._pending[: len(taken)]
         if taken:
-            for scope in self._encode(taken):
-                self._queue.put(wire.message(b"\x12", scope.SerializeToString()), self._count(scope))
+            try:
+                for scope in self._encode(taken):
+                    self._queue.put(wire.message(b"\x12", scope.SerializeToString()), self._count(scope))
+            except Exception:  # noqa: BLE001 - an attribute of the user's that cannot be encoded
+                self._health.error(type(self).__name__)
+                self._health.dropped(self.signal, "error", len(taken))
         return bool(self._pending)
+
+    def give_up(self) -> None:
+        """Count what waits as dropped."""
+        self._health.dropped(self.signal, "shutdown", len(self._pending))
 
     def _encode(self, taken: list[Any]) -> Iterable[Any]:
         raise NotImplementedError
@@ -139,16 +155,22 @@ class _LogRecordSource(_Pending, LogRecordProcessor):
 class _Reader(MetricReader):
     """Collects the SDK's instruments when our pipeline asks."""
 
-    def __init__(self, delta: bool) -> None:
-        kind = AggregationTemporality.DELTA if delta else AggregationTemporality.CUMULATIVE
-        instruments = (sdk_metrics.Counter, sdk_metrics.Histogram, sdk_metrics.ObservableCounter)
-        super().__init__(preferred_temporality=dict.fromkeys(instruments, kind))
+    def __init__(self, temporality: str) -> None:
+        super().__init__(preferred_temporality=dict.fromkeys(_DELTA[temporality], AggregationTemporality.DELTA))
         self._collected: list[ScopeMetrics] = []
+        self._collecting: threading.Thread | None = None
 
     def produce(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
-        """What the user's instruments hold."""
+        """What the user's instruments hold.
+
+        Observable instruments call the user's code, which may hang: it runs in a thread of its own and is waited for
+        a second. What it says later is sent with the next collection.
+        """
         del now_ns, delta
-        self.collect()
+        if self._collecting is None or not self._collecting.is_alive():
+            self._collecting = threading.Thread(target=self.collect, name="bento-observe-instruments", daemon=True)
+            self._collecting.start()
+        self._collecting.join(_CALLBACK_SECONDS)
         collected, self._collected = self._collected, []
         return collected
 

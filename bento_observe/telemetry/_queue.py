@@ -32,6 +32,7 @@ class SignalQueue:
         self._size = 0
         self._ready = threading.Condition()
         self._closed = False
+        self._abandoned = False
 
     @property
     def size(self) -> int:
@@ -39,17 +40,26 @@ class SignalQueue:
         return self._size
 
     def put(self, chunk: bytes, items: int) -> None:
-        """Add a chunk of `items`; while the queue holds more than its limit, drop from the old end."""
+        """Add a chunk of `items`; while the queue holds more than its limit, drop from the old end.
+
+        A chunk that is larger than that by itself is dropped alone.
+        """
+        if len(chunk) > self._limit:
+            self._health.dropped(self.signal, "too_large", items)
+            return
         lost = 0
         with self._ready:
-            self._chunks.append((chunk, items, time.monotonic()))
-            self._size += len(chunk)
+            if self._abandoned:
+                lost = items
+            else:
+                self._chunks.append((chunk, items, time.monotonic()))
+                self._size += len(chunk)
             while self._size > self._limit:
                 oldest, count, _ = self._chunks.popleft()
                 self._size -= len(oldest)
                 lost += count
             self._ready.notify()
-        self._health.dropped(self.signal, "queue_full", lost)
+        self._health.dropped(self.signal, "shutdown" if self._abandoned else "queue_full", lost)
 
     def take(self, max_bytes: int, linger: float) -> Batch | None:
         """The next batch: of `max_bytes` if there are as many, else what came within `linger` seconds of the oldest.
@@ -84,9 +94,10 @@ class SignalQueue:
             self._ready.notify_all()
 
     def abandon(self) -> int:
-        """Empty the queue; how many items were in it."""
+        """Give up what is in the queue, and all that still comes: how many items were in it."""
         with self._ready:
             lost = sum(count for _, count, _ in self._chunks)
             self._chunks.clear()
             self._size = 0
+            self._abandoned = True
             return lost

@@ -18,6 +18,7 @@ __all__ = ["Sender"]
 _BATCH_BYTES = 1 << 20
 _LINGER_SECONDS = 0.5
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 10.0
+_LONGEST_WAIT = 60.0  # whatever the endpoint asks for
 
 
 class Sender:
@@ -59,7 +60,7 @@ class Sender:
         """Wait for the thread until the deadline of `stop`; what it did not get rid of is counted as dropped."""
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         if self._thread.is_alive():
-            unsent = self._in_hand
+            unsent, self._in_hand = self._in_hand, None
             self._health.dropped(
                 self._queue.signal, "shutdown", self._queue.abandon() + (unsent.items if unsent is not None else 0)
             )
@@ -97,7 +98,8 @@ class Sender:
             if last_chance and time.monotonic() + _FIRST_BACKOFF >= self._deadline:
                 self._health.dropped(signal, "shutdown", batch.items + self._queue.abandon())
                 return
-            pause = max(outcome.retry_after, backoff * random.uniform(0.8, 1.2))  # noqa: S311
+            asked = min(outcome.retry_after, _LONGEST_WAIT)
+            pause = max(asked, backoff * random.uniform(0.8, 1.2))  # noqa: S311
             if last_chance:
                 time.sleep(min(_FIRST_BACKOFF, pause))
             else:

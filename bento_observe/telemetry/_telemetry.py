@@ -32,6 +32,9 @@ from bento_observe.telemetry._transport import Transport
 __all__ = ["Telemetry"]
 
 
+_ENCODER_SHARE = 0.5  # of the time for shutting down; it takes a small part of it unless something hangs
+
+
 class Telemetry:
     """Queues, threads and providers of one process.
 
@@ -43,7 +46,6 @@ class Telemetry:
         self.health = Health()
         self.resource = _resource.create(identity)
         self.sampled = _sampling.decision(settings.sampler, settings.sampler_ratio)
-        # lowmemory differs from delta only in instruments that are cumulative here anyway
         delta = settings.temporality != "cumulative"
         self.queues: dict[str, SignalQueue] = {}
         self._senders: list[Sender] = []
@@ -61,7 +63,7 @@ class Telemetry:
         self._pipeline.add(producer=self._own_metrics)
         self._start_ns = time.time_ns()
         self.providers = Providers(
-            self.resource, _sampling.sdk_sampler(settings.sampler, settings.sampler_ratio), delta
+            self.resource, _sampling.sdk_sampler(settings.sampler, settings.sampler_ratio), settings.temporality
         )
         self.providers.connect(self._pipeline, self.queues.get("traces"), self.queues.get("logs"), self.health)
         self.log_handler: logging.Handler | None = None
@@ -88,7 +90,7 @@ class Telemetry:
             return
         keep_out()
         deadline = time.monotonic() + self.settings.shutdown_timeout
-        self._pipeline.stop(self.settings.shutdown_timeout)
+        self._pipeline.stop(self.settings.shutdown_timeout * _ENCODER_SHARE)
         for sender in self._senders:
             sender.stop(deadline)
         for sender in self._senders:

@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+_MAX_TEXT, _MAX_ITEMS, _MAX_DEPTH = 16_384, 1024, 8
+
+
 def varint(number: int) -> bytes:
     """`number` (not negative) in protobuf's base-128 form."""
     if number < 0x80:
@@ -52,28 +55,40 @@ def string_field(tag: bytes, text: str) -> bytes:
     return message(tag, text.encode("utf-8", "replace"))
 
 
-def any_value(value: Any) -> AnyValue:
-    """An attribute value as OTLP has it; what OTLP has no type for is sent as its `str`."""
+def any_value(value: Any, depth: int = 0) -> AnyValue:
+    """An attribute value as OTLP has it; what OTLP has no type for is sent as its `str`.
+
+    Never raises. Texts are cut at 16,384 characters, sequences and mappings at 1,024 items and 8 levels.
+    """
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
     if isinstance(value, str):
-        return AnyValue(string_value=value.encode("utf-8", "replace").decode())
+        return AnyValue(string_value=value[:_MAX_TEXT].encode("utf-8", "replace").decode())
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
         return AnyValue(int_value=int(value))
     if isinstance(value, float):
         return AnyValue(double_value=float(value))
     if isinstance(value, bytes):
-        return AnyValue(bytes_value=value)
-    if isinstance(value, Mapping):
-        return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
-    if isinstance(value, Sequence):
-        return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in value]))
-    return any_value(str(value))
+        return AnyValue(bytes_value=value[:_MAX_TEXT])
+    if value is None:
+        return AnyValue()
+    try:
+        if depth < _MAX_DEPTH and isinstance(value, Mapping):
+            return AnyValue(kvlist_value=KeyValueList(values=key_values(value, depth + 1)))
+        if depth < _MAX_DEPTH and isinstance(value, Sequence):
+            items = [any_value(item, depth + 1) for item in value[:_MAX_ITEMS]]
+            return AnyValue(array_value=ArrayValue(values=items))
+        if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
+            return any_value(value.item(), depth + 1)  # a numpy scalar
+        return AnyValue(string_value=str(value)[:_MAX_TEXT].encode("utf-8", "replace").decode())
+    except Exception:  # noqa: BLE001 - an object of the user's may raise from anything
+        return AnyValue(string_value=f"<{type(value).__name__} that cannot be shown>")
 
 
-def key_values(mapping: Mapping[str, Any]) -> list[KeyValue]:
-    """`mapping` as OTLP attributes; None values are left out."""
-    return [KeyValue(key=str(key), value=any_value(value)) for key, value in mapping.items() if value is not None]
+def key_values(mapping: Mapping[str, Any], depth: int = 0) -> list[KeyValue]:
+    """`mapping` as OTLP attributes, at most 1,024; None values are left out."""
+    pairs = list(dict(mapping).items())[:_MAX_ITEMS]
+    return [KeyValue(key=str(key), value=any_value(value, depth)) for key, value in pairs if value is not None]
 
 
 def attributes(tag: bytes, mapping: Mapping[str, Any]) -> bytes:
