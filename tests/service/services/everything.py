@@ -118,7 +118,7 @@ class Everything:
     def context(self, name: str, ctx: bentoml.Context) -> str:
         ctx.response.status_code = 201
         ctx.response.headers["x-asked"] = ctx.request.headers.get("x-ask", "nothing")
-        ctx.response.cookies.append(bentoml._internal.utils.http.Cookie("flavour", "vanilla"))
+        ctx.response.set_cookie("flavour", "vanilla")
         return f"hello {name}"
 
     @bentoml.api
