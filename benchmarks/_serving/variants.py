@@ -16,11 +16,14 @@ ASGI: Final = "asgi"
 """opentelemetry-instrumentation-asgi with traces and metrics, added by `add_asgi_middleware`."""
 ASGI_ALONE: Final = "asgi_alone"
 """The same with BentoML's own tracing middleware out of the way: the least that this instrumentation can cost."""
+PLAIN_MEDIA_TYPE: Final = "plain_media_type"
+"""Plain, but told its answers' media type, which BentoML else works out for each from the JSON schema. `observe` keeps
+it too, so the difference between this and `bento_observe` is telemetry alone."""
 BENTO_OBSERVE: Final = "bento_observe"
 """`@observe`: spans, metrics, log records with the access log, and the statistics of every feature."""
 
 DEFAULT: Final = (PLAIN, PLAIN_AGAIN, BENTOML_OTLP, ASGI, BENTO_OBSERVE)
-VARIANTS: Final = (*DEFAULT, ASGI_ALONE)
+VARIANTS: Final = (*DEFAULT, ASGI_ALONE, PLAIN_MEDIA_TYPE)
 
 METRIC_INTERVAL_MS: Final = 5000
 _SDK_SPAN_DELAY_MS: Final = 500
