@@ -161,6 +161,7 @@ class ObserveMiddleware:
             detach(token)
             current_request.reset(outer)
             self._finish(request, scope)
+            self._leave(request)
 
     def _begin(self, scope: Scope) -> tuple[RequestSpan, Context]:
         request = RequestSpan()
@@ -224,6 +225,14 @@ class ObserveMiddleware:
             self._o.source.add(request)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("finish")
+
+    def _leave(self, request: RequestSpan) -> None:
+        try:
+            afterwards = request.leave(time.perf_counter_ns())
+            if afterwards is not None:
+                self._o.source.add(afterwards)
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error("leave")
 
 
 def _route(scope: Scope) -> str:

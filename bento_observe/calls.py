@@ -71,13 +71,15 @@ def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan
     """
     try:
         request = current_request.get()
-        if request is None or request.ended:
+        if request is None or not request.running:
             return None
         began, current = _now(), get_current_span()
         if current is request:
+            before = request.later or request.stages
+            decoded_ns = before[-1].end_ns if before else 0
             stage = request.stage(label, semconv.STAGE_PREDICT, began)
-            if queued and len(request.stages) > 1:
-                stage.queue_ns = began - request.stages[-2].end_ns
+            if queued and decoded_ns:
+                stage.queue_ns = began - decoded_ns
             return stage
         return request.stage(label, semconv.STAGE_PREDICT, began, _id_within(request, current))
     except Exception:  # noqa: BLE001 - an unobserved call is still a call
@@ -261,7 +263,7 @@ _WRAPPERS = {
 def _begin(stage: str, api: str, health: Health) -> StageSpan | None:
     try:
         request = current_request.get()
-        return None if request is None or request.ended else request.stage(api, stage, _now())
+        return None if request is None or not request.running else request.stage(api, stage, _now())
     except Exception:  # noqa: BLE001 - an unobserved stage is still a stage
         health.error(stage)
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
@@ -14,7 +14,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from bento_observe import semconv
-from bento_observe.request._span import RequestSpan
+from bento_observe.request._span import RequestSpan, StageSpan
 from bento_observe.telemetry import ExplicitHistogram, wire
 
 __all__ = ["RequestMetrics"]
@@ -37,22 +37,33 @@ class RequestMetrics:
 
     def count(self, request: RequestSpan) -> None:
         """Add one finished request."""
-        exemplar = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
-        trace_id = request.trace_id if exemplar else None
-        span_id = request.span_id
+        self._count_request(request, self._exemplar(request))
+        self.count_stages(request, request.stages)
+
+    def count_stages(self, request: RequestSpan, stages: Iterable[StageSpan]) -> None:
+        """Add some of a request's stages."""
         when, start = request.start_unix_ns, self._start_ns
-        if not request.nested:
-            key = (request.method, request.scheme, request.status, request.route, request.error_type)
-            seconds = (request.end_ns - request.start_ns) / 1e9
-            self._duration.series(key, start).record(seconds, when, trace_id, span_id)
-            self._request_size.series(key, start).record(request.request_size, when, trace_id, span_id)
-            self._response_size.series(key, start).record(request.response_size, when, trace_id, span_id)
-        for stage in request.stages:
+        trace_id = self._exemplar(request)
+        for stage in stages:
             series = self._stages.series((stage.api, stage.stage, stage.error_type), start)
             series.record((stage.end_ns - stage.start_ns) / 1e9, when, trace_id, stage.span_id)
             if stage.queue_ns >= 0:
                 queue = self._stages.series((stage.api, semconv.STAGE_QUEUE, ""), start)
-                queue.record(stage.queue_ns / 1e9, when, trace_id, span_id)
+                queue.record(stage.queue_ns / 1e9, when, trace_id, request.span_id)
+
+    def _exemplar(self, request: RequestSpan) -> bytes | None:
+        wanted = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
+        return request.trace_id if wanted else None
+
+    def _count_request(self, request: RequestSpan, trace_id: bytes | None) -> None:
+        if request.nested:
+            return
+        when, start, span_id = request.start_unix_ns, self._start_ns, request.span_id
+        key = (request.method, request.scheme, request.status, request.route, request.error_type)
+        seconds = (request.end_ns - request.start_ns) / 1e9
+        self._duration.series(key, start).record(seconds, when, trace_id, span_id)
+        self._request_size.series(key, start).record(request.request_size, when, trace_id, span_id)
+        self._response_size.series(key, start).record(request.response_size, when, trace_id, span_id)
 
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """All families as OTLP has them."""

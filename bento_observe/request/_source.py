@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
@@ -11,11 +12,13 @@ from bento_observe import semconv
 from bento_observe._version import __version__
 from bento_observe.request._access_log import AccessLog
 from bento_observe.request._metrics import RequestMetrics
-from bento_observe.request._span import RequestSpan
+from bento_observe.request._span import Afterwards, RequestSpan
 from bento_observe.request._traces import SpanEncoder, scope_spans
 from bento_observe.telemetry import Health, SignalQueue, wire
 
 __all__ = ["RequestSource"]
+
+T = TypeVar("T")
 
 # Beyond it the encoder has been starved for many seconds: memory comes before completeness.
 _PENDING_LIMIT = 50_000
@@ -41,11 +44,11 @@ class RequestSource:
         self._traces = traces
         self._logs = logs
         self._health = health
-        self._pending: list[RequestSpan] = []
+        self._pending: list[RequestSpan | Afterwards] = []
         self._records: list[bytes] = []
 
-    def add(self, request: RequestSpan) -> None:
-        """Take a finished request. One list append; called on the event loop."""
+    def add(self, request: RequestSpan | Afterwards) -> None:
+        """Take a finished request, or what came after it. One list append; called on the event loop."""
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(request)
         else:
@@ -55,11 +58,14 @@ class RequestSource:
         """Encode some requests; whether there are more."""
         taken = self._pending[:_STEP]
         del self._pending[: len(taken)]
+        afterwards = [item for item in taken if isinstance(item, Afterwards)]
+        requests = [item for item in taken if isinstance(item, RequestSpan)]
         # One request that cannot be told must cost neither the others nor its other signals.
-        self._each(taken, "metrics", self._metrics.count)
+        self._each(requests, "metrics", self._metrics.count)
+        self._each(afterwards, "metrics", lambda item: self._metrics.count_stages(item.request, item.stages))
         if self._traces is not None:
-            self._put_spans(self._traces, [request for request in taken if request.sampled])
-        self._each([request for request in taken if request.status], "logs", self._log)
+            self._put_spans(self._traces, requests, afterwards)
+        self._each([request for request in requests if request.status], "logs", self._log)
         if self._records and self._logs is not None:
             self._logs.put(wire.scoped(AccessLog.scope, self._records), len(self._records))
         self._records = []
@@ -70,28 +76,31 @@ class RequestSource:
         for request in list(self._pending):
             self._drop(request, "shutdown")
 
-    def _each(self, requests: list[RequestSpan], signal: str, act: Callable[[RequestSpan], None]) -> None:
-        for request in requests:
+    def _each(self, items: list[T], signal: str, act: Callable[[T], None]) -> None:
+        for item in items:
             try:
-                act(request)
+                act(item)
             except Exception:  # noqa: BLE001 - see above
                 self._health.error("request")
                 self._health.dropped(signal, "error", 1)
 
-    def _put_spans(self, queue: SignalQueue, requests: list[RequestSpan]) -> None:
+    def _put_spans(self, queue: SignalQueue, requests: list[RequestSpan], afterwards: list[Afterwards]) -> None:
         spans: list[bytes] = []
         size = 0
 
-        def encode(request: RequestSpan) -> None:
+        def keep(encoded: list[bytes]) -> None:
             nonlocal spans, size
-            encoded = self._spans.encode(request)
             spans.extend(encoded)
             size += sum(map(len, encoded))
             if size > _CHUNK_BYTES:  # what an endpoint refuses for its size should be small
                 queue.put(scope_spans(spans), len(spans))
                 spans, size = [], 0
 
-        self._each(requests, "traces", encode)
+        encoder = self._spans
+        sampled = [request for request in requests if request.sampled]
+        later = [item for item in afterwards if item.request.sampled]
+        self._each(sampled, "traces", lambda request: keep(encoder.encode(request)))
+        self._each(later, "traces", lambda item: keep(encoder.encode_stages(item.request, item.stages)))
         if spans:
             queue.put(scope_spans(spans), len(spans))
 
@@ -102,7 +111,10 @@ class RequestSource:
                 self._records.append(self._access_log.encode(request, line))
             self._access_log.write(request, line)
 
-    def _drop(self, request: RequestSpan, reason: str) -> None:
+    def _drop(self, request: RequestSpan | Afterwards, reason: str) -> None:
+        if isinstance(request, Afterwards):
+            self._health.dropped("traces", reason, len(request.stages))
+            return
         self._health.dropped("traces", reason, 1 + len(request.stages))
         self._health.dropped("logs", reason, 1)
         self._health.dropped("metrics", reason, 1)

@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 from bento_observe import semconv
 from bento_observe.telemetry import describe, random_bytes, type_name
 
-__all__ = ["RequestSpan", "StageSpan", "current_request"]
+__all__ = ["Afterwards", "RequestSpan", "StageSpan", "current_request"]
 
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _NO_STATE = TraceState.get_default()
@@ -182,15 +182,16 @@ class RequestSpan(_LiveSpan):
     """One HTTP request as the server saw it. Everything sent about it is made from this object, later.
 
     `start_unix_ns` is wall time; `start_ns` and `end_ns` are `time.perf_counter_ns` readings of the same clock as the
-    stages'. Sizes are in bytes. `stages` are in the order they began. `nested` is a call of the
+    stages'. Sizes are in bytes. `stages` are in the order they began. `later` are stages that began after
+    the answer, in a task; none begins once `running` is False. `nested` is a call of the
     service to itself, which is no HTTP request. `method` is of the known methods or _OTHER, `method_given` is the
     client's word for it.
     """
 
     __slots__ = (
-        "client", "end_ns", "error_type", "headers", "http_version", "method", "method_given", "nested", "path",
-        "query", "remote_parent", "request_size", "response_headers", "response_size", "route", "scheme",
-        "stages", "start_ns", "start_unix_ns", "status",
+        "client", "end_ns", "error_type", "headers", "http_version", "later", "method", "method_given", "nested",
+        "path", "query", "remote_parent", "request_size", "response_headers", "response_size", "route", "running",
+        "scheme", "stages", "start_ns", "start_unix_ns", "status",
     )  # fmt: skip
 
     method: str
@@ -210,6 +211,8 @@ class RequestSpan(_LiveSpan):
         self.additions = None
         self._context = None
         self.stages: list[StageSpan] = []
+        self.later: list[StageSpan] = []
+        self.running = True
         self.status = 0
         self.error_type = ""
         self.response_headers: Sequence[tuple[bytes, bytes]] = ()
@@ -222,7 +225,7 @@ class RequestSpan(_LiveSpan):
     def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
         """Begin a stage of this request, below the span with id `parent_id` or the request itself."""
         span = StageSpan(self, parent_id or self.span_id, api, stage, start_ns)
-        self.stages.append(span)
+        (self.later if self.ended else self.stages).append(span)
         return span
 
     def unix_ns(self, reading: int) -> int:
@@ -240,9 +243,25 @@ class RequestSpan(_LiveSpan):
         if not self.end_ns:
             self.end_ns = end_ns
         self.ended = True
-        self.stages = [stage for stage in self.stages if stage.start_ns <= self.end_ns]
         for stage in self.stages:
-            stage.close(self.end_ns)
+            stage.close(max(self.end_ns, stage.start_ns))
+
+    def leave(self, end_ns: int) -> Afterwards | None:
+        """The application is through with the request; what it did after the answer, if anything."""
+        self.running = False
+        for stage in self.later:
+            stage.close(max(end_ns, stage.start_ns))
+        return Afterwards(self) if self.later else None
+
+
+class Afterwards:
+    """The stages of a request that began after its answer."""
+
+    __slots__ = ("request", "stages")
+
+    def __init__(self, request: RequestSpan) -> None:
+        self.request = request
+        self.stages = tuple(request.later)
 
 
 current_request: ContextVar[RequestSpan | None] = ContextVar("bento_observe_request", default=None)

@@ -7,7 +7,7 @@ two times, what is this request's own. Field numbers: opentelemetry/proto/trace/
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -64,9 +64,11 @@ class SpanEncoder:
 
     def encode(self, request: RequestSpan) -> list[bytes]:
         """Span fields of the request and its stages."""
-        parts = [wire.message(_SPAN, self._server(request))]
-        parts.extend(wire.message(_SPAN, self._stage(request, stage)) for stage in request.stages)
-        return parts
+        return [wire.message(_SPAN, self._server(request)), *self.encode_stages(request, request.stages)]
+
+    def encode_stages(self, request: RequestSpan, stages: Iterable[StageSpan]) -> list[bytes]:
+        """Span fields of some of the request's stages."""
+        return [wire.message(_SPAN, self._stage(request, stage)) for stage in stages]
 
     def _stage(self, request: RequestSpan, stage: StageSpan) -> bytes:
         key = (stage.api, stage.stage, stage.error_type)
