@@ -3,6 +3,7 @@ for services that the process at hand may not serve."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,8 +94,14 @@ def _observe(service: Any, options: Options) -> Any:
         return service
     if server_context.worker_index is None:  # the supervisor: told once, not by every worker
         for problem in settings.from_environment().problems:
-            logger.error("bento_observe: %s", problem)
+            _tell(problem)
     setattr(service.inner, _OPTIONS, options)
     kind = type(service)
     service.__class__ = type(f"Observed{kind.__name__}", (_Observed, kind), {"__slots__": ()})
     return service
+
+
+@functools.cache
+def _tell(problem: str) -> None:
+    """Once, however many services the module has."""
+    logger.error("bento_observe: %s", problem)
