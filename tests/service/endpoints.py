@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
 import ssl
 import threading
 import time
@@ -108,10 +110,30 @@ def grpc_server(port: int, tls: Tls | None, take: Take) -> grpc.Server:
     return server
 
 
+class _HttpServer(ThreadingHTTPServer):
+    """One that ends its connections when it is closed, as a process that dies does."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, take: Take) -> None:
+        super().__init__(("127.0.0.1", port), _http_handler(take))
+        self._connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 def http_server(port: int, tls: Tls | None, take: Take) -> ThreadingHTTPServer:
     """A started HTTP server on `port` of the loopback interface."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _http_handler(take))
-    server.daemon_threads = True
+    server = _HttpServer(port, take)
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.certificate, tls.key)

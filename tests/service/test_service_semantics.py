@@ -15,6 +15,8 @@ from server import BentoServer
 from sink import Sink
 from traffic import Answer, Client, Request, send_all, traceparent
 
+from bento_observe import semconv
+
 SETTINGS = {"OTEL_METRIC_EXPORT_INTERVAL": "200", "BENTO_OBSERVE_FLUSH_INTERVAL": "50"}
 
 
@@ -286,8 +288,8 @@ def _nothing_in_flight(scene: Scene) -> None:
     scene.sink.wait(lambda: scene.sink.value("http.server.active_requests") == 0, what="an idle server")
 
 
-def test_a_body_of_50_megabytes_is_counted_and_let_go(scene: Scene) -> None:
-    """Its size is on the span; the worker does not keep it."""
+def test_a_body_of_50_megabytes_is_counted(scene: Scene) -> None:
+    """It is answered as any other, and its size is on the span."""
     body = b'{"data": [' + b"0.123456789," * 4_500_000 + b"0.5]}"
     with Client(scene.server.port, timeout=60) as client:
         answer = client.send(Request("large", "/size", body))
@@ -354,6 +356,21 @@ def test_durations_are_in_seconds_and_stages_fit_into_them(scene: Scene) -> None
     durations = {point.attributes["bentoml.api.stage"]: point.sum for point in stages}
     assert 0.2 <= durations["predict"] <= whole.sum
     assert durations["decode"] + durations["predict"] + durations["encode"] <= whole.sum
+
+
+def test_every_metric_that_arrives_is_declared(scene: Scene) -> None:
+    """Names, units, kinds, bounds and attribute keys are those of `semconv`, from which the documentation is made."""
+    scene.traced("/plain", numbers=[1, -2])
+    declared = {metric.name: metric for metric in semconv.METRICS}
+    ours = scene.sink.wait(lambda: [point for point in scene.sink.points() if point.scope.startswith("bento_observe")])
+
+    for point in ours:
+        metric = declared[point.metric]
+        assert point.unit == metric.unit, point.metric
+        assert set(point.attributes) <= set(metric.attributes), point.metric
+        assert point.bounds == metric.boundaries, point.metric
+        histogram = point.kind in ("histogram", "exponential_histogram")
+        assert histogram == (metric.kind is semconv.Kind.HISTOGRAM), point.metric
 
 
 # -- the user's own telemetry ----------------------------------------------------------------------------------------
