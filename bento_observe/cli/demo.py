@@ -30,8 +30,10 @@ def command(
 
     Exit status: 0 if every count is equal, 1 if one differs or something failed, 130 if interrupted before the end.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # these stop everything just as Ctrl-C does
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell starts what is in its background deaf to it
+        signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # the terminal is closed; not under nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     plan = Plan(real_servers=stack, stay=not leave, rate=rate, duration=duration, clients=clients, port=port)
     try:
         equal = demonstrate(plan, Screen())
