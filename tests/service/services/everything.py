@@ -158,12 +158,11 @@ class Everything:
 
     @bentoml.api
     def fails(self, how: str) -> str:
-        errors: dict[str, BaseException] = {
+        errors: dict[str, Exception] = {
             "value": ValueError("a bad value"),
             "argument": InvalidArgument("an argument that is invalid"),
             "missing": NotFound("nothing here"),
             "bentoml": BentoMLException("bentoml's own"),
-            "exit": SystemExit(3),
         }
         raise errors[how]
 
@@ -171,6 +170,11 @@ class Everything:
     async def slow(self, seconds: float) -> str:
         await asyncio.sleep(seconds)
         return "done"
+
+    @bentoml.api
+    def nap(self, seconds: float) -> str:
+        time.sleep(seconds)
+        return "rested"
 
     @bentoml.api
     async def asks_itself(self, text: str) -> str:
