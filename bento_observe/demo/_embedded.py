@@ -19,7 +19,7 @@ __all__ = ["Embedded"]
 
 _FEATURES: Final = """
     SELECT concat_ws('/', attributes->>$api, attributes->>$feature), sum(coalesce("count", value)) FROM metric_totals
-    WHERE list_contains($names, name) AND attributes->>$signal = $wanted GROUP BY ALL
+    WHERE list_contains($names, name) AND (attributes->>$signal) = $wanted GROUP BY ALL
 """
 _BY_STATUS: Final = """
     SELECT attributes->>$key, count(*) FROM logs WHERE scope_name = $logger AND trace_id IS NOT NULL GROUP BY ALL
@@ -54,7 +54,7 @@ _COUNTS: Final[Mapping[str, tuple[str, Parameters]]] = {
         {"logger": SERVICE_LOGGER},
     ),
     "exceptions": (
-        "SELECT '', count(*) FROM logs WHERE attributes->>$key IS NOT NULL AND trace_id IS NOT NULL",
+        "SELECT '', count(*) FROM logs WHERE (attributes->>$key) IS NOT NULL AND trace_id IS NOT NULL",
         {"key": semconv.EXCEPTION_TYPE},
     ),
 }
