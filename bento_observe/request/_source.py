@@ -69,6 +69,8 @@ class RequestSource:
         if self._records and self._logs is not None:
             self._logs.put(wire.scoped(AccessLog.scope, self._records), len(self._records))
         self._records = []
+        for request in requests:
+            request.release()
         return bool(self._pending)
 
     def give_up(self) -> None:

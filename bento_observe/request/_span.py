@@ -246,6 +246,13 @@ class RequestSpan(_LiveSpan):
         for stage in self.stages:
             stage.close(max(self.end_ns, stage.start_ns))
 
+    def release(self) -> None:
+        """Let go of what has been sent: BentoML keeps a request's context alive for the whole of its time-out."""
+        self.headers = {}
+        self.response_headers = ()
+        self.stages = []
+        self.additions = None
+
     def leave(self, end_ns: int) -> Afterwards | None:
         """The application is through with the request; what it did after the answer, if anything."""
         self.running = False
