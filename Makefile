@@ -28,9 +28,8 @@ unit: $(VENV)/.test ## tests that start no service
 service: $(VENV)/.test ## tests over `bentoml serve`
 	$(BIN)/python -m pytest tests/service $(PYTEST_ARGS)
 
-# Uncaptured, so that a build of the servers, which takes minutes, shows how far it is.
 stack: $(VENV)/.test ## tests over the real servers, which are built the first time
-	$(BIN)/python -m pytest tests/stack --capture=no $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
 
 lock: $(VENV)/.test ## requirements.lock anew, for every Python from 3.10 on
 	$(BIN)/python -m pip install --quiet uv

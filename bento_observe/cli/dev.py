@@ -22,8 +22,8 @@ from rich.text import Text
 from bento_observe.cli import _dev_words as words
 from bento_observe.dev import DevError, DevReceiver, PortTakenError
 from bento_observe.dev._child import otlp_environment, run
-from bento_observe.dev._pictures import histogram_bars, read_histograms, read_trace, waterfall
 from bento_observe.dev._remote import ask
+from bento_observe.dev.pictures import histogram_bars, read_histograms, read_trace, waterfall
 
 __all__ = ["command"]
 

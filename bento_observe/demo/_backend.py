@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from bento_observe.demo._checks import Counts
-from bento_observe.dev._pictures import Bar, Buckets
+from bento_observe.dev.pictures import Bar, Buckets
 
 __all__ = ["Backend"]
 

@@ -19,7 +19,7 @@ from bento_observe.demo._paths import shown
 from bento_observe.demo._screen import Screen
 from bento_observe.demo._service import free_port, serving
 from bento_observe.demo._traffic import Sent, send
-from bento_observe.dev._pictures import histogram_bars, waterfall
+from bento_observe.dev.pictures import histogram_bars, waterfall
 
 __all__ = ["Plan", "demonstrate"]
 

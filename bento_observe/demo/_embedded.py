@@ -11,9 +11,8 @@ from typing import Final
 from bento_observe import semconv
 from bento_observe.demo._checks import SERVICE_LOGGER, Counts
 from bento_observe.demo._paths import program, shown
-from bento_observe.dev import DevReceiver
-from bento_observe.dev._database import Parameters
-from bento_observe.dev._pictures import Bar, Buckets, read_histograms, read_trace
+from bento_observe.dev import DevReceiver, Parameters
+from bento_observe.dev.pictures import Bar, Buckets, read_histograms, read_trace
 
 __all__ = ["Embedded"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bento_observe import semconv
-from bento_observe.dev._pictures import Bar
+from bento_observe.dev.pictures import Bar
 
 __all__ = ["continued", "environments", "stages", "statuses", "typical"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bento_observe.dev._pictures import Buckets
+from bento_observe.dev.pictures import Buckets
 
 __all__ = ["buckets"]
 

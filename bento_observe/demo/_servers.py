@@ -16,7 +16,7 @@ from bento_observe.demo._errors import DemoError
 from bento_observe.demo._example import SERVICE
 from bento_observe.demo._native import buckets
 from bento_observe.demo._paths import program
-from bento_observe.dev._pictures import Bar, Buckets
+from bento_observe.dev.pictures import Bar, Buckets
 from bento_observe.stack import Running, Stack, StackError
 from bento_observe.stack.query import elasticsearch_count, jaeger_traces, prometheus_query
 

@@ -6,6 +6,7 @@ there are the real servers: `bento-observe stack up`.
 
 from __future__ import annotations
 
+from bento_observe.dev._database import Parameters
 from bento_observe.dev._errors import DatabaseError, DevError, MissingExtraError, PortTakenError, QueryError
 from bento_observe.dev._receiver import DevReceiver
 from bento_observe.dev._store import Counts
@@ -16,6 +17,7 @@ __all__ = [
     "DevError",
     "DevReceiver",
     "MissingExtraError",
+    "Parameters",
     "PortTakenError",
     "QueryError",
 ]

@@ -12,7 +12,7 @@ from bento_observe.stack import Stack, missing_tools
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A stack that is up, from the shared cache of built servers.
 
     Without the tools to build or run it the tests are skipped; where CI is set, that is a failure.
@@ -24,7 +24,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             pytest.fail(reason)
         pytest.skip(reason)
     stack = Stack(data_dir=tmp_path_factory.mktemp("stack"), ports="free")
-    stack.up(progress=print)
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():  # a build takes minutes: its progress is to be seen
+        stack.up(progress=print)
     yield stack
     stack.down()
 

@@ -9,7 +9,7 @@ from bento_observe.demo._backend import Backend
 from bento_observe.demo._checks import CHECKS, Counts, each_feature
 from bento_observe.demo._comparison import await_arrival, compare
 from bento_observe.demo._traffic import Sent
-from bento_observe.dev._pictures import Bar, Buckets
+from bento_observe.dev.pictures import Bar, Buckets
 
 SENT = Sent(
     sent=10, answered=10, unexpected=0, continued=3, statuses={"200": 7, "400": 2, "500": 1}, decoded={"classify": 8},

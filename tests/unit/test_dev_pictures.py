@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 
 from bento_observe.dev import DevReceiver
 from bento_observe.dev._buckets import Buckets, Exponential, readable_edges, rebin
-from bento_observe.dev._pictures import Bar, histogram_bars, read_histograms, read_trace, waterfall
+from bento_observe.dev.pictures import Bar, histogram_bars, read_histograms, read_trace, waterfall
 
 MS = 1_000_000
 

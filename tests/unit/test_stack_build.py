@@ -54,7 +54,9 @@ def _quiet(_line: str) -> None:
 def _run_build(script: str, cache: Path) -> subprocess.Popen[str]:
     """The same build in a process of its own, which can be interrupted."""
     code = (
-        "import sys; from pathlib import Path; from test_stack_build import ShellRecipe, build\n"
+        "import signal, sys; from pathlib import Path; from test_stack_build import ShellRecipe, build\n"
+        # A shell starts what is in its background deaf to Ctrl-C, and these tests with it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "build(Path(sys.argv[2]), [ShellRecipe(sys.argv[1])], print)"
     )
     return subprocess.Popen(
