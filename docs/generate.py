@@ -12,7 +12,8 @@ _HEAD = """\
 # Telemetry
 
 Everything `bento_observe` sends, generated from `bento_observe/semconv.py` by `python docs/generate.py`. Prometheus
-shows dots as underscores and adds the unit: `http.server.request.duration` becomes `http_server_request_duration_seconds`.
+shows dots as underscores and adds the unit: `http.server.request.duration` becomes
+`http_server_request_duration_seconds`.
 
 ## Resource
 
@@ -52,11 +53,12 @@ A service that calls itself through its own application makes a span of kind INT
 ## Logs
 
 Python log records by BentoML's, the user's and other loggers (from `BENTO_OBSERVE_LOG_LEVEL` on, default INFO), the
-scope being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_FUNCTION_NAME}`, `{semconv.CODE_LINE_NUMBER}`,
-`{semconv.THREAD_NAME}`, the `extra` fields, and for exceptions `{semconv.EXCEPTION_TYPE}`,
-`{semconv.EXCEPTION_MESSAGE}` (at most 1 KiB), `{semconv.EXCEPTION_STACKTRACE}` (at most 16 KiB). Of a pydantic
-validation error neither holds the value that was refused. The access log is the scope `{semconv.LOGGER_ACCESS}`: one record a request with
-`{semconv.HTTP_REQUEST_METHOD}`, `{semconv.URL_PATH}`, `{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`,
+scope being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_FUNCTION_NAME}`,
+`{semconv.CODE_LINE_NUMBER}`, `{semconv.THREAD_NAME}`, the `extra` fields, and for exceptions
+`{semconv.EXCEPTION_TYPE}`, `{semconv.EXCEPTION_MESSAGE}` (at most 1 KiB), `{semconv.EXCEPTION_STACKTRACE}` (at most
+16 KiB). Of a pydantic validation error neither holds the value that was refused. The access log is the scope
+`{semconv.LOGGER_ACCESS}`: one record a request with `{semconv.HTTP_REQUEST_METHOD}`, `{semconv.URL_PATH}`,
+`{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`,
 `{semconv.CLIENT_ADDRESS}`. Trace and span ids are set on every record made within a request.
 
 ## Metrics
