@@ -15,9 +15,10 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from starlette.middleware import Middleware
 
 from bento_observe import _logging
+from bento_observe._stages import close_stage, predict_stage
 from bento_observe._worker import observe_worker, unobserve
 from bento_observe.asgi import Observation, ObserveMiddleware
-from bento_observe.calls import close_stage, in_batch, predict_stage
+from bento_observe.calls import in_batch
 
 __all__ = ["ObservedAppFactory", "observed_application"]
 

@@ -45,6 +45,8 @@ class RequestMetrics:
         when, start = request.start_unix_ns, self._start_ns
         trace_id = self._exemplar(request)
         for stage in stages:
+            if not stage.end_ns:  # begun by a thread that outlived its request, in the moment it ended
+                continue
             series = self._stages.series((stage.api, stage.stage, stage.error_type), start)
             series.record((stage.end_ns - stage.start_ns) / 1e9, when, trace_id, stage.span_id)
             if stage.queue_ns >= 0:

@@ -68,7 +68,7 @@ class SpanEncoder:
 
     def encode_stages(self, request: RequestSpan, stages: Iterable[StageSpan]) -> list[bytes]:
         """Span fields of some of the request's stages."""
-        return [wire.message(_SPAN, self._stage(request, stage)) for stage in stages]
+        return [wire.message(_SPAN, self._stage(request, stage)) for stage in stages if stage.end_ns]
 
     def _stage(self, request: RequestSpan, stage: StageSpan) -> bytes:
         key = (stage.api, stage.stage, stage.error_type)

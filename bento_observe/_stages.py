@@ -1,0 +1,64 @@
+"""Beginning and ending the stages of the request at hand. Nothing here raises: an unobserved call is still a call."""
+
+from __future__ import annotations
+
+import time
+
+from opentelemetry.trace import Span, get_current_span
+
+from bento_observe import semconv
+from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.telemetry import Health
+
+__all__ = ["begin_stage", "close_stage", "predict_stage"]
+
+_now = time.perf_counter_ns
+
+
+def begin_stage(stage: str, api: str, health: Health) -> StageSpan | None:
+    """Begin a stage of the request at hand; None where there is no request, or it is over."""
+    try:
+        request = current_request.get()
+        return None if request is None or not request.running else request.stage(api, stage, _now())
+    except Exception:  # noqa: BLE001 - an unobserved stage is still a stage
+        health.error(stage)
+        return None
+
+
+def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan | None:
+    """Begin the predict stage of the request at hand; None where there is no request, or it is over.
+
+    `queued`: the time since the stage before was spent waiting for a thread.
+    """
+    try:
+        request = current_request.get()
+        if request is None or not request.running:
+            return None
+        began, current = _now(), get_current_span()
+        if current is request:
+            before = request.later or request.stages
+            decoded_ns = before[-1].end_ns if before else 0
+            stage = request.stage(label, semconv.STAGE_PREDICT, began)
+            if queued and decoded_ns:
+                stage.queue_ns = began - decoded_ns
+            return stage
+        return request.stage(label, semconv.STAGE_PREDICT, began, _id_within(request, current))
+    except Exception:  # noqa: BLE001 - an unobserved call is still a call
+        health.error("predict")
+        return None
+
+
+def close_stage(stage: StageSpan | None, health: Health, error: BaseException | None = None) -> None:
+    """End a stage, with the exception that it raised if it did. Never raises itself."""
+    if stage is not None:
+        try:
+            stage.close(_now(), error)
+        except Exception:  # noqa: BLE001 - as above
+            health.error("close")
+
+
+def _id_within(request: RequestSpan, span: Span) -> bytes:
+    """The id of the current span if it belongs to the request's trace, else none: a call within a call."""
+    context = span.get_span_context()
+    same = context.trace_id == request.get_span_context().trace_id
+    return context.span_id.to_bytes(8, "big") if same else b""
