@@ -71,8 +71,11 @@ class FeatureRecording:
             for attributes, statistics in self._groups
         ]
         self._tell_losses()
+        metrics = encode(groups, self._start_ns, now_ns, temporality)
+        if delta:  # each interval begins where the last one ended
+            self._start_ns = now_ns
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
-        return [ScopeMetrics(scope=scope, metrics=encode(groups, self._start_ns, now_ns, temporality))]
+        return [ScopeMetrics(scope=scope, metrics=metrics)]
 
     def _tell_losses(self) -> None:
         for told, (_, statistics) in zip(self._told, self._groups, strict=True):

@@ -29,7 +29,7 @@ class RequestMetrics:
     def __init__(self, exemplar_filter: str) -> None:
         self.active: dict[tuple[str, str], int] = {}
         self._exemplars = exemplar_filter
-        self._start_ns = time.time_ns()
+        self._begin_ns = self._start_ns = time.time_ns()
         self._duration = ExplicitHistogram(semconv.REQUEST_DURATION, _http_attributes)
         self._request_size = ExplicitHistogram(semconv.REQUEST_BODY_SIZE, _http_attributes)
         self._response_size = ExplicitHistogram(semconv.RESPONSE_BODY_SIZE, _http_attributes)
@@ -71,6 +71,8 @@ class RequestMetrics:
         """All families as OTLP has them."""
         families = (self._duration, self._request_size, self._response_size, self._stages)
         found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        if delta:  # what is counted from here on belongs to the next interval
+            self._start_ns = now_ns
         if self.active:
             found.append(self._active(now_ns))
         return found
@@ -79,7 +81,7 @@ class RequestMetrics:
         points = [
             NumberDataPoint(
                 attributes=wire.key_values({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}),
-                start_time_unix_nano=self._start_ns,
+                start_time_unix_nano=self._begin_ns,
                 time_unix_nano=now_ns,
                 as_int=count,
             )
