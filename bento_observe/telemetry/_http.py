@@ -69,6 +69,8 @@ def _gzip(payload: bytes) -> bytes:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"tls: {error}"[:200]
     return "timeout" if isinstance(error, urllib3.exceptions.TimeoutError) else "unreachable"
 
 
