@@ -5,20 +5,45 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bento_observe.stack._errors import StackError
+
 _CACHE_VARIABLE = "BENTO_OBSERVE_CACHE"
 
 
 def default_cache_dir() -> Path:
-    """`$BENTO_OBSERVE_CACHE`, else `bento-observe` in the user's cache directory."""
+    """`$BENTO_OBSERVE_CACHE`, else `bento-observe` in the user's cache directory.
+
+    Raises:
+        StackError: if neither a variable nor a home directory tells.
+    """
+    remedy = f"set XDG_CACHE_HOME or {_CACHE_VARIABLE}, or give --cache-dir"
     chosen = os.environ.get(_CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else _xdg("XDG_CACHE_HOME", ".cache")
+    if not chosen:
+        return _xdg("XDG_CACHE_HOME", ".cache", remedy)
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise StackError(f"{_CACHE_VARIABLE}={chosen}: {error}; {remedy}") from error
 
 
 def default_data_dir() -> Path:
-    """`bento-observe/stack` in the user's data directory."""
-    return _xdg("XDG_DATA_HOME", ".local/share") / "stack"
+    """`bento-observe/stack` in the user's data directory.
+
+    Raises:
+        StackError: if neither a variable nor a home directory tells.
+    """
+    return _xdg("XDG_DATA_HOME", ".local/share", "set XDG_DATA_HOME or give --data-dir") / "stack"
 
 
-def _xdg(variable: str, default: str) -> Path:
+def private_directory(directory: Path) -> None:
+    """Make a directory, with its parents, that other users can't look into; one that is there stays as it is."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _xdg(variable: str, default: str, remedy: str) -> Path:
     base = os.environ.get(variable)
-    return (Path(base) if base else Path.home() / default) / "bento-observe"
+    try:
+        return (Path(base) if base else Path.home() / default) / "bento-observe"
+    except RuntimeError as error:  # no HOME, and no entry in the user database
+        raise StackError(f"no home directory is known; {remedy}") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bento_observe.stack import _http
+from bento_observe.stack._directories import private_directory
 from bento_observe.stack._errors import StackError
 from bento_observe.stack._ports import LOOPBACK, Ports
 from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, JAEGER, PROMETHEUS
@@ -60,10 +61,10 @@ def servers(builds: Mapping[str, Path], collector: Path, data: Path, ports: Port
 
 def prepare(data: Path) -> None:
     """Make the directories that the servers expect."""
-    for directory in ("elasticsearch/data", "elasticsearch/logs", "elasticsearch/tmp", "jaeger", "prometheus"):
-        (data / directory).mkdir(parents=True, exist_ok=True)
-    for directory in ("otelcol", "logs"):
-        (data / directory).mkdir(exist_ok=True)
+    for directory in (ELASTICSEARCH, JAEGER, PROMETHEUS, COLLECTOR, "logs"):
+        private_directory(data / directory)
+    for directory in ("data", "logs", "tmp"):
+        private_directory(data / ELASTICSEARCH / directory)
 
 
 def _elasticsearch(build: Path, config: Path, data: Path, ports: Ports, java_home: Path) -> Server:

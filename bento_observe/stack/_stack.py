@@ -135,7 +135,12 @@ class Stack:
         """Stop what was started here and nothing else; the data stays. False if nothing ran.
 
         The Collector goes first, so that the others are there for what it still has to deliver.
+
+        Raises:
+            StackError: if another `up` or `down` is at work on the same directory.
         """
+        if not self.data_dir.is_dir():  # the lock would make it
+            return False
         with self._file.exclusive():
             state = self._file.load()
             alive = state.alive() if state else {}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bento_observe.stack._directories import private_directory
 from bento_observe.stack._errors import StackError
 from bento_observe.stack._ports import Ports
 from bento_observe.stack._processes import Handle
@@ -71,7 +72,7 @@ class StateFile:
         Raises:
             StackError: if one is at work already.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self._directory)
         descriptor = os.open(self._directory / "lock", os.O_CREAT | os.O_RDWR, 0o644)
         try:
             try:

@@ -14,6 +14,7 @@ import pytest
 from bento_observe.stack import Stack, StackError
 from bento_observe.stack._ports import Ports
 from bento_observe.stack._processes import Handle, spawn, stop
+from bento_observe.stack._servers import prepare
 from bento_observe.stack._state import State, StateFile
 
 
@@ -86,3 +87,12 @@ def test_a_second_up_or_down_at_the_same_time_is_refused(tmp_path: Path) -> None
     with StateFile(tmp_path).exclusive(), pytest.raises(StackError, match="another `bento-observe stack`"):
         Stack(data_dir=tmp_path).down()
     assert not Stack(data_dir=tmp_path).down()
+
+
+def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Logs and spans hold what the users of a service sent: other users of the machine can't read them."""
+    with StateFile(tmp_path / "deep" / "data").exclusive():
+        prepare(tmp_path / "deep" / "data")
+    made = [tmp_path / "deep" / "data", *(tmp_path / "deep" / "data").rglob("*/")]
+    assert len([directory for directory in made if directory.is_dir()]) > 5
+    assert {directory.stat().st_mode & 0o777 for directory in made if directory.is_dir()} == {0o700}
