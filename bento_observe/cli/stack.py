@@ -40,6 +40,10 @@ def _errors_told(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except StackError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:  # nobody reads on, which is click's to handle
+            raise
+        except OSError as error:  # a directory that cannot be made, written or read
+            raise click.ClickException(str(error)) from error
 
     return wrapper
 

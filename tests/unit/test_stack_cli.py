@@ -42,3 +42,33 @@ def test_up_without_tools_names_each_in_one_line(tmp_path: Path, monkeypatch: py
     assert any(line.startswith("Go >= ") and "https://go.dev/dl/" in line for line in lines)
     assert any(line.startswith("Maven >= ") and "apt install maven" in line for line in lines)
     assert not (tmp_path / "data" / "state.json").exists()
+
+
+def test_down_for_a_directory_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    """A mistyped name neither fails nor leaves a directory with a lock file behind."""
+    result = CliRunner().invoke(main, ["stack", "down", "--data-dir", str(tmp_path / "typo")])
+    assert (result.exit_code, result.output) == (0, "nothing is running\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """Below a plain file there are no directories: no traceback, but what could not be made."""
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["stack", "up", "--data-dir", str(tmp_path / "file" / "data")])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith("Error: ")
+    assert str(tmp_path / "file") in line
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+def test_without_a_home_directory_the_remedy_is_one_line(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HOME and no entry in the user database, as for a container's arbitrary user."""
+    for variable in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "BENTO_OBSERVE_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+    result = CliRunner().invoke(main, ["stack", command])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert "no home directory" in line
+    assert "XDG_" in line
