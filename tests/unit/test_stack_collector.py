@@ -96,6 +96,13 @@ def test_every_file_that_compose_mounts_is_there(compose: dict[str, Any]) -> Non
         assert (COLLECTOR / file).exists(), file
 
 
+def test_compose_shows_the_collector_no_more_of_the_host_than_its_metrics_take(compose: dict[str, Any]) -> None:
+    """Read-only, and no file of any user."""
+    mounts = [volume for service in compose.values() for volume in service.get("volumes", []) if volume[0] == "/"]
+    root = compose["otelcol"]["environment"]["HOST_ROOT"]
+    assert sorted(mounts) == [f"/proc:{root}/proc:ro", f"/sys:{root}/sys:ro"]
+
+
 def test_compose_publishes_on_loopback_only(compose: dict[str, Any]) -> None:
     """There is no password anywhere, so nothing may be reached from another machine."""
     ports = [port for service in compose.values() for port in service.get("ports", [])]
@@ -110,6 +117,16 @@ def test_every_template_names_components_that_exist() -> None:
     assert index_templates
     for file in index_templates:
         assert set(json.loads(file.read_text(encoding="utf-8"))["composed_of"]) <= components
+
+
+def test_logs_are_kept_as_long_as_metrics(compose: dict[str, Any]) -> None:
+    """No data stream grows without end where Elasticsearch has the service that deletes."""
+    (kept,) = (
+        flag.rpartition("=")[2] for flag in compose["prometheus"]["command"] if flag.startswith("--storage.tsdb.reten")
+    )
+    for file in (TEMPLATES / "index").glob("*.json"):
+        template = json.loads(file.read_text(encoding="utf-8"))["template"]
+        assert template["lifecycle"]["data_retention"] == kept, file.name
 
 
 def test_the_generated_program_has_what_the_manifest_lists() -> None:
