@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from opentelemetry.trace import set_span_in_context
 
 from bento_observe._specs import ORIGINAL, decode_spec, encode_spec
 from bento_observe._stages import close_stage, predict_stage
+from bento_observe.request import StageSpan
 from bento_observe.telemetry import Health
 
 __all__ = ["CallRecorder", "in_batch", "instrument", "restore"]
@@ -70,22 +72,41 @@ def _kind(method: Any) -> str:
     return "generator" if inspect.isgeneratorfunction(method.func) else "sync"
 
 
+class _Within:
+    """Makes a stage the current span for a block and ends it with the block; without a stage it does nothing."""
+
+    __slots__ = ("_health", "_stage", "_token")
+
+    def __init__(self, stage: StageSpan | None, health: Health) -> None:
+        self._stage = stage
+        self._health = health
+
+    def __enter__(self) -> None:
+        if self._stage is not None:
+            self._token = attach(set_span_in_context(self._stage))
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._stage is not None:
+            detach(self._token)
+            close_stage(self._stage, self._health, error)
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """A context without the span of a request that is over."""
+    token = attach(Context())
+    try:
+        yield
+    finally:
+        detach(token)
+
+
 def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = predict_stage(api, health, queued=True)
         recorder.inputs(args, kwargs)
-        if stage is None:
+        with _Within(stage, health):
             output = func(self, *args, **kwargs)
-        else:
-            token = attach(set_span_in_context(stage))
-            try:
-                output = func(self, *args, **kwargs)
-            except BaseException as error:
-                close_stage(stage, health, error)
-                raise
-            finally:
-                detach(token)
-                close_stage(stage, health)
         recorder.output(output)
         return output
 
@@ -96,18 +117,8 @@ def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = predict_stage(api, health)
         recorder.inputs(args, kwargs)
-        if stage is None:
+        with _Within(stage, health):
             output = await func(self, *args, **kwargs)
-        else:
-            token = attach(set_span_in_context(stage))
-            try:
-                output = await func(self, *args, **kwargs)
-            except BaseException as error:
-                close_stage(stage, health, error)
-                raise
-            finally:
-                detach(token)
-                close_stage(stage, health)
         recorder.output(output)
         return output
 
@@ -177,14 +188,11 @@ def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not in_batch.get():
             return alone(self, *args, **kwargs)
-        token = attach(Context())
-        try:
-            recorder.inputs(args, kwargs)
+        recorder.inputs(args, kwargs)
+        with _apart():
             output = func(self, *args, **kwargs)
-            recorder.output(output)
-            return output
-        finally:
-            detach(token)
+        recorder.output(output)
+        return output
 
     return predict
 
@@ -195,14 +203,11 @@ def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, hea
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not in_batch.get():
             return await alone(self, *args, **kwargs)
-        token = attach(Context())
-        try:
-            recorder.inputs(args, kwargs)
+        recorder.inputs(args, kwargs)
+        with _apart():
             output = await func(self, *args, **kwargs)
-            recorder.output(output)
-            return output
-        finally:
-            detach(token)
+        recorder.output(output)
+        return output
 
     return predict
 

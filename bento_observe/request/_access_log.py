@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from bento_observe import semconv
@@ -26,26 +27,16 @@ _ROUTE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_ROUTE)
 _CLIENT = wire.attribute_key(_ATTRIBUTE, semconv.CLIENT_ADDRESS)
 
 
+@dataclass(frozen=True)
 class AccessLogOptions:
     """What BentoML's configuration says of its access log (`logging.access`)."""
 
-    __slots__ = ("enabled", "request_length", "request_type", "response_length", "response_type", "skip_paths")
-
-    def __init__(
-        self,
-        enabled: bool = True,
-        request_length: bool = True,
-        request_type: bool = True,
-        response_length: bool = True,
-        response_type: bool = True,
-        skip_paths: tuple[str, ...] = (),
-    ) -> None:
-        self.enabled = enabled
-        self.request_length = request_length
-        self.request_type = request_type
-        self.response_length = response_length
-        self.response_type = response_type
-        self.skip_paths = skip_paths
+    enabled: bool = True
+    request_length: bool = True
+    request_type: bool = True
+    response_length: bool = True
+    response_type: bool = True
+    skip_paths: tuple[str, ...] = ()
 
 
 class AccessLog:
