@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
 # The start time of a process is computed from the boot time, which moves by a little when the clock is set.
 _SAME_START_S = 2.0
+
+_Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,43 @@ class Handle:
 
 
 def spawn(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> Handle:
-    """Start a server in its own session, so that neither the end of this program nor its Ctrl-C reaches it."""
-    with log.open("ab") as output:
+    """Start a server in its own session, so that neither the end of this program nor its Ctrl-C reaches it.
+
+    The log begins anew; the one of the start before is kept beside it, as `.1`.
+    """
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
             argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     # Its end is seen and collected through psutil; Popen would warn that it was dropped while it runs.
     process.returncode = 0
     return Handle(process.pid, psutil.Process(process.pid).create_time())
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """What would end this program meanwhile does so after the block.
+
+    Held by handlers and not by a mask, which a process started in the block would inherit. In another thread than the
+    main one, which signals do not reach, nothing is to be done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before: dict[int, _Handler] = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, lambda number, _frame: held.append(number))
+        yield
+    finally:
+        for ended, handler in before.items():
+            signal.signal(ended, handler)
+        for ended in held:
+            signal.raise_signal(ended)
 
 
 def stop(handles: Sequence[Handle], timeout: float) -> None:

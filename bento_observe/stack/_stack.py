@@ -14,7 +14,7 @@ from bento_observe.stack._build import Report
 from bento_observe.stack._directories import default_cache_dir, default_data_dir
 from bento_observe.stack._errors import StackError
 from bento_observe.stack._ports import LOOPBACK, PortChoice, Ports, choose_ports
-from bento_observe.stack._processes import Handle, last_lines, spawn, stop
+from bento_observe.stack._processes import Handle, last_lines, signals_held, spawn, stop
 from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, recipes
 from bento_observe.stack._servers import Server, prepare, servers
 from bento_observe.stack._state import State, StateFile
@@ -187,39 +187,38 @@ class Stack:
 
     def _start(self, wanted: Sequence[Server], state: State, progress: Report) -> None:
         began = time.monotonic()
-        started: dict[str, Handle] = {}
         try:
             # All at once but the Collector: what it accepts needs the templates in Elasticsearch.
-            for server in wanted:
-                if server.name != COLLECTOR:
-                    started[server.name] = self._spawn(server, state)
-            self._await_ready([server for server in wanted if server.name in started], started)
-            for server in wanted:
+            backends = [server for server in wanted if server.name != COLLECTOR]
+            for server in backends:
+                self._spawn(server, state)
+            self._await_ready(backends, state)
+            for server in backends:
                 if server.name == ELASTICSEARCH:
                     install_templates(server.url, collector_dir() / "elasticsearch" / "templates")
             for server in wanted:
                 if server.name == COLLECTOR:
-                    started[server.name] = self._spawn(server, state)
-                    self._await_ready([server], started)
+                    self._spawn(server, state)
+                    self._await_ready([server], state)
         except BaseException:
-            stop(list(started.values()), _STOP_TIMEOUT_S)
+            # None of them ran before.
+            stop([state.servers[server.name] for server in wanted if server.name in state.servers], _STOP_TIMEOUT_S)
             if not state.alive():
                 self._file.clear()
             raise
         progress(f"ready in {time.monotonic() - began:.1f} s")
 
-    def _spawn(self, server: Server, state: State) -> Handle:
-        handle = spawn(server.argv, server.env, self.data_dir, self.log(server.name))
-        state.servers[server.name] = handle
-        self._file.save(state)
-        return handle
+    def _spawn(self, server: Server, state: State) -> None:
+        with signals_held():  # there is no moment in which a server runs that `down` does not know
+            state.servers[server.name] = spawn(server.argv, server.env, self.data_dir, self.log(server.name))
+            self._file.save(state)
 
-    def _await_ready(self, waiting: Sequence[Server], started: dict[str, Handle]) -> None:
+    def _await_ready(self, waiting: Sequence[Server], state: State) -> None:
         deadline = time.monotonic() + _READY_TIMEOUT_S
         remaining = list(waiting)
         while remaining:
             for server in remaining:
-                if not started[server.name].alive():
+                if not state.servers[server.name].alive():
                     raise StackError(self._failure(server, "ended right after its start"))
                 if time.monotonic() > deadline:
                     raise StackError(self._failure(server, f"is not ready after {_READY_TIMEOUT_S:.0f} s"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 from bento_observe.stack import Stack, StackError
 from bento_observe.stack._ports import Ports
 from bento_observe.stack._processes import Handle, spawn, stop
-from bento_observe.stack._servers import prepare
+from bento_observe.stack._servers import Server, prepare
 from bento_observe.stack._state import State, StateFile
 
 
@@ -96,3 +99,43 @@ def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
     made = [tmp_path / "deep" / "data", *(tmp_path / "deep" / "data").rglob("*/")]
     assert len([directory for directory in made if directory.is_dir()]) > 5
     assert {directory.stat().st_mode & 0o777 for directory in made if directory.is_dir()} == {0o700}
+
+
+def test_an_interrupt_at_any_moment_leaves_no_process_that_is_not_saved(tmp_path: Path) -> None:
+    """Ctrl-C between a server's start and the note of it would make an orphan that `down` can't find."""
+    stack, file = Stack(data_dir=tmp_path), StateFile(tmp_path)
+    prepare(tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupted = 0
+    try:
+        for attempt in range(40):
+            argv = ("sleep", f"{600 + attempt}")
+            server = Server("jaeger", argv, {"PATH": "/usr/bin:/bin"}, "", "", str)
+            ctrl_c = threading.Timer(attempt * 1e-4, os.kill, (os.getpid(), signal.SIGINT))
+            try:
+                ctrl_c.start()
+                stack._spawn(server, State(Ports()))
+                ctrl_c.join()
+            except KeyboardInterrupt:
+                interrupted += 1
+            ctrl_c.join()
+            running = {child.pid for child in psutil.Process().children() if child.cmdline() == list(argv)}
+            saved = file.load()
+            known = {handle.pid for handle in saved.servers.values()} if saved else set()
+            stop([Handle(pid, psutil.Process(pid).create_time()) for pid in running], timeout=5)
+            assert running <= known
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert interrupted == 40
+
+
+def test_a_restart_begins_a_new_log_and_keeps_the_last(tmp_path: Path) -> None:
+    """Logs don't grow with every start, and what a crashed server said last is still there."""
+    log = tmp_path / "log"
+    for line in ("first", "second", "third"):
+        handle = spawn(["sh", "-c", f"echo {line}"], {"PATH": "/usr/bin:/bin"}, tmp_path, log)
+        process = handle.process()
+        if process:
+            process.wait(10)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["log", "log.1"]
+    assert (log.with_name("log.1").read_text(), log.read_text()) == ("second\n", "third\n")
