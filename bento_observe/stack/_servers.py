@@ -18,6 +18,7 @@ from bento_observe.stack._ports import LOOPBACK, Ports
 from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, JAEGER, PROMETHEUS
 
 _HEAP = "512m"
+_VERSION_TIMEOUT_S = 2.0  # as for the health: a server that hangs must not keep `stack status` waiting
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _elasticsearch(build: Path, config: Path, data: Path, ports: Ports, java_hom
         _environment(),
         url,
         f"{url}/_cluster/health?wait_for_status=yellow&timeout=1s",
-        lambda: str(_http.get_json(f"{url}/")["version"]["number"]),
+        lambda: str(_http.get_json(f"{url}/", timeout=_VERSION_TIMEOUT_S)["version"]["number"]),
     )
 
 
@@ -151,7 +152,7 @@ def _prometheus(build: Path, config: Path, data: Path, ports: Ports) -> Server:
         _environment(),
         url,
         f"{url}/-/ready",
-        lambda: str(_http.get_json(f"{url}/api/v1/status/buildinfo")["data"]["version"]),
+        lambda: str(_http.get_json(f"{url}/api/v1/status/buildinfo", timeout=_VERSION_TIMEOUT_S)["data"]["version"]),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -82,11 +83,11 @@ def jdk() -> Tool | MissingTool:
 
 
 def compose_command() -> str | None:
-    """The command that starts the same stack in containers; None where no engine with compose answers."""
+    """The command, for a shell, that starts the same stack in containers; None where no engine with compose answers."""
     docker = shutil.which("docker")
     if docker is None or not (_succeeds([docker, "info"]) and _succeeds([docker, "compose", "version"])):
         return None
-    return f"docker compose -f {collector_dir() / 'docker-compose.yaml'} up -d"
+    return f"docker compose -f {shlex.quote(str(collector_dir() / 'docker-compose.yaml'))} up -d"
 
 
 def _jdks() -> Iterator[Tool]:
