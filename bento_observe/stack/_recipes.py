@@ -26,6 +26,10 @@ ELASTICSEARCH = "elasticsearch"
 _JAEGER_MODULE = "v1.76.0"  # the tag under which Jaeger 2.13.0 is a Go module
 _PROMETHEUS_MODULE = "v0.316.0"
 
+# What the developer set for other programs, and what would make another program of the same content key. Where modules
+# come from (GOPROXY and its like) stays the user's.
+_GO_SHAPING = {"GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFLAGS"}
+
 
 class Recipe(Protocol):
     """A server that can be built."""
@@ -78,7 +82,8 @@ class GoRecipe:
 
     def build(self, target: Path, job: Job) -> None:
         go = _require(_tools.go())
-        env = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+        env = {name: value for name, value in os.environ.items() if name not in _GO_SHAPING}
+        env |= {"CGO_ENABLED": "0", "GOWORK": "off"}
         job.phase("downloading")
         source = self._released(target / "source", go, env, job) if self.module else self.directory
         # Without debug information, which -s drops in the end anyhow: an eighth less to compute.

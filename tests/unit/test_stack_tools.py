@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from bento_observe.stack import MissingTool, _tools, compose_command, missing_tools
 from bento_observe.stack._build import artifact
-from bento_observe.stack._recipes import recipes
+from bento_observe.stack._job import Job
+from bento_observe.stack._recipes import GoRecipe, recipes
 
 
 @pytest.fixture
@@ -103,3 +105,30 @@ def test_compose_is_offered_only_where_an_engine_answers(bare_machine: Path) -> 
     assert Path(command.split()[3]).is_file()
     (bare_machine / "docker").write_text("#!/bin/sh\nexit 1\n")
     assert compose_command() is None
+
+
+def test_the_compose_command_can_be_pasted_into_a_shell(
+    bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout in a folder with a blank in its name is one argument."""
+    _program(bare_machine / "docker", "")
+    monkeypatch.setattr(_tools, "collector_dir", lambda: tmp_path / "my projects" / "collector")
+    command = compose_command()
+    assert command is not None
+    assert shlex.split(command)[3] == str(tmp_path / "my projects" / "collector" / "docker-compose.yaml")
+
+
+def test_a_build_follows_none_of_the_settings_for_other_go_programs(
+    bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cross-compiling is what somebody else wanted; where modules come from still holds."""
+    seen = tmp_path / "seen"
+    go = bare_machine / "go"
+    go.write_text(f"#!/bin/sh\n[ $1 = env ] && echo go1.100.0 || export -p >> {seen}\n")
+    go.chmod(0o755)
+    for name, value in {"GOOS": "plan9", "GOARCH": "mips", "GOFLAGS": "-race", "GOPROXY": "off"}.items():
+        monkeypatch.setenv(name, value)
+    GoRecipe("thing", "1.0", 1, directory=tmp_path).build(tmp_path, Job("thing", 1, tmp_path / "log"))
+    told = seen.read_text()
+    assert "GOPROXY" in told
+    assert not [name for name in ("GOOS", "GOARCH", "GOFLAGS") if name in told]
