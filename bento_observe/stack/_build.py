@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from bento_observe.stack._job import Job, duration
 from bento_observe.stack._recipes import Recipe, content_key
 from bento_observe.stack._tools import MissingTool
@@ -19,6 +21,8 @@ Report = Callable[[str], None]
 
 _REPORT_EVERY_S = 15.0
 _LOCK_POLL_S = 0.5
+_PARTIAL = ".partial"
+_BUILDS_KEPT = 2
 
 
 def artifact(cache: Path, recipe: Recipe) -> Path:
@@ -41,8 +45,9 @@ def build(cache: Path, recipes: Sequence[Recipe], report: Report) -> None:
     """Build what is missing, two at a time, and say every 15 s how far it is.
 
     Two, because the compiler keeps two cores busy by itself but not while one build downloads or links; more would
-    only take memory. Interrupted, nothing is left in the cache but what was whole; the downloads and the compiled
-    packages stay in Go's and Maven's own caches, so the next call goes on from there.
+    only take memory. What a failed or interrupted build has made is removed, if killed by the next build; the downloads
+    and the compiled packages stay in Go's and Maven's own caches, so the next call goes on from there. Of each server
+    the two newest builds are kept, and what runs.
 
     Raises:
         StackError: if a build fails; the others are stopped.
@@ -90,12 +95,34 @@ def _build_one(cache: Path, recipe: Recipe, job: Job, report: Report) -> None:
             return
         job.start()
         started = time.monotonic()
-        partial = target.with_name(f"{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in target.parent.glob(f"*{_PARTIAL}"):  # whoever made it was killed: the lock is ours
+            shutil.rmtree(left, ignore_errors=True)
+        partial = target.with_name(f"{target.name}{_PARTIAL}")
         partial.mkdir()
-        recipe.build(partial, job)
-        partial.rename(target)
+        try:
+            recipe.build(partial, job)
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        _remove_old(target)
         report(f"{recipe.name} {recipe.version}: built in {duration(time.monotonic() - started)}")
+
+
+def _remove_old(newest: Path) -> None:
+    """Remove the builds of the same server but for the newest, the one before it, and those that run."""
+    others = [path for path in newest.parent.iterdir() if path.is_dir() and path != newest]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in others[_BUILDS_KEPT - 1 :]:
+        if not _runs_from(old):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _runs_from(directory: Path) -> bool:
+    """Whether a server's command names a file in there, whoever started it and with whatever data."""
+    inside = f"{directory}{os.sep}"
+    return any(
+        inside in argument for process in psutil.process_iter(["cmdline"]) for argument in process.info["cmdline"] or ()
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -88,7 +88,7 @@ def test_an_interrupted_build_leaves_no_artifact_and_no_process(tmp_path: Path) 
     assert process.returncode != 0
     _wait_until(lambda: not builder.is_running(), "the build's command has ended")
     recipe = ShellRecipe("echo whole > $TARGET/program")
-    assert not artifact(cache, recipe).exists()
+    assert [file.name for file in (cache / recipe.name).iterdir()] == ["lock"]
 
     build(cache, [recipe], _quiet)
     assert (artifact(cache, recipe) / "program").read_text() == "whole\n"
@@ -103,6 +103,21 @@ def test_what_a_killed_build_left_is_thrown_away(tmp_path: Path) -> None:
     recipe = ShellRecipe("echo whole > $TARGET/program")
     build(cache, [recipe], _quiet)
     assert [file.name for file in artifact(cache, recipe).iterdir()] == ["program"]
+
+
+def test_the_two_newest_builds_are_kept_and_what_runs(tmp_path: Path) -> None:
+    """The cache does not grow with every version, and nothing is taken from under a running server."""
+    recipe = ShellRecipe("echo 'while read -r _; do :; done' > $TARGET/program")
+    made = [replace(recipe, version=f"{number}.0") for number in range(5)]
+    build(tmp_path, made[:1], _quiet)
+    program = artifact(tmp_path, made[0]) / "program"
+    with subprocess.Popen(["sh", str(program)], stdin=subprocess.PIPE) as running:
+        for each in made[1:]:
+            build(tmp_path, [each], _quiet)
+        assert not_built(tmp_path, made) == [made[1], made[2]]
+        assert running.poll() is None
+    build(tmp_path, [replace(recipe, version="5.0")], _quiet)
+    assert not_built(tmp_path, made) == made[:4]
 
 
 def test_a_failed_build_shows_its_last_lines_and_stops_the_other(tmp_path: Path) -> None:
