@@ -29,7 +29,8 @@ _PROGRESS_SECONDS = 0.5
 def send(url: str, requests: Sequence[Request], *, clients: int = 8, timeout: float = 30.0) -> list[Answer]:
     """Send `requests` from `clients` connections at once, each when it is due; an answer for each, in no order.
 
-    A request without an answer (refused, timed out, `timeout` in seconds) has status 0; none is sent twice.
+    A request without an answer (refused, timed out after `timeout` seconds, not to be sent at all) has status 0: for
+    every request there is an answer. None is sent twice.
     """
     waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
     for request in requests:
@@ -64,8 +65,8 @@ def _status(pool: urllib3.PoolManager, url: str, request: Request) -> int:
         headers["traceparent"] = request.traceparent
     try:
         return pool.request("POST", f"{url}/{request.api}", body=request.body, headers=headers).status
-    except urllib3.exceptions.HTTPError as error:
-        print(f"{request.api}: {error}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - a client that ended here would take requests out of the count
+        print(f"{request.api}: {error!r}", file=sys.stderr)
         return 0
 
 

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -124,6 +125,17 @@ def test_a_server_that_is_not_there_is_told_and_not_asked_again() -> None:
         pass
     answers = send(url, plan(rate=1000, duration=0.02, drift_at=1, seed=1), clients=2, timeout=1)
     assert [answer.status for answer in answers] == [0] * 20
+
+
+def test_a_request_that_cannot_be_sent_counts_as_one_without_an_answer() -> None:
+    """It ends neither its client nor the count: what was planned is what is told as sent."""
+    good = Request(0, "classify", b"", 200, False)
+    with _server(200) as (url, seen):
+        answers = send(url, [good, replace(good, traceparent="not → latin"), good], clients=1)
+    assert [answer.status for answer in answers] == [200, 0, 200]
+    assert len(seen) == 2
+    assert summary(answers)["sent"] == 3
+    assert summary(answers)["unexpected"] == 1
 
 
 def test_the_command_prints_the_summary_and_tells_wrong_answers_by_its_status(
