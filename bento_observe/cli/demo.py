@@ -6,8 +6,7 @@ import signal
 
 import click
 
-from bento_observe.demo import DemoError, Plan, demonstrate
-from bento_observe.demo._screen import Screen
+from bento_observe.demo import DemoError, Plan, Screen, demonstrate
 from bento_observe.dev import DevError
 
 __all__ = ["command"]

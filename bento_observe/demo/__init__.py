@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from bento_observe.demo._demo import Plan, demonstrate
 from bento_observe.demo._errors import DemoError
+from bento_observe.demo._screen import Screen
 
-__all__ = ["DemoError", "Plan", "demonstrate"]
+__all__ = ["DemoError", "Plan", "Screen", "demonstrate"]

@@ -14,7 +14,7 @@ from bento_observe.demo import _jaeger
 from bento_observe.demo._checks import SERVICE_LOGGER, Counts
 from bento_observe.demo._errors import DemoError
 from bento_observe.demo._example import SERVICE
-from bento_observe.demo._native import buckets
+from bento_observe.demo._native_histogram import buckets
 from bento_observe.demo._paths import program
 from bento_observe.dev.pictures import Bar, Buckets
 from bento_observe.stack import Running, Stack, StackError

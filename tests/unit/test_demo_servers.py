@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bento_observe.demo import _jaeger
-from bento_observe.demo._native import buckets
+from bento_observe.demo._native_histogram import buckets
 
 
 def _span(span_id: str, kind: str, duration: int, parent: str = "", **tags: Any) -> dict[str, Any]:
