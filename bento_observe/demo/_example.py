@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from bento_observe.demo._errors import DemoError
+from bento_observe.stack import CACHE_VARIABLE, StackError, chosen_cache_dir
 
 __all__ = ["SERVICE", "Example"]
 
 SERVICE: Final = "WineCultivar"
-_CACHE_VARIABLE: Final = "BENTO_OBSERVE_CACHE"
 _OURS: Final = ("OTEL_", "BENTO_OBSERVE_", "BENTOML_")
 
 
 class Example:
-    """`service_example/`, found beside the package, and a folder of the demonstration's own in the cache directory.
+    """`service_example/`, found beside the package, and a folder of the demonstration's own.
+
+    That is in `$BENTO_OBSERVE_CACHE`, else in `.cache/` of the checkout.
 
     Raises `DemoError` where the package is installed without its checkout, or without the extra `example`.
     """
@@ -35,8 +37,11 @@ class Example:
             )
         if importlib.util.find_spec("sklearn") is None:
             raise DemoError("the example's model needs scikit-learn: pip install -e '.[dev,example]'")
-        chosen = os.environ.get(_CACHE_VARIABLE)
-        self.home = (Path(chosen).expanduser() if chosen else self.root / ".cache").absolute() / "demo"
+        try:
+            # Not the user's cache directory, where the built servers are: a model is this checkout's, and soon trained.
+            self.home = (chosen_cache_dir() or self.root / ".cache").absolute() / "demo"
+        except StackError as error:
+            raise DemoError(str(error)) from error
         self.home.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -47,7 +52,7 @@ class Example:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise DemoError(
-                    f"another demo is running with {self.home}; stop it, or set {_CACHE_VARIABLE} to another directory"
+                    f"another demo is running with {self.home}; stop it, or set {CACHE_VARIABLE} to another directory"
                 ) from None
             yield
 

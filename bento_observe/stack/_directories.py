@@ -7,23 +7,31 @@ from pathlib import Path
 
 from bento_observe.stack._errors import StackError
 
-_CACHE_VARIABLE = "BENTO_OBSERVE_CACHE"
+CACHE_VARIABLE = "BENTO_OBSERVE_CACHE"
+
+
+def chosen_cache_dir() -> Path | None:
+    """`$BENTO_OBSERVE_CACHE`; None where it is not set.
+
+    Raises:
+        StackError: if it begins with the home directory of nobody known.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE)
+    try:
+        return Path(chosen).expanduser() if chosen else None
+    except RuntimeError as error:
+        raise StackError(f"{CACHE_VARIABLE}={chosen}: {error}") from error
 
 
 def default_cache_dir() -> Path:
-    """`$BENTO_OBSERVE_CACHE`, else `bento-observe` in the user's cache directory.
+    """`$BENTO_OBSERVE_CACHE`, else `bento-observe` in the user's cache directory: one for all checkouts.
 
     Raises:
         StackError: if neither a variable nor a home directory tells.
     """
-    remedy = f"set XDG_CACHE_HOME or {_CACHE_VARIABLE}, or give --cache-dir"
-    chosen = os.environ.get(_CACHE_VARIABLE)
-    if not chosen:
-        return _xdg("XDG_CACHE_HOME", ".cache", remedy)
-    try:
-        return Path(chosen).expanduser()
-    except RuntimeError as error:
-        raise StackError(f"{_CACHE_VARIABLE}={chosen}: {error}; {remedy}") from error
+    return chosen_cache_dir() or _xdg(
+        "XDG_CACHE_HOME", ".cache", f"set XDG_CACHE_HOME or {CACHE_VARIABLE}, or give --cache-dir"
+    )
 
 
 def default_data_dir() -> Path:
