@@ -70,6 +70,8 @@ class Store:
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._stored = threading.Condition(self._lock)
+        self._reading = threading.Lock()
+        self._readers = 0
         self._queue: deque[tuple[Signal, Message, int]] = deque()
         self._pending_bytes = 0
         self._unchecked_bytes = max_bytes  # so that the first batch looks at what an old file already holds
@@ -121,7 +123,13 @@ class Store:
     def select(self, sql: str, parameters: Parameters = None, *, limit: int | None = None) -> Answer:
         """A read-only query (see `_database.select`) over everything taken before the call."""
         self.flush()
-        return select(self._connection, sql, parameters, limit=limit)
+        with self._reading:
+            self._readers += 1
+        try:
+            return select(self._connection, sql, parameters, limit=limit)
+        finally:
+            with self._reading:
+                self._readers -= 1
 
     def counts(self) -> Counts:
         """What has been stored, pruned and refused."""
@@ -141,10 +149,13 @@ class Store:
         while batch := self._next_batch():
             try:
                 written, failed = self._write(batch), 0
-                self._prune(sum(size for _, _, size in batch))
             except Exception:  # whatever a sender can send, the next batch is to be written
                 _logger.exception("a batch of %d export requests could not be stored", len(batch))
                 written, failed = Counter(), len(batch)
+            try:
+                self._prune(sum(size for _, _, size in batch))
+            except Exception:  # what was written stays written
+                _logger.exception("the oldest rows could not be removed for space")
             with self._lock:
                 self._counts.update(written)
                 self._counts["failed"] += failed
@@ -187,7 +198,14 @@ class Store:
         self._unchecked_bytes += arrived_bytes
         if self._unchecked_bytes < min(_CHECK_BYTES, self._max_bytes // 8):
             return
-        self._unchecked_bytes = 0
+        with self._reading:
+            # What a query still sees gives no space back however much is deleted: the next batch tries again.
+            if self._readers == 0:
+                self._unchecked_bytes = 0
+                self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
+        """Removes rows until the rest fits; no query may be running."""
         pruned = 0
         while bytes_used(self._connection, self.path) > self._max_bytes:
             # The log of a file, and a table without one, are larger than the same rows in compressed blocks.

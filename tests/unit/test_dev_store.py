@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,26 @@ def test_a_taken_port_is_an_error_or_replaced_when_asked_for():
             _send(second, traces(1).SerializeToString())
             assert second.query("SELECT count(*) FROM spans") == [(1,)]
         assert first.query("SELECT count(*) FROM spans") == [(0,)]
+
+
+def test_a_query_that_runs_while_the_database_is_full_costs_no_rows(tmp_path):
+    """Rows that a running query sees give no space back: removing more and more of them would leave nothing."""
+    slow = "SELECT sum(sqrt(range)), max(n) FROM range(600000000), (SELECT count(*) AS n FROM spans)"
+    with DevReceiver(tmp_path / "dev.duckdb", max_bytes=2_000_000) as dev, ThreadPoolExecutor(1) as threads:
+        for _ in range(4):
+            _send(dev, traces(4000).SerializeToString())
+            dev.flush()
+        running = threads.submit(dev.query, slow)
+        fewest, sent = 16_000, 16_000
+        while sent < 80_000:
+            _send(dev, traces(4000).SerializeToString())
+            sent += 4000
+            fewest = min(fewest, sent - dev.counts().pruned)
+        assert not running.done()
+        running.result()
+        while dev.counts().pruned == 0:
+            _send(dev, traces(4000).SerializeToString())
+            sent += 4000
+        kept = dev.query("SELECT count(*) FROM spans")[0][0]
+        assert kept == sent - dev.counts().pruned
+        assert min(fewest, kept) > 10_000
