@@ -125,6 +125,23 @@ def test_a_note_left_by_a_killed_receiver_is_no_obstacle(dev, path):
     assert ask(path, "SELECT count(*) FROM spans").rows == [(3,)]
 
 
+def test_a_note_left_by_a_killed_receiver_is_no_obstacle_when_another_has_its_port(dev, path):
+    """The other one knows neither the token nor this database; the file is read."""
+    note = json.loads(Path(f"{path}.running").read_text())
+    dev.close()
+    with DevReceiver() as other:
+        Path(f"{path}.running").write_text(json.dumps(note | {"endpoint": other.http_endpoint}))
+        assert ask(path, "SELECT count(*) FROM spans").rows == [(3,)]
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"\xff", b"[1]", b"null", b"{}", b'{"endpoint": 1, "token": "x"}'])
+def test_a_note_that_is_not_ours_is_no_obstacle(dev, path, note):
+    """Cut off by a full disk, or another program's: the file is read."""
+    dev.close()
+    Path(f"{path}.running").write_bytes(note)
+    assert ask(path, "SELECT count(*) FROM spans").rows == [(3,)]
+
+
 def test_a_missing_database_is_told(tmp_path):
     """With the remedy."""
     with pytest.raises(DatabaseError, match=r"no database at .*bento-observe dev"):
