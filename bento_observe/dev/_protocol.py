@@ -66,8 +66,10 @@ def parse_json(service: Service, body: bytes) -> Message:
     """The export request in a JSON body; `ValueError` when it isn't one."""
     request = service.request()
     try:
-        document = _base64_ids(json.loads(body))
-        json_format.ParseDict(document, request, ignore_unknown_fields=True)
+        document = json.loads(body)
+        if not isinstance(document, dict):
+            raise json_format.ParseError("not a JSON object")
+        json_format.ParseDict(_base64_ids(document), request, ignore_unknown_fields=True)
     except (json_format.ParseError, binascii.Error, RecursionError) as error:
         raise ValueError(f"not an {service.request.DESCRIPTOR.name}: {error}") from error
     return request

@@ -31,6 +31,9 @@ def dev() -> Iterator[DevReceiver]:
     [
         (b"\xff\xff not protobuf", PROTOBUF, 400),
         (b"{", JSON, 400),
+        (b"1", JSON, 400),
+        (b"null", JSON, 400),
+        (b"[1]", JSON, 400),
         (b'{"resourceSpans": 3}', JSON, 400),
         (
             b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz"}]}]}]}',
