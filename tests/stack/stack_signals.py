@@ -112,9 +112,9 @@ def logs(service: str, attributes: Sequence[Mapping[str, Value]]) -> ExportLogsS
     )
 
 
-def counter(service: str, value: int) -> ExportMetricsServiceRequest:
-    """`stack.test.requests`, a counter that stands at `value`."""
-    point = NumberDataPoint(as_int=value, **_times())
+def counter(service: str, value: int, *, seconds_ago: int = 0) -> ExportMetricsServiceRequest:
+    """`stack.test.requests`, a counter that stood at `value` then."""
+    point = NumberDataPoint(as_int=value, **_times(seconds_ago))
     total = Sum(data_points=[point], is_monotonic=True, aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE)
     return _metrics(service, Metric(name="stack.test.requests", unit="{request}", sum=total))
 
@@ -152,9 +152,9 @@ def _exemplar(value: float) -> Exemplar:
     return Exemplar(as_double=value, time_unix_nano=time.time_ns(), trace_id=bytes(range(16)), span_id=bytes(range(8)))
 
 
-def _times() -> dict[str, int]:
-    now = time.time_ns()
-    return {"start_time_unix_nano": now - 60_000_000_000, "time_unix_nano": now}
+def _times(seconds_ago: int = 0) -> dict[str, int]:
+    then = time.time_ns() - seconds_ago * 1_000_000_000
+    return {"start_time_unix_nano": then - 60_000_000_000, "time_unix_nano": then}
 
 
 def _resource(service: str) -> Resource:

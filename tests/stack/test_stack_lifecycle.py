@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import psutil
@@ -48,6 +49,22 @@ def test_status_shows_a_dead_server(stack: Stack) -> None:
         assert "stopped" in line
     finally:
         stack.up()
+
+
+def test_status_does_not_wait_long_for_servers_that_hang(stack: Stack) -> None:
+    """Two that take connections and never answer: seconds, not minutes, until they are told as unhealthy."""
+    hanging = [psutil.Process(s.pid) for s in stack.status() if s.name in ("elasticsearch", "prometheus")]
+    assert len(hanging) == 2
+    try:
+        for process in hanging:
+            process.suspend()
+        began = time.monotonic()
+        servers = stack.status()
+        assert time.monotonic() - began < 15
+        assert {s.name for s in servers if not s.healthy} == {"elasticsearch", "prometheus"}
+    finally:
+        for process in hanging:
+            process.resume()
 
 
 def test_servers_listen_on_loopback_only(stack: Stack) -> None:

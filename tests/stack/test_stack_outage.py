@@ -68,3 +68,15 @@ def test_a_stop_in_the_middle_of_an_outage_loses_nothing(stack: Stack) -> None:
     _send_everything(running, service)
     assert stack.down()
     _assert_all_arrived(stack.up(), service)
+
+
+def test_metrics_of_a_long_outage_are_taken_among_newer_ones(stack: Stack) -> None:
+    """After a night without Prometheus the Collector delivers samples that are hours older than the newest."""
+    running = stack.running()
+    assert running is not None
+    service = otlp.new_service()
+    selector = f'stack_test_requests_total{{service_name="{service}"}}'
+    otlp.send(running, otlp.counter(service, 20))
+    otlp.eventually(lambda: prometheus_value(running.prometheus, selector), 20.0)
+    otlp.send(running, otlp.counter(service, 10, seconds_ago=20 * 3600))
+    otlp.eventually(lambda: prometheus_value(running.prometheus, f"min_over_time({selector}[1d])"), 10.0)
