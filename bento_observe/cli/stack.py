@@ -60,7 +60,8 @@ def command() -> None:
 def up(cache_dir: Path | None, data_dir: Path | None) -> None:
     """Build what is missing (once), start the servers, return when they are ready.
 
-    They listen on loopback only and keep running until `stack down`. Their data is kept.
+    They listen on loopback only and keep running until `stack down`. Their data is kept: traces for a week, metrics for
+    15 days, logs until the data directory is removed.
     """
     # Ended from outside, it stops what it has begun, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
