@@ -111,11 +111,6 @@ class ExponentialHistogram:
     positive: Buckets
     negative: Buckets
 
-    @staticmethod
-    def empty() -> ExponentialHistogram:
-        none = Buckets(0, np.zeros(0, np.int64))
-        return ExponentialHistogram(MAX_SCALE, 0, none, none)
-
     def explicit(self) -> ExplicitHistogram:
         """The same buckets with their edges spelled out, from the most negative up, zeros in the one around zero.
 

@@ -8,11 +8,10 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK_VALUES", "MAX_NAME_LENGTH", "Batch", "BoolArray", "FloatArray", "IntArray"]
+__all__ = ["CHUNK_VALUES", "MAX_NAME_LENGTH", "Batch", "FloatArray", "IntArray"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 CHUNK_VALUES: Final = 20_480
 """Values counted in one step: small enough to stay in the second-level cache and to end in a fraction of a millisecond,
