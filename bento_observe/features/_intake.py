@@ -70,13 +70,13 @@ class Intake:
             item = handler(data)
             self._append(item)
         except Exception as error:  # noqa: BLE001 - a request must not fail because its data is odd
-            self.losses.add("error", 1, detail=type(error).__name__)
+            self.losses.add("error", 1, f"update: {type(error).__name__}")
 
     def _append(self, item: Item | None) -> None:
         if item is None:
             return
         if self._cost + item[2] > self._max_pending:
-            self.losses.add("buffer_full", 1, detail="updates that came faster than they were flushed")
+            self.losses.add("buffer_full", 1, "update that came faster than they are flushed")
             return
         self._cost += item[2]
         self._pending.append(item)
@@ -93,11 +93,11 @@ class Intake:
         """Whether an array of this shape is an image, an embedding or the like, which has no features to name."""
         return len(shape) > 2 or (len(shape) == 2 and self._names is None and shape[1] > self._max_columns)
 
-    def _fits(self, width: int) -> bool:
+    def _fits(self, width: int, rows: int = 1) -> bool:
         """Whether so many names can be looked at. Some columns may hold no numbers, hence more than features."""
         if width <= self._max_columns * _NAMES_PER_FEATURE:
             return True
-        self.losses.add("too_wide", 1, detail=f"with {width} names")
+        self.losses.add("too_wide", rows, f"rows with {width} names")
         return False
 
     def _new_handler(self, kind: type) -> _Handler:
@@ -127,7 +127,7 @@ class Intake:
 
     def _array(self, data: npt.NDArray[Any]) -> Item | None:
         if self.too_wide(data.shape):
-            self.losses.add("too_wide", data.shape[0], detail=f"rows of an array of shape {data.shape}")
+            self.losses.add("too_wide", data.shape[0], f"rows of an array of shape {data.shape}")
             return None
         if data.size > _SMALL:
             data = data[:: self._stride(data.shape[0], data.shape[1] if data.ndim > 1 else 1)]
@@ -152,7 +152,7 @@ class Intake:
         width = len(data[0]) if issubclass(first, (list, tuple, Mapping, np.ndarray)) else 1
         nested = issubclass(first, (list, tuple, np.ndarray))
         if nested and self.too_wide((len(data), width)):
-            self.losses.add("too_wide", len(data), detail=f"rows of {width} values")
+            self.losses.add("too_wide", len(data), f"rows of {width} values")
             return None
         data = data[:: self._stride(len(data), width)]
         cost = len(data) * (width * _CELL_COST + _ITEM_COST)
@@ -223,7 +223,7 @@ class Intake:
         limit = max(1, min(self._max_rows, self._max_pending // 4 // max(1, width)))
         stride = -(-rows // limit) or 1
         if stride > 1:
-            self.losses.add("sampled", rows - -(-rows // stride), detail=f"of a batch of {rows}")
+            self.losses.add("sampled", rows - -(-rows // stride), f"rows of a batch of {rows}")
         return stride
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 __all__ = ["Losses"]
@@ -12,21 +13,25 @@ _log = logging.getLogger("bento_observe")
 
 
 class Losses:
-    """Counters by reason. No lock: under the GIL the increments below cannot be interrupted half way."""
+    """Counters by reason. Any thread may add; the lock is only taken where something is lost."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
+        self._lock = threading.Lock()
         self._next_line = 0.0
 
-    def add(self, reason: str, rows: int, *, detail: object = "") -> None:
-        """Counts `rows` and says so in the log; without `detail` it only counts."""
-        self.counts[reason] = self.counts.get(reason, 0) + rows
-        if detail:
-            self.warn("feature statistics left out %d rows (%s) %s; %s so far", rows, reason, detail, self.counts)
+    def add(self, reason: str, count: int, what: str = "") -> None:
+        """Adds `count` and says in the log of `what` (rows or updates); without `what` it only counts."""
+        with self._lock:
+            self.counts[reason] = self.counts.get(reason, 0) + count
+        if what:
+            self.warn("feature statistics left out %d %s (%s); so far %s", count, what, reason, self.counts)
 
     def warn(self, message: str, *args: object) -> None:
         """Logs one line, unless one was logged in the last minute."""
-        now = time.monotonic()
-        if now >= self._next_line:
+        with self._lock:
+            now = time.monotonic()
+            if now < self._next_line:
+                return
             self._next_line = now + _LOG_INTERVAL_S
-            _log.warning(message, *args)
+        _log.warning(message, *args)

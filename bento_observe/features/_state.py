@@ -65,7 +65,7 @@ class FeatureState:
         plan = self._plan(batch.names)
         columns, invalid = batch.columns, batch.invalid
         if not plan.complete:
-            self._losses.add("too_many_features", columns.shape[1], detail="values of features beyond the limit")
+            self._losses.add("too_many_features", columns.shape[1], "rows with values of features beyond the limit")
             columns = columns[plan.kept]
             invalid = None if invalid is None else invalid[plan.kept]
         if not plan.rows.size:

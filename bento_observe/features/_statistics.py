@@ -119,8 +119,9 @@ class FeatureStatistics:
     def dropped(self) -> dict[str, int]:
         """How much was left out, by reason.
 
-        Updates: `buffer_full`, `unsupported_type`, `error`. Rows: `sampled`, `too_wide`, and `too_many_features`,
-        rows of which features beyond the limit were left out.
+        Updates: `buffer_full`, `unsupported_type` and `error`, which counts what updates of one kind lose together in
+        a flush once. Rows: `sampled`, `too_wide`, and `too_many_features`, rows of which features beyond the limit
+        were left out.
         """
         return dict(self._intake.losses.counts)
 
@@ -150,7 +151,7 @@ class FeatureStatistics:
             if not isinstance(key, tuple):
                 self._add(key(group, self._names))
             elif self._intake.too_wide(key):
-                self._intake.losses.add("too_wide", key[0] * len(group), detail=f"rows of arrays of shape {key}")
+                self._intake.losses.add("too_wide", key[0] * len(group), f"rows of arrays of shape {key}")
             elif names := _decode.array_names(key, self._names):
                 raw[names].extend(filter(None, group))
             elif 0 not in key[1:]:
@@ -165,7 +166,7 @@ class FeatureStatistics:
         except _decode.WrongColumnsError as error:
             self._refuse(error.rows)
         except Exception as error:  # noqa: BLE001 - odd data must not end the thread that flushes
-            self._intake.losses.add("error", 1, detail=type(error).__name__)
+            self._intake.losses.add("error", 1, f"group of updates: {type(error).__name__}")
 
     def _refuse(self, rows: int) -> None:
         if rows:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bento_observe.features import FeatureStatistics
+from bento_observe.features._losses import Losses
 
 THREADS, UPDATES = 6, 4000
 
@@ -95,3 +96,20 @@ def test_snapshots_from_several_threads_merge_into_one() -> None:
     feature = total.snapshot().features["0"]
     assert (feature.count, feature.min, feature.max) == (8000, 0.0, 7.0)
     assert feature.sum == pytest.approx(28_000)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_no_loss_is_forgotten_between_threads() -> None:
+    """Four threads count what they lose at once."""
+    losses = Losses()
+
+    def lose() -> None:
+        for _ in range(50_000):
+            losses.add("buffer_full", 1)
+
+    threads = [threading.Thread(target=lose) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert losses.counts == {"buffer_full": 200_000}
