@@ -131,7 +131,11 @@ def _beside(receiver: DevReceiver, child: list[str], console: Console) -> int:
 
 def _until_stopped(receiver: DevReceiver, path: Path, console: Console) -> None:
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # nohup has SIGHUP ignored, so that the end of the terminal is not ours.
+    ending = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ending.append(signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in ending}
     try:
         if not console.is_terminal:
             stop.wait()

@@ -116,7 +116,7 @@ def test_a_command_that_does_not_exist_is_told(environment):
     assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_alone_it_runs_until_it_is_stopped_and_answers_queries_meanwhile(environment, number):
     """DuckDB locks its file, so the second process is answered by the first."""
     with _start(environment, *FREE) as process:
