@@ -147,23 +147,29 @@ class Intake:
             return None
         first = type(data[0])
         if first in PLAIN:
-            data = data[:: self._stride(len(data), 1)] if len(data) > _SMALL else data
+            data = data[:: self._stride(len(data), _CELL_COST)] if len(data) > _SMALL else data
             return _decode.values, _small_cells(data), len(data) * _CELL_COST + _ITEM_COST
-        width = len(data[0]) if issubclass(first, (list, tuple, Mapping, np.ndarray)) else 1
+        if issubclass(first, (list, tuple, Mapping, np.ndarray)):
+            width = len(data[0])
+        else:
+            width = len(vars(data[0])) if _has_fields(first) else 1
         nested = issubclass(first, (list, tuple, np.ndarray))
         if nested and self.too_wide((len(data), width)):
             self.losses.add("too_wide", len(data), f"rows of {width} values")
             return None
-        data = data[:: self._stride(len(data), width)]
-        cost = len(data) * (width * _CELL_COST + _ITEM_COST)
+        data = data[:: self._stride(len(data), width * _CELL_COST + _ITEM_COST)]
         if nested:
-            return _decode.rows, [_small_cells(_column(row) or ()) for row in data], cost
+            rows = [_small_cells(cells) for row in data if (cells := _column(row)) is not None]
+            if len(rows) < len(data):
+                self.losses.add("unsupported_type", len(data) - len(rows), "rows that are no sequences of values")
+            return _decode.rows, rows, _cost(rows)
         if issubclass(first, Mapping):
-            return _decode.records, [_small_record(record) for record in data if self._fits(len(record))], cost
+            records = [_small_record(record) for record in data if self._fits(len(record))]
+            return _decode.records, records, _cost(records)
         if _has_fields(first):
             records = [_small_record(vars(record)) for record in data]
-            return _decode.records, records, sum(map(len, records)) * _CELL_COST + cost
-        return _decode.values, _small_cells(data), cost
+            return _decode.records, records, _cost(records)
+        return _decode.values, _small_cells(data), len(data) * _CELL_COST + _ITEM_COST
 
     def _mapping(self, data: Mapping[Any, Any], depth: int = 0) -> Item | None:
         if not self._fits(len(data)):
@@ -175,7 +181,7 @@ class Intake:
         for key, value in data.items():
             cells = _column(value)
             if cells is not None:
-                stride = self._stride(len(cells), len(data)) if len(cells) > _SMALL else 1
+                stride = self._stride(len(cells), len(data) * _CELL_COST) if len(cells) > _SMALL else 1
                 table[key] = _small_cells(cells[::stride])
             elif isinstance(value, Mapping) or _has_fields(type(value)):
                 if depth < _MAX_DEPTH:
@@ -218,9 +224,9 @@ class Intake:
     def _nothing(self, _data: object) -> None:
         """Text holds no numbers."""
 
-    def _stride(self, rows: int, width: int) -> int:
+    def _stride(self, rows: int, row_cost: int) -> int:
         """Every how many rows one is taken, so that at most `max_rows` and a quarter of the buffer come from one."""
-        limit = max(1, min(self._max_rows, self._max_pending // 4 // max(1, width)))
+        limit = max(1, min(self._max_rows, self._max_pending // 4 // max(1, row_cost)))
         stride = -(-rows // limit) or 1
         if stride > 1:
             self.losses.add("sampled", rows - -(-rows // stride), f"rows of a batch of {rows}")
@@ -232,6 +238,11 @@ def _has_fields(kind: type) -> bool:
     if hasattr(kind, "__pydantic_fields__"):
         return True
     return dataclasses.is_dataclass(kind) and not hasattr(kind, "__slots__")
+
+
+def _cost(rows: Sequence[Sequence[object] | Mapping[Any, object]]) -> int:
+    """What rows cost that are objects each; they need not have one width."""
+    return sum(map(len, rows)) * _CELL_COST + (1 + len(rows)) * _ITEM_COST
 
 
 def _column(value: Any) -> Sequence[object] | None:

@@ -119,9 +119,9 @@ class FeatureStatistics:
     def dropped(self) -> dict[str, int]:
         """How much was left out, by reason.
 
-        Updates: `buffer_full`, `unsupported_type` and `error`, which counts what updates of one kind lose together in
-        a flush once. Rows: `sampled`, `too_wide`, and `too_many_features`, rows of which features beyond the limit
-        were left out.
+        Updates: `buffer_full`, `unsupported_type` (in a list of rows those that are none), and `error`, which counts
+        once what updates of one kind lose together in a flush. Rows: `sampled`, `too_wide`, and `too_many_features`,
+        rows of which features beyond the limit were left out.
         """
         return dict(self._intake.losses.counts)
 

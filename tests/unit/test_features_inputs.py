@@ -416,3 +416,44 @@ def test_importing_the_statistics_imports_no_pandas() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "kind"),
+    [(20_000, 30, list), (100_000, 4, list), (20_000, 30, dict), (20_000, 30, object)],
+)
+def test_a_long_batch_of_objects_is_sampled_by_what_it_costs(rows: int, width: int, kind: type) -> None:
+    """Lists, mappings and models cost several times what their values do: fewer rows are taken, never none."""
+    columns = [f"f{i}" for i in range(width)]
+    model = dataclass(type("Model", (), {"__annotations__": dict.fromkeys(columns, float)}))
+    data = [
+        [1.0] * width if kind is list else dict.fromkeys(columns, 1.0) if kind is dict else model(*[1.0] * width)
+        for _ in range(rows)
+    ]
+    stats = FeatureStatistics(names=columns)
+    stats.update(data)
+    counted = stats.snapshot().features["f0"].count
+    assert rows / 8 < counted < rows
+    assert stats.dropped == {"sampled": rows - counted}
+
+
+def test_a_long_list_and_long_columns_fit_into_a_small_buffer() -> None:
+    """A sample of them does, at least."""
+    stats = FeatureStatistics(max_pending=40_000)
+    stats.update([1.0] * 20_000)
+    stats.update({"a": [1.0] * 20_000, "b": [1.0] * 20_000})
+    features = stats.snapshot().features
+    assert features["value"].count > 1000
+    assert features["a"].count == features["b"].count > 500
+    assert set(stats.dropped) == {"sampled"}
+
+
+def test_rows_that_are_no_rows_are_counted() -> None:
+    """A number or a matrix where a row should be."""
+    stats = FeatureStatistics()
+    stats.update([[1, 2], 3, [4, 5]])
+    assert stats.snapshot().features["0"].count == 2
+    assert stats.dropped == {"unsupported_type": 1}
+    stats.update([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
+    assert stats.snapshot().features["0"].count == 2
+    assert stats.dropped == {"unsupported_type": 3}
