@@ -20,9 +20,15 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bento_observe.cli import _dev_words as words
-from bento_observe.dev import DevError, DevReceiver, PortTakenError
-from bento_observe.dev._child import otlp_environment, run
-from bento_observe.dev._remote import ask
+from bento_observe.dev import (
+    DevError,
+    DevReceiver,
+    PortTakenError,
+    ask,
+    otlp_elsewhere,
+    otlp_environment,
+    run_command,
+)
 from bento_observe.dev.pictures import histogram_bars, read_histograms, read_trace, waterfall
 
 __all__ = ["command"]
@@ -65,8 +71,14 @@ class _DevGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _default_path() -> Path:
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+def _path(ctx: click.Context, db: Path | None) -> Path:
+    """The database: --db of the subcommand, of the group, or the default, which is looked up only when needed."""
+    if given := db or ctx.obj:
+        return Path(given)
+    try:
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise click.ClickException("this user has no home directory: set XDG_STATE_HOME or --db") from error
     return Path(home) / "bento-observe" / "dev.duckdb"
 
 
@@ -90,11 +102,11 @@ def command(ctx: click.Context, db: Path | None, grpc_port: int, http_port: int,
     With a command behind `--`, such as `bento-observe dev -- bentoml serve service:Wine`, runs it, pointed here by the
     OTEL_EXPORTER_OTLP_* variables (unless they are set), and ends with its exit status.
     """
-    ctx.obj = db or _default_path()
+    ctx.obj = db
     if ctx.invoked_subcommand is not None:
         return
     child: list[str] = ctx.meta[_CHILD]
-    path: Path = ctx.obj
+    path = _path(ctx, db)
     console = Console(stderr=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -114,16 +126,20 @@ def command(ctx: click.Context, db: Path | None, grpc_port: int, http_port: int,
             status = _beside(receiver, child, console)
         else:
             _until_stopped(receiver, path, console)
-        words.summarize(console, receiver, path, began)
+        try:
+            words.summarize(console, receiver, path, began)
+        except TimeoutError as error:
+            console.print(f"What was received can't be told: {error}", style="red", highlight=False, soft_wrap=True)
     ctx.exit(status)
 
 
 def _beside(receiver: DevReceiver, child: list[str], console: Console) -> int:
     added = otlp_environment(os.environ, receiver.grpc_endpoint, receiver.http_endpoint)
-    if not added:
-        console.print("OTEL_EXPORTER_OTLP_ENDPOINT is set and stays: telemetry goes there.", style="yellow")
+    if elsewhere := otlp_elsewhere(os.environ):
+        stay = "is set and stays" if len(elsewhere) == 1 else "are set and stay"
+        console.print(f"{', '.join(elsewhere)} {stay}: that telemetry goes there.", style="yellow", soft_wrap=True)
     try:
-        return run(child, added)
+        return run_command(child, added)
     except OSError as error:
         console.print(f"{child[0]} can't be started: {error.strerror or error}", style="red", highlight=False)
         return _NOT_FOUND
@@ -150,7 +166,7 @@ def _until_stopped(receiver: DevReceiver, path: Path, console: Console) -> None:
 
 
 def _answers(ctx: click.Context, db: Path | None) -> Any:
-    path = db or ctx.obj
+    path = _path(ctx, db)
     return lambda sql, parameters=None: ask(path, sql, parameters).rows
 
 
@@ -166,7 +182,7 @@ def _query(ctx: click.Context, sql: str, db: Path | None, as_json: bool, limit: 
     Tables: spans, metric_points, logs. Views: requests, traces, errors, metric_latest, metric_totals, features.
     """
     try:
-        answer = ask(db or ctx.obj, sql, limit=limit)
+        answer = ask(_path(ctx, db), sql, limit=limit)
     except DevError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

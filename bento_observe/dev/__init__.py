@@ -6,9 +6,11 @@ there are the real servers: `bento-observe stack up`.
 
 from __future__ import annotations
 
+from bento_observe.dev._child import otlp_elsewhere, otlp_environment, run_command
 from bento_observe.dev._database import Parameters
 from bento_observe.dev._errors import DatabaseError, DevError, MissingExtraError, PortTakenError, QueryError
 from bento_observe.dev._receiver import DevReceiver
+from bento_observe.dev._remote import ask
 from bento_observe.dev._store import Counts
 
 __all__ = [
@@ -20,4 +22,8 @@ __all__ = [
     "Parameters",
     "PortTakenError",
     "QueryError",
+    "ask",
+    "otlp_elsewhere",
+    "otlp_environment",
+    "run_command",
 ]

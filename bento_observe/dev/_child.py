@@ -9,22 +9,52 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Final
 
-__all__ = ["otlp_environment", "run"]
+from bento_observe.settings import SIGNALS
 
-_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-_PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
-_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+__all__ = ["otlp_elsewhere", "otlp_environment", "run_command"]
+
+_PREFIX: Final = "OTEL_EXPORTER_OTLP"
+_ENDPOINT: Final = f"{_PREFIX}_ENDPOINT"
+_PROTOCOL: Final = f"{_PREFIX}_PROTOCOL"
+_METRIC_INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
+_METRIC_INTERVAL_MS: Final = 1000
+"""Metrics are looked at right away here; the default of a minute is for servers."""
 
 
 def otlp_environment(given: Mapping[str, str], grpc_endpoint: str, http_endpoint: str) -> dict[str, str]:
-    """The variables to add to the environment `given`: none when it already says where telemetry goes."""
-    if given.get(_ENDPOINT):
+    """The variables to add to the environment `given`: nothing for a signal that it already sends somewhere."""
+    elsewhere = otlp_elsewhere(given)
+    ours = [name for name in SIGNALS if _of_signal(name, "ENDPOINT") not in elsewhere]
+    if _ENDPOINT in elsewhere or not ours:
         return {}
-    protocol = given.get(_PROTOCOL) or "grpc"
-    return {_PROTOCOL: protocol, _ENDPOINT: grpc_endpoint if protocol == "grpc" else http_endpoint}
+    general = _protocol(given, _PROTOCOL) or "grpc"
+    added = {_PROTOCOL: general, _ENDPOINT: grpc_endpoint if general == "grpc" else http_endpoint}
+    for name in ours:
+        protocol = _protocol(given, _of_signal(name, "PROTOCOL")) or general
+        if protocol != general:
+            # A signal's own endpoint is taken as it is, where the general one gets the path added.
+            endpoint = grpc_endpoint if protocol == "grpc" else f"{http_endpoint}/v1/{name}"
+            added[_of_signal(name, "ENDPOINT")] = endpoint
+    if "metrics" in ours and not given.get(_METRIC_INTERVAL):
+        added[_METRIC_INTERVAL] = str(_METRIC_INTERVAL_MS)
+    return added
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def otlp_elsewhere(given: Mapping[str, str]) -> list[str]:
+    """The variables of the environment `given` that already say where telemetry goes."""
+    names = [_ENDPOINT, *(_of_signal(name, "ENDPOINT") for name in SIGNALS)]
+    return [name for name in names if given.get(name, "").strip()]
+
+
+def _of_signal(name: str, what: str) -> str:
+    return f"{_PREFIX}_{name.upper()}_{what}"
+
+
+def _protocol(given: Mapping[str, str], name: str) -> str:
+    return given.get(name, "").strip().lower()
+
+
+def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs `command` to its end and returns its exit status, 128 + n when signal n ended it.
 
     SIGINT, SIGTERM and SIGHUP to this process are passed on, once each: the command has a session of its own, else
@@ -39,7 +69,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         else:
             child.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    # nohup's command isn't told of the end of the terminal either: it has SIGHUP ignored, as this process has.
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         child = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)  # noqa: S603
         for number in early:

@@ -80,6 +80,26 @@ def test_what_the_user_set_stays(environment):
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is set and stays" in run.stderr
 
 
+def test_each_signal_goes_where_its_own_protocol_and_endpoint_say(environment):
+    """Metrics over HTTP beside gRPC arrive; traces that the user sends elsewhere stay so, and that is told."""
+    environment["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"] = "http/protobuf"
+    environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = "http://collector.example:4317"
+    send = """
+import os
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+meters = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())])
+meters.get_meter("t").create_counter("requests").add(1)
+meters.shutdown()
+print(os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], os.environ["OTEL_METRIC_EXPORT_INTERVAL"])
+"""
+    run = _dev(environment, *FREE, "--", sys.executable, "-c", send)
+    assert run.stdout == "http://collector.example:4317 1000\n"
+    assert "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set and stays" in run.stderr
+    assert re.search(r"^metric series +1 ", run.stderr, re.MULTILINE)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_reaches_the_command_once(environment, number):
     """Even when a terminal sends it to the whole foreground group; the command's way of ending is ours."""
@@ -150,6 +170,24 @@ def test_taken_ports_are_an_error_alone_and_replaced_beside_a_command(environmen
             run = _dev(environment, *other, option, port, "--", sys.executable, "-c", SEND.format(module="grpc"))
             assert run.returncode == 3
             assert re.search(rf"Port {port} is taken: \d+ instead", run.stderr)
+
+
+def test_a_user_without_a_home_names_the_file(environment, tmp_path):
+    """As in a container with a user id of no name: one line with the remedy, and --db is enough."""
+    nameless = "import os, pwd\nos.environ.pop('HOME')\npwd.getpwuid = lambda number: {}[number]\n"
+    (tmp_path / "sitecustomize.py").write_text(nameless)
+    del environment["XDG_STATE_HOME"]
+    environment |= {"PYTHONPATH": str(tmp_path), "HOME": ""}
+    for arguments in (FREE, ["query", "SELECT 1"], ["trace"]):
+        run = _dev(environment, *arguments)
+        assert (run.returncode, run.stderr) == (
+            1,
+            "Error: this user has no home directory: set XDG_STATE_HOME or --db\n",
+        )
+    run = _dev(environment, *FREE, "--db", str(tmp_path / "dev.duckdb"), "--", sys.executable, "-c", "")
+    assert run.returncode == 0
+    assert "Kept in" in run.stderr
+    assert _dev(environment, "query", "SELECT 1", "--db", str(tmp_path / "dev.duckdb")).returncode == 0
 
 
 def test_without_duckdb_the_extra_is_named_in_one_line(environment, tmp_path):

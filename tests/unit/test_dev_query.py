@@ -13,8 +13,7 @@ import pytest
 import urllib3
 from _dev_messages import traces
 
-from bento_observe.dev import DatabaseError, DevReceiver, QueryError
-from bento_observe.dev._remote import ask
+from bento_observe.dev import DatabaseError, DevReceiver, QueryError, ask
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_only_what_reads_the_database_is_answered(dev, path, sql, running):
 def test_a_running_receiver_and_its_file_give_the_same_answer(dev, path):
     """Another process asks over HTTP while the receiver has the file, and the file itself afterwards."""
     sql = "SELECT name, duration_ns, [1.5, 'nan'::DOUBLE] AS list, NULL AS nothing FROM spans LIMIT 2"
-    program = f"from bento_observe.dev._remote import ask; print(ask({str(path)!r}, {sql!r}, limit=1))"
+    program = f"from bento_observe.dev import ask; print(ask({str(path)!r}, {sql!r}, limit=1))"
     answers = []
     for close in (dev.close, lambda: None):
         run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
