@@ -78,8 +78,11 @@ class Rates:
         self._last = (time.monotonic(), 0, 0, 0)
 
     def line(self, path: Path) -> str:
-        """What has arrived, what arrives a second since the last call, and the size of the file."""
-        counts = self._receiver.counts()
+        """What has arrived, what arrives a second since the last call, and the size of the file; or what is wrong."""
+        try:
+            counts = self._receiver.counts()
+        except TimeoutError as error:
+            return f"{error} · Ctrl-C stops"
         now = (time.monotonic(), counts.spans, counts.metric_points, counts.logs)
         seconds = max(now[0] - self._last[0], 1e-3)
         parts = [
@@ -87,7 +90,10 @@ class Rates:
             for what, total, before in zip(("spans", "points", "logs"), now[1:], self._last[1:], strict=True)
         ]
         self._last = now
-        parts.append(f"{path.stat().st_size / 1e6:,.1f} MB")
+        try:
+            parts.append(f"{path.stat().st_size / 1e6:,.1f} MB")
+        except FileNotFoundError:
+            parts.append(f"{path} was removed")
         if counts.pruned:
             parts.append(f"{counts.pruned:,} oldest rows pruned")
         return " · ".join([*parts, "Ctrl-C stops"])
@@ -107,5 +113,5 @@ def _at(endpoint: str) -> str:
 def _short(path: Path) -> str:
     try:
         return f"~/{path.relative_to(Path.home())}"
-    except ValueError:
+    except (RuntimeError, ValueError):  # there is no home, or the path is not below it
         return str(path)

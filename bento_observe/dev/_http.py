@@ -151,6 +151,8 @@ def _query(store: Store, token: str) -> Any:
             return _document({"error": str(refusal)}, refusal.status)
         except (QueryError, ValueError) as error:
             return _document({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        except TimeoutError as error:
+            return _document({"error": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
         rows = [[_plain(value) for value in row] for row in answer.rows]
         return _document({"columns": answer.columns, "rows": rows, "truncated": answer.truncated})
 
