@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,11 @@ def command(ctx: click.Context, db: Path | None, grpc_port: int, http_port: int,
     child: list[str] = ctx.meta[_CHILD]
     path = _path(ctx, db)
     console = Console(stderr=True)
+    # Telemetry can hold what users sent: the file, DuckDB's log beside it and directories made for them are private.
+    umask = os.umask(0o077)
+    ctx.call_on_close(partial(os.umask, umask))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True)
         receiver = DevReceiver(
             path, grpc_port=grpc_port, http_port=http_port, otherwise_free=bool(child), max_bytes=max_size
         )
@@ -123,7 +127,7 @@ def command(ctx: click.Context, db: Path | None, grpc_port: int, http_port: int,
     with receiver:
         words.greet(console, receiver, path, max_size, wanted=(grpc_port, http_port))
         if child:
-            status = _beside(receiver, child, console)
+            status = _beside(receiver, child, console, umask)
         else:
             _until_stopped(receiver, path, console)
         try:
@@ -133,13 +137,13 @@ def command(ctx: click.Context, db: Path | None, grpc_port: int, http_port: int,
     ctx.exit(status)
 
 
-def _beside(receiver: DevReceiver, child: list[str], console: Console) -> int:
+def _beside(receiver: DevReceiver, child: list[str], console: Console, umask: int) -> int:
     added = otlp_environment(os.environ, receiver.grpc_endpoint, receiver.http_endpoint)
     if elsewhere := otlp_elsewhere(os.environ):
         stay = "is set and stays" if len(elsewhere) == 1 else "are set and stay"
         console.print(f"{', '.join(elsewhere)} {stay}: that telemetry goes there.", style="yellow", soft_wrap=True)
     try:
-        return run_command(child, added)
+        return run_command(child, added, umask=umask)
     except OSError as error:
         console.print(f"{child[0]} can't be started: {error.strerror or error}", style="red", highlight=False)
         return _NOT_FOUND

@@ -54,8 +54,10 @@ def _protocol(given: Mapping[str, str], name: str) -> str:
     return given.get(name, "").strip().lower()
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_command(command: Sequence[str], environment: Mapping[str, str], *, umask: int = -1) -> int:
     """Runs `command` to its end and returns its exit status, 128 + n when signal n ended it.
+
+    `environment` is added to this process's; a `umask` of -1 is this process's too.
 
     SIGINT, SIGTERM and SIGHUP to this process are passed on, once each: the command has a session of its own, else
     Ctrl-C would reach it twice, which servers take for "stop at once". `OSError` when it can't be started.
@@ -73,7 +75,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
     hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
-        child = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)  # noqa: S603
+        child = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True, umask=umask)  # noqa: S603
         for number in early:
             child.send_signal(number)
         status = child.wait()

@@ -71,6 +71,29 @@ def test_a_command_is_pointed_at_the_receiver_and_its_exit_status_is_ours(enviro
     assert re.search(r"2 spans .*\n.*\nPOST /predict .*█\n└─ predict ", drawn)
 
 
+def test_what_is_received_is_for_its_owner_only(environment, tmp_path):
+    """Whatever the umask, which the command keeps for itself: the database, its log, the directories made for them."""
+    show = f"""
+import os, pathlib
+print(oct(os.umask(0)))
+for path in sorted(pathlib.Path({str(tmp_path)!r}).rglob("*")): print(path.name, oct(path.stat().st_mode & 0o777))
+"""
+    before = os.umask(0o022)
+    try:
+        run = _dev(environment, *FREE, "--", sys.executable, "-c", show)
+    finally:
+        os.umask(before)
+    mask, *found = run.stdout.splitlines()
+    assert mask == "0o22"
+    assert found == [
+        "state 0o700",
+        "bento-observe 0o700",
+        "dev.duckdb 0o600",
+        "dev.duckdb.running 0o600",
+        "dev.duckdb.wal 0o600",
+    ]
+
+
 def test_what_the_user_set_stays(environment):
     """An endpoint of the user's own is not overridden, and the user is told where telemetry goes."""
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector.example:4317"
