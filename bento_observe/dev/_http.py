@@ -1,10 +1,7 @@
-"""OTLP over HTTP, and read-only SQL for a second terminal, on one loopback port."""
+"""OTLP over HTTP on a loopback port, which answers queries too."""
 
 from __future__ import annotations
 
-import hmac
-import json
-import math
 import threading
 import zlib
 from http import HTTPStatus
@@ -14,23 +11,19 @@ import uvicorn
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bento_observe.dev._errors import QueryError
+from bento_observe.dev._http_body import RefusedError, read_body
 from bento_observe.dev._loopback import HOST, listen
 from bento_observe.dev._protocol import MAX_BODY_BYTES, SERVICES, Service, parse_json, parse_protobuf
+from bento_observe.dev._query_http import QUERY_PATH, query_endpoint
 from bento_observe.dev._store import Store
 
-__all__ = ["QUERY_PATH", "QUERY_ROWS", "HttpServer"]
-
-QUERY_PATH: Final = "/query"
-QUERY_ROWS: Final = 10_000
-"""Rows of a query's answer at most."""
+__all__ = ["HttpServer"]
 
 _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
@@ -67,15 +60,9 @@ class HttpServer:
         self._socket.close()
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def _application(store: Store, token: str) -> Starlette:
     routes = [Route(service.path, _export(service, store), methods=["POST"]) for service in SERVICES]
-    routes.append(Route(QUERY_PATH, _query(store, token), methods=["POST"]))
+    routes.append(Route(QUERY_PATH, query_endpoint(store, token), methods=["POST"]))
     # A page in a browser can point a name of its own at the loopback address; it can't choose the Host header.
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"], www_redirect=False)
     return Starlette(routes=routes, middleware=[hosts])
@@ -86,13 +73,13 @@ def _export(service: Service, store: Store) -> Any:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             if media_type not in (_PROTOBUF, _JSON):
-                raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {_PROTOBUF} or {_JSON}")
-            body = _uncompressed(await _body(request), request.headers.get("content-encoding", "identity"))
+                raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {_PROTOBUF} or {_JSON}")
+            body = _uncompressed(await read_body(request), request.headers.get("content-encoding", "identity"))
             parse = parse_json if media_type == _JSON else parse_protobuf
             message = parse(service, body)
             if not store.offer(service.signal, message, len(body)):
-                raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver's queue is full")
-        except _RefusedError as refusal:
+                raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "the receiver's queue is full")
+        except RefusedError as refusal:
             return _refusal(refusal.status, str(refusal), media_type)
         except ValueError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error), media_type)
@@ -101,27 +88,18 @@ def _export(service: Service, store: Store) -> Any:
     return export
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
 def _uncompressed(body: bytes, encoding: str) -> bytes:
     if encoding == "identity":
         return body
     if encoding != "gzip":
-        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send gzip or no Content-Encoding")
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send gzip or no Content-Encoding")
     reader = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         plain = reader.decompress(body, MAX_BODY_BYTES)
     except zlib.error as error:
         raise ValueError(f"not gzip: {error}") from error
     if reader.unconsumed_tail:
-        raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes, uncompressed")
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes, uncompressed")
     if not reader.eof:
         raise ValueError("not gzip: the end is missing")
     return plain
@@ -135,40 +113,3 @@ def _refusal(status: HTTPStatus, message: str, media_type: str) -> Response:
 
 def _encoded(message: Any, media_type: str) -> bytes:
     return json_format.MessageToJson(message).encode() if media_type == _JSON else message.SerializeToString()
-
-
-def _query(store: Store, token: str) -> Any:
-    async def query(request: Request) -> Response:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            return _document({"error": "the token of this receiver is missing"}, HTTPStatus.UNAUTHORIZED)
-        try:
-            asked = json.loads(await _body(request))
-            if not isinstance(asked, dict) or not isinstance(asked.get("sql"), str):
-                raise ValueError('send {"sql": "select ..."}')
-            answer = await run_in_threadpool(store.select, asked["sql"], asked.get("parameters"), limit=QUERY_ROWS)
-        except _RefusedError as refusal:
-            return _document({"error": str(refusal)}, refusal.status)
-        except (QueryError, ValueError) as error:
-            return _document({"error": str(error)}, HTTPStatus.BAD_REQUEST)
-        except TimeoutError as error:
-            return _document({"error": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
-        rows = [[_plain(value) for value in row] for row in answer.rows]
-        return _document({"columns": answer.columns, "rows": rows, "truncated": answer.truncated})
-
-    return query
-
-
-def _document(document: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(json.dumps(document, default=str), status, media_type=_JSON)
-
-
-def _plain(value: Any) -> Any:
-    """A value of DuckDB's as JSON has it: no NaN, no keys but strings."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-__all__ = ["attributes", "dumps", "dumps_sorted", "text", "value"]
+__all__ = ["attributes", "dumps", "dumps_sorted", "text"]
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _encode_sorted: Final = json.JSONEncoder(
