@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from bento_observe.features._decode import SINGLE_FEATURE, to_floats
 from bento_observe.features._types import CHUNK_VALUES, Batch, FloatArray
 
+_FEW_ROWS: Final = 4
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["copies_are_lazy", "frames", "is_frame", "is_series", "series_as_frame"]
+__all__ = ["as_rows", "frames", "is_frame", "is_series", "not_numeric", "series_as_frame", "taken_apart"]
 
 
 def is_frame(kind: type) -> bool:
@@ -30,49 +32,90 @@ def is_series(kind: type) -> bool:
     return pandas is not None and issubclass(kind, pandas.Series)
 
 
-def copies_are_lazy() -> bool:
-    """Whether a shallow copy stays as it is when the original changes (copy-on-write: pandas 3, an option before)."""
-    pandas = sys.modules["pandas"]
-    if int(pandas.__version__.partition(".")[0]) >= 3:
-        return True
-    return pandas.get_option("mode.copy_on_write") is True
-
-
 def series_as_frame(series: pd.Series[float], names: tuple[str, ...] | None) -> pd.DataFrame:
     """A frame of one column, named as the series is, or as the one name there is."""
     default = names[0] if names is not None and len(names) == 1 else SINGLE_FEATURE
     return series.to_frame(default if series.name is None else series.name)
 
 
+def not_numeric(frame: pd.DataFrame) -> dict[int, Any]:
+    """The dtypes of the columns that are neither numeric nor boolean, by position."""
+    return {position: dtype for position, dtype in enumerate(frame.dtypes.tolist()) if not _is_numeric(dtype)}
+
+
+def as_rows(frame: pd.DataFrame, others: Mapping[int, Any]) -> list[dict[str, object]] | None:
+    """The rows of a small frame with text among its columns (`others`), which is the quickest then; else None."""
+    if not others or len(frame) > _FEW_ROWS or not frame.columns.is_unique:
+        return None
+    text = sys.modules["pandas"].StringDtype
+    if not all(_is_object(dtype) or isinstance(dtype, text) for dtype in others.values()):
+        return None
+    names = list(map(str, frame.columns.tolist()))
+    return [dict(zip(names, frame.iloc[row].tolist(), strict=True)) for row in range(len(frame))]
+
+
+def taken_apart(frame: pd.DataFrame, others: Mapping[int, Any]) -> tuple[pd.DataFrame, Batch | None]:
+    """A copy of the numeric and boolean columns, and what numbers there are in the `others`.
+
+    Nothing of the result keeps the frame, its text or an array that it is a view of alive.
+    """
+    if not others:
+        return _own(frame), None
+    first: dict[str, int] = {}  # of two columns of one name the first one counts
+    for position, name in enumerate(map(str, frame.columns)):
+        first.setdefault(name, position)
+    numeric = [position for position in first.values() if position not in others]
+    untyped = {name: position for name, position in first.items() if position in others}
+    batch = _untyped(frame.take(list(untyped.values()), axis=1), tuple(untyped)) if untyped else None
+    return _own(frame.take(numeric, axis=1)), batch
+
+
+def _own(frame: pd.DataFrame) -> pd.DataFrame:
+    own = frame.copy()
+    index = sys.modules["pandas"].RangeIndex
+    if type(own.index) is not index:  # labels may be text
+        own.index = index(len(own))
+    return own
+
+
+def _untyped(frame: pd.DataFrame, names: tuple[str, ...]) -> Batch:
+    """The numbers among objects; whatever else is there counts as invalid."""
+    present = frame.notna().to_numpy()
+    floats = np.full(frame.shape[::-1], np.nan)
+    invalid = present.sum(axis=0, dtype=np.int64)
+    for position, dtype in enumerate(frame.dtypes.tolist()):
+        if _is_object(dtype):
+            floats[position], invalid[position] = to_floats(frame.iloc[:, position].tolist())
+    return Batch(names, floats, invalid)
+
+
+def _is_numeric(dtype: Any) -> bool:
+    return dtype.kind in "fiub" and getattr(dtype, "_is_numeric", True)
+
+
+def _is_object(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
 def frames(payloads: Iterable[pd.DataFrame], _names: tuple[str, ...] | None) -> Iterator[Batch]:
-    """Numeric and boolean columns, and what numbers there are in columns of objects."""
+    """Frames of numeric and boolean columns."""
     pandas = sys.modules["pandas"]
-    same: dict[tuple[str, ...], list[pd.DataFrame]] = defaultdict(list)
+    same: dict[tuple[tuple[str, ...], tuple[Any, ...]], list[pd.DataFrame]] = defaultdict(list)
     for frame in payloads:
-        same[tuple(map(str, frame.columns))].append(frame)
-    for names, group in same.items():
+        # Joined, columns of numbers and of booleans would be columns of objects.
+        same[tuple(map(str, frame.columns)), tuple(frame.dtypes.tolist())].append(frame)
+    for (names, _), group in same.items():
         # One row at a time, joining the frames is several times quicker than taking each apart.
         frame = group[0] if len(group) == 1 else pandas.concat(group, ignore_index=True)
         step = max(1, CHUNK_VALUES // max(1, len(names)))
         for start in range(0, len(frame), step):
-            yield from _typed_and_untyped(frame.iloc[start : start + step], names)
+            yield from _typed(frame.iloc[start : start + step], names)
 
 
-def _typed_and_untyped(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterator[Batch]:
-    typed: dict[str, FloatArray] = {}
-    untyped: dict[str, tuple[FloatArray, int]] = {}
+def _typed(frame: pd.DataFrame, names: tuple[str, ...]) -> Iterator[Batch]:
+    columns: dict[str, FloatArray] = {}
     for name, (_, column) in zip(names, frame.items(), strict=True):
-        if name in typed or name in untyped:
-            continue  # two columns of one name: the first one counts
-        dtype = column.dtype
-        if dtype.kind in "fiub" and getattr(dtype, "_is_numeric", True):
-            typed[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        elif dtype.kind == "O" and isinstance(dtype, np.dtype):
-            untyped[name] = to_floats(column.tolist())
-        else:
-            untyped[name] = np.full(len(column), np.nan), int(column.notna().sum())
-    if typed:
-        yield Batch(tuple(typed), np.stack(list(typed.values())))
-    if untyped:
-        invalid = np.array([count for _, count in untyped.values()], dtype=np.int64)
-        yield Batch(tuple(untyped), np.stack([floats for floats, _ in untyped.values()]), invalid)
+        if name not in columns:  # of two columns of one name the first one counts
+            columns[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if columns:
+        yield Batch(tuple(columns), np.stack(list(columns.values())))

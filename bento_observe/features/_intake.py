@@ -116,7 +116,7 @@ class Intake:
         elif _has_fields(kind):
             handler = self._record
         elif _frames.is_frame(kind):
-            handler = self._frame if _frames.copies_are_lazy() else self._frame_now
+            handler = self._frame
         elif _frames.is_series(kind):
             handler = self._series
         else:
@@ -202,21 +202,21 @@ class Intake:
 
     def _frame(self, data: Any) -> Item | None:
         rows, width = data.shape
-        if not self._fits(width):
+        if not self._fits(width, rows):
             return None
-        data = data.iloc[:: self._stride(rows, width)] if rows * width > _SMALL else data.copy(deep=False)
-        return _frames.frames, data, min(rows, self._max_rows) * width + _FRAME_COST
-
-    def _frame_now(self, data: Any) -> Item | None:
-        rows, width = data.shape
-        if not self._fits(width):
-            return None
-        batches = list(_frames.frames([data.iloc[:: self._stride(rows, width)]], None))
-        return _decode.ready, batches, sum(batch.columns.size for batch in batches) + _FRAME_COST
+        if rows * width > _SMALL:
+            data = data.iloc[:: self._stride(rows, width)]
+        others = _frames.not_numeric(data)
+        records = _frames.as_rows(data, others)
+        if records is not None:
+            return self._sequence(records)
+        numeric, untyped = _frames.taken_apart(data, others)
+        if numeric.shape[1]:
+            self._append((_frames.frames, numeric, numeric.size + _FRAME_COST))
+        return None if untyped is None else (_decode.ready, (untyped,), untyped.columns.size + _FRAME_COST)
 
     def _series(self, data: Any) -> Item | None:
-        frame = _frames.series_as_frame(data, self._names)
-        return self._frame(frame) if _frames.copies_are_lazy() else self._frame_now(frame)
+        return self._frame(_frames.series_as_frame(data, self._names))
 
     def _unsupported(self, _data: object) -> None:
         self.losses.add("unsupported_type", 1)

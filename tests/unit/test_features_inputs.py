@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
+import pickle
 import subprocess
 import sys
 from collections import OrderedDict, UserDict
@@ -381,13 +382,51 @@ def test_a_long_batch_is_sampled_evenly_and_the_rest_counted(as_frame: bool) -> 
     assert feature.mean == pytest.approx(0.5, abs=1e-4)
 
 
-@pytest.mark.skipif(int(pd.__version__.split(".")[0]) < 3, reason="pandas before 3 copies on write only on request")
-def test_a_frame_is_not_taken_apart_on_the_calling_thread_under_copy_on_write() -> None:
-    """It waits as it is until the flush."""
+@pytest.mark.parametrize("rows", [1, 10])
+def test_the_text_of_a_frame_does_not_stay_in_memory_while_it_waits(rows: int) -> None:
+    """Nor do labels, and what is text in a column of numbers still counts as invalid."""
     stats = FeatureStatistics()
-    stats.update(pd.DataFrame({"a": [1.0], "s": ["x"]}))
-    ((_, payload, _),) = stats._intake._pending
-    assert isinstance(payload, pd.DataFrame)
+    stats.update({"a": 1.0})
+    stats.flush()
+    text = [str(row) * 100_000 for row in range(rows)]
+    for dtype in ("str", "object"):
+        frame = pd.DataFrame({"a": np.ones(rows), "s": pd.Series(text, dtype=dtype), "n": None, "d": pd.NaT})
+        stats.update(frame.set_index(pd.Index(text)))
+        stats.update(frame.assign(a=pd.Series(text, dtype=dtype)))
+        stats.update(frame.assign(s=pd.Categorical(text)))
+        stats.update(pd.DataFrame({"a": np.ones(rows)}, index=text))
+    assert len(pickle.dumps([payload for key, payload, _ in stats._intake._pending])) < 20_000
+    features = stats.snapshot().features
+    assert {name: (f.count, f.invalid) for name, f in features.items()} == {"a": (1 + 6 * rows, 2 * rows)}
+
+
+def test_a_sample_of_a_frame_does_not_keep_the_frame() -> None:
+    """It is a copy, not a view."""
+    whole = np.ones((400_000, 4))
+    frame = pd.DataFrame(whole, copy=False)
+    stats = FeatureStatistics()
+    stats.update(frame)
+    ((_, payload, cost),) = stats._intake._pending
+    assert not np.shares_memory(payload.to_numpy(), frame.to_numpy())
+    assert payload.size <= cost <= 400_000 + 1000
+
+
+def test_frames_whose_columns_differ_in_type_keep_their_numbers() -> None:
+    """Numbers beside text, booleans beside floats, all in one flush."""
+    stats = FeatureStatistics()
+    for cells in (
+        [1.5] * 10,
+        [2] * 10,
+        [True] * 10,
+        ["x"] * 10,
+        [None] * 10,
+        pd.array([3] * 9 + [None], dtype="Int64"),
+    ):
+        stats.update(pd.DataFrame({"a": cells, "b": [1.0] * 10}))
+    features = stats.snapshot().features
+    assert (features["a"].count, features["a"].invalid, features["a"].missing) == (39, 10, 11)
+    assert features["a"].sum == 15 + 20 + 10 + 27
+    assert features["b"].count == 60
 
 
 def test_many_small_frames_count_row_by_row() -> None:
