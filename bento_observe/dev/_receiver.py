@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bento_observe.dev._database import MEMORY, Parameters
 from bento_observe.dev._grpc import GrpcServer
@@ -16,9 +16,6 @@ from bento_observe.dev._http import HttpServer
 from bento_observe.dev._loopback import HOST
 from bento_observe.dev._remote import announce
 from bento_observe.dev._store import Counts, Store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["DevReceiver"]
 
@@ -70,13 +67,6 @@ class DevReceiver:
     def query(self, sql: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """The rows of one SELECT over everything received before the call; `QueryError` when DuckDB refuses it."""
         return self._store.select(sql, parameters).rows
-
-    def frame(self, sql: str, parameters: Parameters = None) -> pd.DataFrame:
-        """`query` as a frame with the columns' names."""
-        import pandas as pd  # half of the time that `bento-observe dev` would need to start
-
-        answer = self._store.select(sql, parameters)
-        return pd.DataFrame(answer.rows, columns=list(answer.columns))
 
     def wait_for(
         self,
