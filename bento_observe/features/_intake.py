@@ -207,9 +207,9 @@ class Intake:
         if rows * width > _SMALL:
             data = data.iloc[:: self._stride(rows, width)]
         others = _frames.not_numeric(data)
-        records = _frames.as_rows(data, others)
-        if records is not None:
-            return self._sequence(records)
+        batches = _frames.few_rows(data, others)
+        if batches is not None:
+            return _decode.ready, batches, data.size + 2 * _FRAME_COST
         numeric, untyped = _frames.taken_apart(data, others)
         if numeric.shape[1]:
             self._append((_frames.frames, numeric, numeric.size + _FRAME_COST))
