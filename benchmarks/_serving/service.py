@@ -77,7 +77,7 @@ Service = bentoml.service(Scorer, name="scorer", workers=1, tracing=_tracing())
 if _VARIANT == variants.PLAIN_MEDIA_TYPE:
     for _method in Service.apis.values():
         _method.output_spec.media_type = _method.output_spec.mime_type()
-if _VARIANT == variants.BENTO_OBSERVE:
+if _VARIANT in variants.OBSERVED:
     from bento_observe import observe
 
     Service = observe(Service)

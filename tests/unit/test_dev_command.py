@@ -49,7 +49,14 @@ def _start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_hear_signals,
     )
+
+
+def _hear_signals() -> None:
+    """The tests may run under nohup, or in a shell's background: what is ignored there stays ignored in children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("protocol", "module"), [("", "grpc"), ("http/protobuf", "http")])
@@ -176,7 +183,10 @@ def test_alone_it_runs_until_it_is_stopped_and_answers_queries_meanwhile(environ
         assert second.returncode == 1
         assert re.fullmatch(r"Error: .*dev\.duckdb is in use by another `bento-observe dev`.*--db\n", second.stderr)
         os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=30)
+        try:
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert re.search(r"^spans +14 *$", err, re.MULTILINE)
 
