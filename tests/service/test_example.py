@@ -21,8 +21,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("sklearn")
 
 from bento_observe.demo._service import free_port, serving
-from bento_observe.dev import DevReceiver
-from bento_observe.dev import otlp_environment
+from bento_observe.dev import DevReceiver, otlp_environment
 from service_example._plan import plan
 
 ROOT = Path(__file__).resolve().parents[2]
