@@ -44,6 +44,7 @@ class Sender:
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._in_hand: Batch | None = None
+        self._hand = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"bento-observe-{queue.signal}", daemon=True)
 
     def start(self) -> None:
@@ -60,7 +61,8 @@ class Sender:
         """Wait for the thread until the deadline of `stop`; what it did not get rid of is counted as dropped."""
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         if self._thread.is_alive():
-            unsent, self._in_hand = self._in_hand, None
+            with self._hand:
+                unsent, self._in_hand = self._in_hand, None
             self._health.dropped(
                 self._queue.signal, "shutdown", self._queue.abandon() + (unsent.items if unsent is not None else 0)
             )
@@ -75,8 +77,7 @@ class Sender:
                 self._deliver(transport, batch)
             except Exception:  # noqa: BLE001 - a broken transport costs its batch, never the thread
                 self._health.error("sender")
-                self._health.dropped(self._queue.signal, "error", batch.items)
-            self._in_hand = None
+                self._lost(batch, "error")
         if transport is not None:
             transport.close()
 
@@ -90,13 +91,14 @@ class Sender:
                 self._accepted(batch, outcome)
                 return
             if outcome.retry_after is None:
-                self._health.dropped(signal, "rejected", batch.items)
+                self._lost(batch, "rejected")
                 self._health.tell(f"rejected {signal}", "the endpoint refuses %s (%s)", signal, outcome.reason)
                 return
             self._health.tell(f"retry {signal}", "cannot send %s (%s), trying again", signal, outcome.reason)
             last_chance = self._stopping.is_set()
             if last_chance and time.monotonic() + _FIRST_BACKOFF >= self._deadline:
-                self._health.dropped(signal, "shutdown", batch.items + self._queue.abandon())
+                self._lost(batch, "shutdown")
+                self._health.dropped(signal, "shutdown", self._queue.abandon())
                 return
             asked = min(outcome.retry_after, _LONGEST_WAIT)
             pause = max(asked, backoff * random.uniform(0.8, 1.2))  # noqa: S311
@@ -106,7 +108,20 @@ class Sender:
                 self._stopping.wait(pause)
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
+    def _settle(self, batch: Batch) -> bool:
+        """Whether the batch is still this thread's to count: `join`, its time being up, may have done so."""
+        with self._hand:
+            ours = self._in_hand is batch
+            self._in_hand = None
+        return ours
+
+    def _lost(self, batch: Batch, reason: str) -> None:
+        if self._settle(batch):
+            self._health.dropped(self._queue.signal, reason, batch.items)
+
     def _accepted(self, batch: Batch, outcome: Outcome) -> None:
+        if not self._settle(batch):
+            return
         signal = self._queue.signal
         self._health.exported(signal, batch.items - outcome.rejected)
         if outcome.rejected:
