@@ -90,6 +90,13 @@ ML_FEATURE_NAME: Final = "ml.feature.name"
 ML_MODEL_NAME: Final = "ml.model.name"
 ML_MODEL_VERSION: Final = "ml.model.version"
 ML_REFERENCE_ID: Final = "ml.reference.id"
+ML_FEATURE_BIN: Final = "ml.feature.bin"
+ML_FEATURE_CATEGORY: Final = "ml.feature.category"
+ML_DEVIATION_SIDE: Final = "ml.deviation.side"
+ML_DRIFT_METHOD: Final = "ml.drift.method"
+ML_DRIFT_WINDOW: Final = "ml.drift.window"
+ML_SLICE_NAME: Final = "ml.slice.name"
+ML_SLICE_VALUE: Final = "ml.slice.value"
 TELEMETRY_SIGNAL: Final = "signal"
 REASON: Final = "reason"
 
@@ -111,6 +118,24 @@ SIGNAL_LABEL: Final = "label"
 REASON_INFINITE: Final = "infinite"
 REASON_NOT_A_NUMBER: Final = "not_a_number"
 REASON_COLUMNS: Final = "columns"
+
+# Values of `reason` on `ml.feature.out_of_range`, and of `ml.deviation.side`.
+SIDE_BELOW: Final = "below"
+SIDE_ABOVE: Final = "above"
+
+# Values of `ml.feature.category` and of `ml.slice.value` that stand for many.
+CATEGORY_OTHER: Final = "__other__"
+CATEGORY_UNSEEN: Final = "__unseen__"
+CATEGORY_MISSING: Final = "__missing__"
+
+# Values of `ml.drift.method`, which are also the columns of `drift()`.
+DRIFT_PSI: Final = "psi"
+DRIFT_JS: Final = "js"
+DRIFT_KS: Final = "ks"
+DRIFT_WASSERSTEIN: Final = "wasserstein"
+DRIFT_CHI2: Final = "chi2"
+DRIFT_MEAN_Z: Final = "mean_z"
+DRIFT_VARIANCE_RATIO: Final = "variance_ratio"
 
 LOGGER_ACCESS: Final = "bentoml.access"
 
@@ -136,7 +161,9 @@ _BYTES: Final = (
 )
 
 _HTTP: Final = (HTTP_REQUEST_METHOD, URL_SCHEME, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, ERROR_TYPE)
-_FEATURE: Final = (ML_SIGNAL, ML_FEATURE_NAME, ML_MODEL_NAME, API_NAME, ML_REFERENCE_ID)
+_FEATURE: Final = (
+    ML_SIGNAL, ML_FEATURE_NAME, ML_MODEL_NAME, API_NAME, ML_REFERENCE_ID, ML_SLICE_NAME, ML_SLICE_VALUE,
+)  # fmt: skip
 
 REQUEST_DURATION: Final = Metric(
     "http.server.request.duration", Kind.HISTOGRAM, "s",
@@ -172,6 +199,74 @@ FEATURE_INVALID: Final = Metric(
     "Values that could not be counted: infinite, of a type that is not a number, or of the wrong number of columns.",
     (*_FEATURE, REASON),
 )  # fmt: skip
+FEATURE_OUT_OF_RANGE: Final = Metric(
+    "ml.feature.out_of_range", Kind.COUNTER, "{value}",
+    "Values below the smallest or above the largest of the training data.", (*_FEATURE, REASON),
+)  # fmt: skip
+FEATURE_CATEGORY: Final = Metric(
+    "ml.feature.category", Kind.COUNTER, "{value}",
+    "Values of a categorical feature by category: the reference's most frequent ones, and "
+    f"{CATEGORY_OTHER}, {CATEGORY_UNSEEN} (not in the training data), {CATEGORY_MISSING}.",
+    (*_FEATURE, ML_FEATURE_CATEGORY),
+)  # fmt: skip
+FEATURE_BIN: Final = Metric(
+    "ml.feature.bin", Kind.COUNTER, "{value}",
+    "Values by drift bin, the few groups of buckets or categories that PSI and Jensen-Shannon compare.",
+    (*_FEATURE, ML_FEATURE_BIN),
+)  # fmt: skip
+FEATURE_DEVIATION: Final = Metric(
+    "ml.feature.deviation", Kind.COUNTER, "1",
+    "Sum of the distances from the training mean, of values above and of values below it: "
+    "(above - below) / count is how far the mean is from that of training.",
+    (*_FEATURE, ML_DEVIATION_SIDE),
+)  # fmt: skip
+FEATURE_DEVIATION_SQUARES: Final = Metric(
+    "ml.feature.deviation.squares", Kind.COUNTER, "1",
+    "Sum of the squared distances from the training mean.", _FEATURE,
+)  # fmt: skip
+FEATURE_REFERENCE: Final = Metric(
+    "ml.feature.reference", Kind.GAUGE, "1",
+    "Share of the training data in a drift bin, smoothed as the drift is.", (*_FEATURE, ML_FEATURE_BIN),
+)  # fmt: skip
+FEATURE_REFERENCE_CATEGORY: Final = Metric(
+    "ml.feature.reference.category", Kind.GAUGE, "1",
+    "Share of the training data in a category.", (*_FEATURE, ML_FEATURE_CATEGORY),
+)  # fmt: skip
+FEATURE_REFERENCE_VALUE: Final = Metric(
+    "ml.feature.reference.value", Kind.HISTOGRAM, "1",
+    "Distribution of a numeric feature in the training data, in the buckets of ml.feature.value.", _FEATURE,
+)  # fmt: skip
+FEATURE_REFERENCE_COUNT: Final = Metric(
+    "ml.feature.reference.count", Kind.GAUGE, "{value}",
+    "Values that the training data has of a feature, missing ones not counted.", _FEATURE,
+)  # fmt: skip
+FEATURE_REFERENCE_MISSING: Final = Metric(
+    "ml.feature.reference.missing", Kind.GAUGE, "1", "Share of missing values in the training data.", _FEATURE,
+)  # fmt: skip
+FEATURE_REFERENCE_MEAN: Final = Metric(
+    "ml.feature.reference.mean", Kind.GAUGE, "{value}", "Mean of a numeric feature in the training data.", _FEATURE,
+)  # fmt: skip
+FEATURE_REFERENCE_DEVIATION: Final = Metric(
+    "ml.feature.reference.deviation", Kind.GAUGE, "{value}",
+    "Standard deviation of a numeric feature in the training data.", _FEATURE,
+)  # fmt: skip
+FEATURE_DRIFT: Final = Metric(
+    "ml.feature.drift", Kind.GAUGE, "1",
+    "Distance between what this worker saw within the window and the training data; absent while there is not enough.",
+    (*_FEATURE, ML_DRIFT_METHOD, ML_DRIFT_WINDOW),
+)  # fmt: skip
+FEATURE_DRIFT_CRITICAL: Final = Metric(
+    "ml.feature.drift.critical", Kind.GAUGE, "1",
+    "What ml.feature.drift has to exceed to be drift, for as many values as the window has and as many features as "
+    "there are.",
+    (*_FEATURE, ML_DRIFT_METHOD, ML_DRIFT_WINDOW),
+)  # fmt: skip
+FEATURE_DRIFT_QUANTILE: Final = Metric(
+    "ml.feature.drift.quantile", Kind.GAUGE, "1",
+    "Quantile of a method's distribution without drift, which times (1/n + 1/m), or the root of it, is the critical "
+    "value for n values, m of them in training.",
+    (*_FEATURE, ML_DRIFT_METHOD),
+)  # fmt: skip
 DROPPED: Final = Metric(
     "bento_observe.dropped", Kind.COUNTER, "{item}",
     "Telemetry given up by this process: spans, log records, metric points, feature rows.",
@@ -192,5 +287,9 @@ PENDING: Final = Metric(
 
 METRICS: Final = (
     REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
-    FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, DROPPED, ERRORS, EXPORTED, PENDING,
+    FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,
+    FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
+    FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,
+    FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
+    DROPPED, ERRORS, EXPORTED, PENDING,
 )  # fmt: skip

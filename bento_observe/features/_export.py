@@ -82,6 +82,8 @@ class _Writer:
         constant = tuple(group.items())
         for name, feature in snapshot.features.items():
             pairs = (*constant, (semconv.ML_FEATURE_NAME, name))
+            if not isinstance(feature, NumericFeature):
+                continue
             if feature.count or not self._delta:
                 self._histogram(pairs, feature)
             self._count(self._missing, pairs, feature.missing)

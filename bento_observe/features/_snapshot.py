@@ -6,14 +6,49 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
 from bento_observe.features._types import FloatArray, IntArray
 
-__all__ = ["NumericFeature", "Snapshot"]
+__all__ = ["CategoricalFeature", "Deviations", "Feature", "NumericFeature", "Snapshot"]
 
 Histogram = ExplicitHistogram | ExponentialHistogram
+
+MAX_CATEGORIES: Final = 256
+"""So many categories are kept by name where no reference says which ones matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """Sums around a center that never moves, the reference's mean, which is why each of them only grows and adds up.
+
+    Attributes:
+        center: the reference's mean.
+        above: sum of `x - center` over the values above it.
+        below: sum of `center - x` over the values below it.
+        squares: sum of `(x - center) ** 2`.
+    """
+
+    center: float
+    above: float
+    below: float
+    squares: float
+
+    def plus(self, other: Deviations, sign: int = 1) -> Deviations:
+        """`self + sign * other`.
+
+        Raises:
+            ValueError: they have different centers.
+        """
+        if self.center != other.center:
+            raise ValueError("deviations from different centers do not add up")
+        return Deviations(
+            self.center,
+            self.above + sign * other.above,
+            self.below + sign * other.below,
+            self.squares + sign * other.squares,
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,6 +64,7 @@ class NumericFeature:
         mean: of the finite values.
         squares: their sum of squared deviations from `mean`.
         histogram: explicit where the reference has edges for this feature, else exponential.
+        deviations: where the reference has a mean for this feature.
     """
 
     count: int
@@ -40,6 +76,7 @@ class NumericFeature:
     mean: float
     squares: float
     histogram: Histogram
+    deviations: Deviations | None = None
 
     @property
     def variance(self) -> float:
@@ -95,6 +132,7 @@ class NumericFeature:
             mean=mean,
             squares=squares,
             histogram=_same_kind(self.histogram, other.histogram, lambda a, b: a + b),
+            deviations=_combined(self.deviations, other.deviations, 1),
         )
 
     def __sub__(self, earlier: NumericFeature) -> NumericFeature:
@@ -117,7 +155,65 @@ class NumericFeature:
             mean=mean,
             squares=squares,
             histogram=_same_kind(self.histogram, earlier.histogram, lambda a, b: a - b),
+            deviations=_combined(self.deviations, earlier.deviations, -1),
         )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CategoricalFeature:
+    """One categorical feature.
+
+    Attributes:
+        count: values that are not missing, those of `counts`, `other` and `unseen` together.
+        missing: None, NaN and their like.
+        invalid: values that are no categories, such as lists.
+        unseen: values that the training data did not have; 0 where no reference, or one of a feature with too many
+            categories to know them all, tells.
+        other: values of categories that are not told apart.
+        counts: the others by category: those of the reference's `top`, zeros included; without a reference the first
+            `MAX_CATEGORIES` that came, cut to 128 characters.
+    """
+
+    count: int
+    missing: int
+    invalid: int
+    unseen: int
+    other: int
+    counts: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", MappingProxyType(dict(self.counts)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CategoricalFeature, (
+            self.count, self.missing, self.invalid, self.unseen, self.other, dict(self.counts)
+        )  # fmt: skip
+
+    def __add__(self, other: CategoricalFeature) -> CategoricalFeature:
+        return self._plus(other, 1)
+
+    def __sub__(self, earlier: CategoricalFeature) -> CategoricalFeature:
+        return self._plus(earlier, -1)
+
+    def _plus(self, other: CategoricalFeature, sign: int) -> CategoricalFeature:
+        counts = dict(self.counts)
+        folded = 0
+        for category, count in other.counts.items():
+            if category in counts or len(counts) < MAX_CATEGORIES:
+                counts[category] = counts.get(category, 0) + sign * count
+            else:
+                folded += sign * count
+        return CategoricalFeature(
+            count=self.count + sign * other.count,
+            missing=self.missing + sign * other.missing,
+            invalid=self.invalid + sign * other.invalid,
+            unseen=self.unseen + sign * other.unseen,
+            other=self.other + sign * other.other + folded,
+            counts=counts,
+        )
+
+
+Feature = NumericFeature | CategoricalFeature
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -130,7 +226,7 @@ class Snapshot:
         reference_id: which reference the explicit buckets come from.
     """
 
-    features: Mapping[str, NumericFeature] = field(default_factory=dict)
+    features: Mapping[str, Feature] = field(default_factory=dict)
     rows_refused: Mapping[str, int] = field(default_factory=dict)
     reference_id: str | None = None
 
@@ -156,13 +252,13 @@ class Snapshot:
         }
         features = dict(self.features)
         for name, feature in other.features.items():
-            features[name] = features[name] + feature if name in features else feature
+            features[name] = _sum(name, features[name], feature, 1) if name in features else feature
         return Snapshot(features, refused, self._common_reference(other))
 
     def __sub__(self, earlier: Snapshot) -> Snapshot:
         refused = {reason: rows - earlier.rows_refused.get(reason, 0) for reason, rows in self.rows_refused.items()}
         features = {
-            name: feature - earlier.features[name] if name in earlier.features else feature
+            name: _sum(name, feature, earlier.features[name], -1) if name in earlier.features else feature
             for name, feature in self.features.items()
         }
         return Snapshot(features, refused, self._common_reference(earlier))
@@ -170,10 +266,12 @@ class Snapshot:
     def with_extremes(self, extremes: Mapping[str, tuple[float, float]]) -> Snapshot:
         """The same snapshot with other minima and maxima, NaN for features that are not in `extremes`."""
         unknown = (math.nan, math.nan)
-        features = {}
+        features: dict[str, Feature] = {}
         for name, feature in self.features.items():
-            low, high = extremes.get(name, unknown)
-            features[name] = replace(feature, min=low, max=high)
+            if isinstance(feature, NumericFeature):
+                low, high = extremes.get(name, unknown)
+                feature = replace(feature, min=low, max=high)
+            features[name] = feature
         return Snapshot(features, self.rows_refused, self.reference_id)
 
     def _common_reference(self, other: Snapshot) -> str | None:
@@ -184,6 +282,17 @@ class Snapshot:
 
 def _known(better: Callable[[float, float], float], a: float, b: float) -> float:
     return b if math.isnan(a) else a if math.isnan(b) else better(a, b)
+
+
+def _sum(name: str, a: Feature, b: Feature, sign: int) -> Feature:
+    if type(a) is not type(b):
+        raise ValueError(f"feature {name!r} is numeric in one and categorical in the other: they do not add up")
+    combined: Feature = a + b if sign > 0 else a - b  # type: ignore[operator]
+    return combined
+
+
+def _combined(a: Deviations | None, b: Deviations | None, sign: int) -> Deviations | None:
+    return None if a is None or b is None else a.plus(b, sign)
 
 
 def _same_kind(a: Histogram, b: Histogram, combine: Callable[[Any, Any], Histogram]) -> Histogram:
