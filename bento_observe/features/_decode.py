@@ -5,32 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from fractions import Fraction
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from bento_observe.features._types import CHUNK_VALUES, Batch, FloatArray, IntArray
+from bento_observe.features._text import NUMBERS, PLAIN, is_missing
+from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, Cells, FloatArray
 
 __all__ = [
-    "NOT_A_NUMBER", "NUMBERS", "PLAIN", "SINGLE_FEATURE", "WrongColumnsError", "array_names", "arrays", "columns",
-    "is_missing", "ready", "records", "rows", "to_floats", "values",
+    "SINGLE_FEATURE", "WrongColumnsError", "array_names", "arrays", "columns", "matrices", "ready", "records", "rows",
+    "to_floats", "values",
 ]  # fmt: skip
 
 SINGLE_FEATURE = "value"
 """The name of the one feature in data that has no names."""
-
-NOT_A_NUMBER = object()
-"""Stands for a cell that is no number, so that what it was need not be kept."""
-
-# What numpy converts by itself, None becoming NaN. Strings are not among them: numpy would parse "1.5".
-PLAIN = {float, int, bool, type(None), np.bool_} | {
-    np.dtype(code).type for code in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
-}
-NUMBERS = (float, int, np.floating, np.integer, np.bool_, Decimal, Fraction)
-_MISSING_NAMES = ("NAType", "NaTType")
 
 
 class WrongColumnsError(ValueError):
@@ -65,28 +54,21 @@ def _to_float(cell: object) -> float | None:
     return math.nan if is_missing(cell) else None
 
 
-def is_missing(cell: object) -> bool:
-    """Whether `cell` is None or one of pandas' signs for nothing."""
-    return cell is None or type(cell).__name__ in _MISSING_NAMES
-
-
-def _row_batches(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Iterator[Batch]:
+def _row_batches(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Iterator[Batch | Cells]:
     """`table`, a sequence of rows as long as `names`, in batches of one step's size."""
     step = max(1, CHUNK_VALUES // len(names))
     for start in range(0, len(table), step):
         yield _batch(names, table[start : start + step])
 
 
-def _batch(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Batch:
+def _batch(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Batch | Cells:
     if PLAIN.issuperset(map(type, chain.from_iterable(table))):
         try:
             matrix = np.array(table, dtype=np.float64)
-            return Batch(names, matrix.T.copy(order="C"), np.zeros(len(names), np.int64))
+            return Batch(names, matrix.T.copy(order="C"), typed=False)
         except OverflowError:
             pass
-    converted = list(map(to_floats, zip(*table, strict=True)))
-    invalid: IntArray = np.array([count for _, count in converted], dtype=np.int64)
-    return Batch(names, np.stack([floats for floats, _ in converted]), invalid)
+    return Cells(names, list(zip(*table, strict=True)))
 
 
 def array_names(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -106,10 +88,14 @@ def array_names(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[
 
 def arrays(payloads: Iterable[bytes], names: tuple[str, ...]) -> Iterator[Batch]:
     """Raw float64 rows, in C order, as wide as `names`."""
-    width = len(names)
-    for chunk in _chunks(payloads, max(1, CHUNK_VALUES // width) * width * 8):
-        matrix = np.frombuffer(chunk, dtype=np.float64).reshape(-1, width)
+    for matrix in matrices(payloads, len(names)):
         yield Batch(names, matrix.T.copy(order="C"))
+
+
+def matrices(payloads: Iterable[bytes], width: int) -> Iterator[FloatArray]:
+    """Raw float64 rows, in C order, as read-only matrices of so many columns and of one step's size."""
+    for chunk in _chunks(payloads, max(1, CHUNK_VALUES // width) * width * 8):
+        yield np.frombuffer(chunk, dtype=np.float64).reshape(-1, width)
 
 
 def _chunks(payloads: Iterable[bytes], size: int) -> Iterator[bytes | memoryview]:
@@ -131,7 +117,7 @@ def _chunks(payloads: Iterable[bytes], size: int) -> Iterator[bytes | memoryview
         yield b"".join(waiting)
 
 
-def values(payloads: Iterable[Sequence[object]], names: tuple[str, ...] | None) -> Iterator[Batch]:
+def values(payloads: Iterable[Sequence[object]], names: tuple[str, ...] | None) -> Iterator[Batch | Cells]:
     """One-dimensional sequences of scalars: one row each where there are several names, else values of one feature."""
     if names is not None and len(names) > 1:
         yield from rows([[payload] for payload in payloads], names)
@@ -140,7 +126,7 @@ def values(payloads: Iterable[Sequence[object]], names: tuple[str, ...] | None) 
     yield from _row_batches(names or (SINGLE_FEATURE,), [(cell,) for cell in flat])
 
 
-def rows(payloads: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...] | None) -> Iterator[Batch]:
+def rows(payloads: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...] | None) -> Iterator[Batch | Cells]:
     """Sequences of rows.
 
     Raises:
@@ -160,7 +146,9 @@ def rows(payloads: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...] 
         raise WrongColumnsError(wrong)
 
 
-def records(payloads: Iterable[Sequence[Mapping[Any, object]]], _names: tuple[str, ...] | None) -> Iterator[Batch]:
+def records(
+    payloads: Iterable[Sequence[Mapping[Any, object]]], _names: tuple[str, ...] | None
+) -> Iterator[Batch | Cells]:
     """Sequences of mappings from name to scalar. A key that a mapping does not have is not counted for it."""
     tables: dict[tuple[Any, ...], list[tuple[object, ...]]] = defaultdict(list)
     for payload in payloads:
@@ -171,14 +159,16 @@ def records(payloads: Iterable[Sequence[Mapping[Any, object]]], _names: tuple[st
             yield from _row_batches(tuple(map(str, keys)), table)
 
 
-def columns(payloads: Iterable[Mapping[Any, Sequence[object]]], _names: tuple[str, ...] | None) -> Iterator[Batch]:
+def columns(
+    payloads: Iterable[Mapping[Any, Sequence[object]]], _names: tuple[str, ...] | None
+) -> Iterator[Batch | Cells]:
     """Mappings from name to a column of scalars; the columns need not have one length."""
     for payload in payloads:
         for key, cells in payload.items():
             yield from _row_batches((str(key),), [(cell,) for cell in cells])
 
 
-def ready(payloads: Iterable[Sequence[Batch]], _names: tuple[str, ...] | None) -> Iterator[Batch]:
-    """Batches that had to be made on arrival."""
+def ready(payloads: Iterable[Sequence[Arrived]], _names: tuple[str, ...] | None) -> Iterator[Arrived]:
+    """What had to be made on arrival."""
     for payload in payloads:
         yield from payload

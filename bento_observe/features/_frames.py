@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from bento_observe.features._decode import SINGLE_FEATURE, to_floats
-from bento_observe.features._types import CHUNK_VALUES, Batch, FloatArray
+from bento_observe.features._text import OPAQUE, small_cells
+from bento_observe.features._types import CHUNK_VALUES, Batch, Cells, FloatArray
 
 _FEW_ROWS: Final = 4
 
@@ -43,30 +44,28 @@ def not_numeric(frame: pd.DataFrame) -> dict[int, Any]:
     return {position: dtype for position, dtype in enumerate(frame.dtypes.tolist()) if not _is_numeric(dtype)}
 
 
-def few_rows(frame: pd.DataFrame, others: Mapping[int, Any]) -> list[Batch] | None:
+def few_rows(frame: pd.DataFrame, others: Mapping[int, Any]) -> list[Batch | Cells] | None:
     """What `taken_apart` finds, quicker, in a frame of few rows with text among its columns (`others`); else None."""
     if not others or not 0 < len(frame) <= _FEW_ROWS or not frame.columns.is_unique:
         return None
-    text = sys.modules["pandas"].StringDtype
-    if not all(_is_object(dtype) or isinstance(dtype, text) for dtype in others.values()):
+    if not all(_is_text(dtype) for dtype in others.values()):
         return None
     names = list(map(str, frame.columns.tolist()))
     columns = list(zip(*(frame.iloc[row].tolist() for row in range(len(frame))), strict=True))
     numeric = [position for position in range(len(names)) if position not in others]
-    numbers, _ = to_floats([cell for position in numeric for cell in columns[position]])
-    untyped = [to_floats(columns[position]) for position in others]
-    invalid = np.array([count for _, count in untyped], dtype=np.int64)
-    batches = (
-        [Batch(tuple(names[position] for position in numeric), numbers.reshape(len(numeric), -1))] if numeric else []
-    )
-    batches.append(Batch(tuple(names[position] for position in others), np.stack([f for f, _ in untyped]), invalid))
+    batches: list[Batch | Cells] = []
+    if numeric:
+        numbers, _ = to_floats([cell for position in numeric for cell in columns[position]])
+        batches.append(Batch(tuple(names[position] for position in numeric), numbers.reshape(len(numeric), -1)))
+    text = [small_cells(columns[position]) for position in others]
+    batches.append(Cells(tuple(names[position] for position in others), text))
     return batches
 
 
-def taken_apart(frame: pd.DataFrame, others: Mapping[int, Any]) -> tuple[pd.DataFrame, Batch | None]:
-    """A copy of the numeric and boolean columns, and what numbers there are in the `others`.
+def taken_apart(frame: pd.DataFrame, others: Mapping[int, Any]) -> tuple[pd.DataFrame, Cells | None]:
+    """A copy of the numeric and boolean columns, and the cells of the `others`.
 
-    Nothing of the result keeps the frame, its text or an array that it is a view of alive.
+    Nothing of the result keeps the frame or an array that it is a view of alive.
     """
     if not others:
         return _own(frame), None
@@ -75,8 +74,8 @@ def taken_apart(frame: pd.DataFrame, others: Mapping[int, Any]) -> tuple[pd.Data
         first.setdefault(name, position)
     numeric = [position for position in first.values() if position not in others]
     untyped = {name: position for name, position in first.items() if position in others}
-    batch = _untyped(frame.take(list(untyped.values()), axis=1), tuple(untyped)) if untyped else None
-    return _own(frame.take(numeric, axis=1)), batch
+    columns = [_cells(frame.iloc[:, position]) for position in untyped.values()]
+    return _own(frame.take(numeric, axis=1)), Cells(tuple(untyped), columns) if untyped else None
 
 
 def _own(frame: pd.DataFrame) -> pd.DataFrame:
@@ -87,23 +86,22 @@ def _own(frame: pd.DataFrame) -> pd.DataFrame:
     return own
 
 
-def _untyped(frame: pd.DataFrame, names: tuple[str, ...]) -> Batch:
-    """The numbers among objects; whatever else is there counts as invalid."""
-    present = frame.notna().to_numpy()
-    floats = np.full(frame.shape[::-1], np.nan)
-    invalid = present.sum(axis=0, dtype=np.int64)
-    for position, dtype in enumerate(frame.dtypes.tolist()):
-        if _is_object(dtype):
-            floats[position], invalid[position] = to_floats(frame.iloc[:, position].tolist())
-    return Batch(names, floats, invalid)
+def _cells(column: pd.Series[Any]) -> Sequence[object]:
+    """The scalars of a column; what is neither text nor an object, such as times, is opaque."""
+    if _is_text(column.dtype) or type(column.dtype) is sys.modules["pandas"].CategoricalDtype:
+        return small_cells(column.tolist())
+    return [OPAQUE if present else None for present in column.notna().tolist()]
 
 
 def _is_numeric(dtype: Any) -> bool:
     return dtype.kind in "fiub" and getattr(dtype, "_is_numeric", True)
 
 
-def _is_object(dtype: Any) -> bool:
-    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+def _is_text(dtype: Any) -> bool:
+    """Whether the cells of a column are Python objects or strings."""
+    if isinstance(dtype, np.dtype):
+        return dtype.kind == "O"
+    return isinstance(dtype, sys.modules["pandas"].StringDtype)
 
 
 def frames(payloads: Iterable[pd.DataFrame], _names: tuple[str, ...] | None) -> Iterator[Batch]:

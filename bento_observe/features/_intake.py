@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features import _decode, _frames
-from bento_observe.features._decode import NOT_A_NUMBER, PLAIN
 from bento_observe.features._losses import Losses
+from bento_observe.features._text import MAX_TEXT, NUMBERS, OPAQUE, PLAIN, SCALARS, small, small_cells
 
 __all__ = ["Intake", "Item"]
 
@@ -23,12 +23,13 @@ _Handler = Callable[[Any], "Item | None"]
 _FLOAT64: Final = np.dtype(np.float64)
 _SMALL: Final = 4096
 _NUMERIC: Final = "fiub"  # kinds of dtypes
+_TEXT: Final = "OUT"
 _MAX_TYPES: Final = 256
 # Costs are in values of 8 bytes.
 _ITEM_COST: Final = 32  # the tuple, its shape and the headers take some 250 bytes
 _FRAME_COST: Final = 256  # a frame's own objects take some kilobytes
 _CELL_COST: Final = 6  # a pointer and a Python object
-_MAX_TEXT: Final = 128
+_TEXT_COST: Final = 24  # a text of the greatest length in ASCII
 _NAMES_PER_FEATURE: Final = 4
 _MAX_DEPTH: Final = 3  # of mappings within mappings
 
@@ -40,12 +41,20 @@ class Intake:
     Data is copied as it comes in, so that a handler may change it afterwards.
     """
 
-    def __init__(self, names: tuple[str, ...] | None, max_pending: int, max_rows: int, max_columns: int) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...] | None,
+        max_pending: int,
+        max_rows: int,
+        max_columns: int,
+        vector_width: int | None = None,
+    ) -> None:
         self.losses = Losses()
         self._names = names
         self._max_pending = max_pending
         self._max_rows = max_rows
         self._max_columns = max_columns
+        self._vector_width = vector_width
         self._pending: list[Item] = []
         self._cost = 0
         self._handlers: dict[type, _Handler] = {}
@@ -89,9 +98,11 @@ class Intake:
         self._cost -= cost
         return items
 
-    def too_wide(self, shape: tuple[int, ...]) -> bool:
-        """Whether an array of this shape is an image, an embedding or the like, which has no features to name."""
-        return len(shape) > 2 or (len(shape) == 2 and self._names is None and shape[1] > self._max_columns)
+    def is_vector(self, shape: tuple[int, ...]) -> bool:
+        """Whether the rows of an array of this shape are embeddings or the like, which have no features to name."""
+        if self._vector_width is not None:
+            return len(shape) == 2 or shape == (self._vector_width,)
+        return len(shape) == 2 and self._names is None and shape[1] > self._max_columns
 
     def _fits(self, width: int, rows: int = 1) -> bool:
         """Whether so many names can be looked at. Some columns may hold no numbers, hence more than features."""
@@ -105,9 +116,9 @@ class Intake:
         handler: _Handler
         if issubclass(kind, np.ndarray):
             handler = self._array
-        elif issubclass(kind, (str, bytes)):
+        elif issubclass(kind, (bytes, bytearray, memoryview)):
             handler = self._nothing
-        elif kind in PLAIN or issubclass(kind, (np.generic, *_decode.NUMBERS)):
+        elif kind in PLAIN or issubclass(kind, (str, np.generic, *NUMBERS)):
             handler = self._scalar
         elif issubclass(kind, (list, tuple)):
             handler = self._sequence
@@ -126,7 +137,7 @@ class Intake:
         return handler
 
     def _array(self, data: npt.NDArray[Any]) -> Item | None:
-        if self.too_wide(data.shape):
+        if data.ndim > 2:
             self.losses.add("too_wide", data.shape[0], f"rows of an array of shape {data.shape}")
             return None
         if data.size > _SMALL:
@@ -135,12 +146,12 @@ class Intake:
             numeric = data.dtype.kind in _NUMERIC
             data = np.ma.filled(data.astype(_FLOAT64), np.nan) if numeric else np.asarray(data.astype(object))
         if data.dtype.kind not in _NUMERIC:
-            cells = data if data.dtype.kind == "O" else np.full(data.shape, NOT_A_NUMBER)
+            cells = data if data.dtype.kind in _TEXT else np.full(data.shape, OPAQUE)
             return self._sequence(np.atleast_1d(cells).tolist())
         return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + _ITEM_COST
 
     def _scalar(self, data: object) -> Item:
-        return _decode.values, (data,), _CELL_COST + _ITEM_COST
+        return _decode.values, (small(data),), _TEXT_COST + _ITEM_COST
 
     def _sequence(self, data: Sequence[Any]) -> Item | None:
         if not data:
@@ -148,18 +159,17 @@ class Intake:
         first = type(data[0])
         if first in PLAIN:
             data = data[:: self._stride(len(data), _CELL_COST)] if len(data) > _SMALL else data
-            return _decode.values, _small_cells(data), len(data) * _CELL_COST + _ITEM_COST
+            return _decode.values, small_cells(data), len(data) * _CELL_COST + _ITEM_COST
         if issubclass(first, (list, tuple, Mapping, np.ndarray)):
             width = len(data[0])
         else:
             width = len(vars(data[0])) if _has_fields(first) else 1
         nested = issubclass(first, (list, tuple, np.ndarray))
-        if nested and self.too_wide((len(data), width)):
-            self.losses.add("too_wide", len(data), f"rows of {width} values")
-            return None
+        if nested and self.is_vector((len(data), width)):
+            return self._array(np.asarray(data, dtype=_FLOAT64))
         data = data[:: self._stride(len(data), width * _CELL_COST + _ITEM_COST)]
         if nested:
-            rows = [_small_cells(cells) for row in data if (cells := _column(row)) is not None]
+            rows = [small_cells(cells) for row in data if (cells := _column(row)) is not None]
             if len(rows) < len(data):
                 self.losses.add("unsupported_type", len(data) - len(rows), "rows that are no sequences of values")
             return _decode.rows, rows, _cost(rows)
@@ -169,30 +179,36 @@ class Intake:
         if _has_fields(first):
             records = [_small_record(vars(record)) for record in data]
             return _decode.records, records, _cost(records)
-        return _decode.values, _small_cells(data), len(data) * _CELL_COST + _ITEM_COST
+        return _decode.values, small_cells(data), len(data) * _TEXT_COST + _ITEM_COST
 
     def _mapping(self, data: Mapping[Any, Any], depth: int = 0) -> Item | None:
         if not self._fits(len(data)):
             return None
         if PLAIN.issuperset(map(type, data.values())):
             return _decode.records, (dict(data),), len(data) * _CELL_COST + _ITEM_COST
+        if SCALARS.issuperset(map(type, data.values())):
+            short = {
+                key: cell if type(cell) is not str or len(cell) <= MAX_TEXT else cell[:MAX_TEXT]
+                for key, cell in data.items()
+            }
+            return _decode.records, (short,), len(data) * _TEXT_COST + _ITEM_COST
         record: dict[Any, object] = {}
         table: dict[Any, Sequence[object]] = {}
         for key, value in data.items():
             cells = _column(value)
             if cells is not None:
                 stride = self._stride(len(cells), len(data) * _CELL_COST) if len(cells) > _SMALL else 1
-                table[key] = _small_cells(cells[::stride])
+                table[key] = small_cells(cells[::stride])
             elif isinstance(value, Mapping) or _has_fields(type(value)):
                 if depth < _MAX_DEPTH:
                     self._append(self._mapping(value if isinstance(value, Mapping) else vars(value), depth + 1))
             elif isinstance(value, (list, tuple, np.ndarray)) or _frames.is_frame(type(value)):
                 self.put(value)
             else:
-                record[key] = _small(value)
+                record[key] = small(value)
         if table:
             self._append((_decode.columns, table, sum(map(len, table.values())) * _CELL_COST + _ITEM_COST))
-        return (_decode.records, (record,), len(record) * _CELL_COST + _ITEM_COST) if record else None
+        return (_decode.records, (record,), len(record) * _TEXT_COST + _ITEM_COST) if record else None
 
     def _record(self, data: Any) -> Item | None:
         if getattr(data, "__pydantic_root_model__", False):
@@ -209,11 +225,13 @@ class Intake:
         others = _frames.not_numeric(data)
         batches = _frames.few_rows(data, others)
         if batches is not None:
-            return _decode.ready, batches, data.size + 2 * _FRAME_COST
+            return _decode.ready, batches, data.size * _TEXT_COST + _FRAME_COST
         numeric, untyped = _frames.taken_apart(data, others)
         if numeric.shape[1]:
             self._append((_frames.frames, numeric, numeric.size + _FRAME_COST))
-        return None if untyped is None else (_decode.ready, (untyped,), untyped.columns.size + _FRAME_COST)
+        if untyped is None:
+            return None
+        return _decode.ready, (untyped,), len(untyped.names) * len(data) * _TEXT_COST + _FRAME_COST
 
     def _series(self, data: Any) -> Item | None:
         return self._frame(_frames.series_as_frame(data, self._names))
@@ -222,7 +240,7 @@ class Intake:
         self.losses.add("unsupported_type", 1)
 
     def _nothing(self, _data: object) -> None:
-        """Text holds no numbers."""
+        """Bytes are neither numbers nor categories."""
 
     def _stride(self, rows: int, row_cost: int) -> int:
         """Every how many rows one is taken, so that at most `max_rows` and a quarter of the buffer come from one."""
@@ -241,8 +259,11 @@ def _has_fields(kind: type) -> bool:
 
 
 def _cost(rows: Sequence[Sequence[object] | Mapping[Any, object]]) -> int:
-    """What rows cost that are objects each; they need not have one width."""
-    return sum(map(len, rows)) * _CELL_COST + (1 + len(rows)) * _ITEM_COST
+    """About what rows cost that are objects each; they need not have one width."""
+    first = rows[0] if rows else ()
+    cells = first.values() if isinstance(first, Mapping) else first
+    each = _CELL_COST if PLAIN.issuperset(map(type, cells)) else _TEXT_COST
+    return sum(map(len, rows)) * each + (1 + len(rows)) * _ITEM_COST
 
 
 def _column(value: Any) -> Sequence[object] | None:
@@ -256,23 +277,8 @@ def _column(value: Any) -> Sequence[object] | None:
     return None
 
 
-def _small_cells(cells: Sequence[object]) -> Sequence[object]:
-    """A copy of `cells` that keeps nothing of the request alive but scalars."""
-    if PLAIN.issuperset(map(type, cells)):
-        return cells[:]
-    return list(map(_small, cells))
-
-
 def _small_record(record: Mapping[Any, object]) -> Mapping[Any, object]:
     """A copy of `record` that keeps nothing of the request alive but scalars."""
     if PLAIN.issuperset(map(type, record.values())):
         return dict(record)
-    return {key: _small(cell) for key, cell in record.items()}
-
-
-def _small(cell: object) -> object:
-    if type(cell) in PLAIN:
-        return cell
-    if isinstance(cell, str):
-        return cell[:_MAX_TEXT]
-    return cell if isinstance(cell, _decode.NUMBERS) or _decode.is_missing(cell) else NOT_A_NUMBER
+    return {key: small(cell) for key, cell in record.items()}

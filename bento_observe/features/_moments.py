@@ -10,15 +10,17 @@ from bento_observe.features._types import FloatArray, IntArray
 __all__ = ["Moments"]
 
 _Rows = npt.NDArray[np.intp]
+_EMPTY = {"low": np.inf, "high": -np.inf, "_recent_low": np.inf, "_recent_high": -np.inf}
 
 
 class Moments:
     """One slot of every array for each feature, filled in the order features become known.
 
-    The sums `s1`, `s2` are those of (x - center) and (x - center)^2. `center` is the first finite value of a feature
-    and then follows its mean (`recenter`), which keeps the variance right where the mean is much larger than the
-    spread (T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-    Variances", 1979).
+    `above` and `below` are the sums of the distances from `center` of the values on either side, `s2` that of the
+    squares. Where `fixed`, the center is the mean of the training data and the sums only ever grow. Else it is the
+    first finite value and then follows the mean (`recenter`), which keeps the variance right where the mean is much
+    larger than the spread (T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for
+    Computing Sample Variances", 1979); of `above` and `below` only the difference means anything then.
     """
 
     def __init__(self) -> None:
@@ -26,8 +28,10 @@ class Moments:
         self.missing: IntArray = np.zeros(0, np.int64)
         self.non_finite: IntArray = np.zeros(0, np.int64)
         self.invalid: IntArray = np.zeros(0, np.int64)
+        self.fixed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self.center: FloatArray = np.zeros(0)
-        self.s1: FloatArray = np.zeros(0)
+        self.above: FloatArray = np.zeros(0)
+        self.below: FloatArray = np.zeros(0)
         self.s2: FloatArray = np.zeros(0)
         self.low: FloatArray = np.zeros(0)
         self.high: FloatArray = np.zeros(0)
@@ -39,8 +43,12 @@ class Moments:
         """Makes room for `size` features in all; the new ones start at zero."""
         extra = size - self.count.size
         for name, array in vars(self).items():
-            start = np.inf if name.endswith("low") else -np.inf if name.endswith("high") else 0
+            start = _EMPTY.get(name, 0)
             setattr(self, name, np.concatenate([array, np.full(extra, start, dtype=array.dtype)]))
+
+    def fix(self, row: int, center: float) -> None:
+        """Gives the feature in slot `row`, of which nothing is counted yet, a center that stays."""
+        self.center[row], self.fixed[row] = center, True
 
     def add(self, rows: _Rows, columns: FloatArray, invalid: IntArray | None) -> IntArray:
         """Counts `columns` (features x rows) into the slots `rows`, which must be distinct.
@@ -68,7 +76,11 @@ class Moments:
             self.invalid[rows] += invalid
             self.missing[rows] -= invalid
         self.count[rows] += columns.shape[1] - skipped
-        self.s1[rows] += deviations.sum(axis=1)
+        difference = deviations.sum(axis=1)
+        above = (np.abs(deviations, out=deviations).sum(axis=1) + difference) / 2
+        # Rounding must not make a sum that only grows smaller.
+        self.above[rows] += np.fmax(above, 0.0)
+        self.below[rows] += np.fmax(above - difference, 0.0)
         self.s2[rows] += s2
         # Without NaN, `min` is several times quicker than `fmin`; both agree then.
         reduce_low, reduce_high = (np.fmin, np.fmax) if skipped.any() else (np.minimum, np.maximum)
@@ -79,21 +91,32 @@ class Moments:
         return skipped
 
     def _choose_centers(self, rows: _Rows, columns: FloatArray) -> None:
-        new = np.flatnonzero(self.count[rows] == 0)
+        new = np.flatnonzero((self.count[rows] == 0) & ~self.fixed[rows])
         if new.size:
             finite = np.isfinite(columns[new])
             first = columns[new, finite.argmax(axis=1)]
             self.center[rows[new]] = np.where(finite.any(axis=1), first, 0.0)
 
     def recenter(self) -> None:
-        """Moves every center to the mean so far. To be called now and then: once a flush is enough."""
-        moved = self.center + self.s1 / np.maximum(self.count, 1)
+        """Moves the centers that are not fixed to the mean so far; to be called now and then, once a flush, say."""
+        if self.fixed.all():
+            return
+        s1 = self.above - self.below
+        moved = self.center + s1 / np.maximum(self.count, 1)
         shift = moved - self.center  # as far as it really went, after rounding
-        s2 = np.maximum(self.s2 - shift * (2 * self.s1 - self.count * shift), 0.0)
-        good = np.isfinite(moved) & np.isfinite(s2)
+        s2 = np.maximum(self.s2 - shift * (2 * s1 - self.count * shift), 0.0)
+        good = np.isfinite(moved) & np.isfinite(s2) & ~self.fixed
+        s1 -= self.count * shift
         self.center = np.where(good, moved, self.center)
-        self.s1 = np.where(good, self.s1 - self.count * shift, self.s1)
+        self.above = np.where(good, np.maximum(s1, 0.0), self.above)
+        self.below = np.where(good, np.maximum(-s1, 0.0), self.below)
         self.s2 = np.where(good, s2, self.s2)
+
+    def means(self) -> tuple[FloatArray, FloatArray]:
+        """The mean of each feature, and the sum of the squared distances from it."""
+        s1 = self.above - self.below
+        counted = np.maximum(self.count, 1)
+        return self.center + s1 / counted, np.maximum(self.s2 - s1 * s1 / counted, 0.0)
 
     def take_extremes(self) -> tuple[FloatArray, FloatArray]:
         """Minima and maxima since the last call, +inf and -inf where nothing came."""

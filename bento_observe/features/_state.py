@@ -1,185 +1,178 @@
-"""The state of all features of one aggregator, and the one place where values are counted."""
+"""The state of all features of one aggregator: what a feature is, and where its values go."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from bento_observe.features._exponential import ExponentialTable
-from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
+from bento_observe.features._categories import CategoryCounts
+from bento_observe.features._decode import to_floats
 from bento_observe.features._losses import Losses
-from bento_observe.features._moments import Moments
-from bento_observe.features._search import EdgeSearch, slots_for
-from bento_observe.features._snapshot import NumericFeature
-from bento_observe.features._types import CHUNK_VALUES, MAX_NAME_LENGTH, Batch, FloatArray, IntArray
+from bento_observe.features._numbers import NumericTable
+from bento_observe.features._schema import Schema
+from bento_observe.features._snapshot import Feature
+from bento_observe.features._text import NUMBERS, is_missing
+from bento_observe.features._types import MAX_NAME_LENGTH, Arrived, Batch, Cells, FloatArray, IntArray
 
 __all__ = ["FeatureState"]
 
-_Rows = npt.NDArray[np.intp]
 _MAX_PLANS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Where the columns of one layout go. `explicit` and `exponential` are positions among the columns in `kept`."""
-
-    kept: _Rows
-    rows: _Rows
-    explicit: _Rows
-    search: EdgeSearch | None
-    exponential: _Rows
-    complete: bool  # no column is left out, so nothing has to be selected
-
-
 class FeatureState:
-    """Counts batches. Not thread-safe: the owner holds a lock.
+    """Counts what arrived. Not thread-safe: the owner holds a lock.
 
-    Features with edges take the first rows, in the order of the reference; the others follow as they appear, up to
-    `max_features` in all (never fewer than the reference has).
+    What a feature is, numeric or categorical, the reference says, or the first values that come: it is numeric where
+    at least half of them are numbers. From then on it stays that. At most `max_features` are kept in all (never fewer
+    than the reference has).
     """
 
-    def __init__(self, edges: Mapping[str, FloatArray], max_features: int, losses: Losses) -> None:
-        self._edges = list(edges.values())
-        self._rows = {name: row for row, name in enumerate(edges)}
-        self._max_features = max(max_features, len(edges))
+    def __init__(self, schema: Schema, max_features: int, losses: Losses) -> None:
+        known = len(schema.edges) + len(schema.categories)
+        self._max_features = max(max_features, known)
         self._losses = losses
-        self._moments = Moments()
-        self._moments.grow(len(edges))
-        self._slots = slots_for([e.size for e in self._edges]) if edges else 1
-        self._explicit: IntArray = np.zeros((len(edges), self._slots), np.int64)
-        self._exponential = ExponentialTable()
-        self._plans: dict[tuple[str, ...], _Plan] = {}
-        # Missing values of columns that held nothing else yet: whether they are numeric will be seen.
+        self._numbers = NumericTable(schema.edges, schema.centers)
+        self._categories = {name: CategoryCounts(reference) for name, reference in schema.categories.items()}
+        # Missing values of columns that held nothing else yet: what they are will be seen.
         self._undecided: dict[str, int] = {}
+        # By layout: whether all of its columns are numeric and known, the usual case.
+        self._all_numeric: dict[tuple[str, ...], bool] = {}
 
-    def add(self, batch: Batch) -> None:
-        """Counts one batch."""
-        if batch.invalid is not None:
-            batch = self._numeric_part(batch, batch.invalid)
-        if not batch.names:
-            return
-        plan = self._plan(batch.names)
-        columns, invalid = batch.columns, batch.invalid
-        if not plan.complete:
-            self._losses.add("too_many_features", columns.shape[1], "rows with values of features beyond the limit")
-            columns = columns[plan.kept]
-            invalid = None if invalid is None else invalid[plan.kept]
-        if not plan.rows.size:
-            return
-        step = max(1, CHUNK_VALUES // plan.rows.size)
-        with np.errstate(all="ignore"):
-            for start in range(0, columns.shape[1], step):
-                self._count(plan, columns[:, start : start + step], invalid)
-                invalid = None
+    def add(self, arrived: Arrived) -> None:
+        """Counts what arrived."""
+        if isinstance(arrived, Batch):
+            self._add_batch(arrived)
+        elif isinstance(arrived, Cells):
+            self._add_cells(arrived)
+        elif (counts := self._category(arrived.name)) is not None:
+            counts.add_missing(arrived.missing)
+            for name, count in arrived.counts.items():
+                counts.add_category(name, count)
 
-    def _count(self, plan: _Plan, columns: FloatArray, invalid: IntArray | None) -> None:
-        skipped = self._moments.add(plan.rows, columns, invalid)
-        mixed = plan.search is not None and plan.exponential.size > 0
-        if plan.search is not None:
-            some = columns[plan.explicit] if mixed else columns
-            counts = np.bincount(plan.search(some).ravel(), minlength=plan.explicit.size * self._slots)
-            counts = counts.reshape(plan.explicit.size, self._slots)
-            counts[:, 0] -= skipped[plan.explicit]  # where the search puts NaN
-            self._explicit[plan.rows[plan.explicit]] += counts
-        if plan.exponential.size:
-            some = columns[plan.exponential] if mixed else columns
-            table_rows = plan.rows[plan.exponential] - len(self._edges)
-            self._exponential.add(table_rows, some, skipped[plan.exponential])
+    def _add_batch(self, batch: Batch) -> None:
+        if not self._is_plain(batch.names):
+            batch = self._numeric_part(batch)
+            if not batch.names:
+                return
+        self._numbers.add(batch.names, batch.columns, batch.invalid)
 
-    def _numeric_part(self, batch: Batch, invalid: IntArray) -> Batch:
-        """The columns of `batch` that are numeric: known to be, or, when new, at least half numbers."""
-        length = batch.columns.shape[1]
-        empty = np.isnan(batch.columns).sum(axis=1)
-        keep = []
-        for position, name in enumerate(batch.names):
-            numbers, others = length - int(empty[position]), int(invalid[position])
-            if name in self._rows or (numbers and numbers >= others):
-                keep.append(position)
-            elif not others and (name in self._undecided or self._may_remember(name)):
-                self._undecided[name] = self._undecided.get(name, 0) + length
-        if len(keep) == len(batch.names):
-            return batch
-        return Batch(tuple(batch.names[position] for position in keep), batch.columns[keep], invalid[keep])
-
-    def _may_remember(self, name: str) -> bool:
-        return len(self._undecided) < self._max_features and len(name) <= MAX_NAME_LENGTH
-
-    def _plan(self, names: tuple[str, ...]) -> _Plan:
-        plan = self._plans.get(names)
-        if plan is None:
-            if len(self._plans) >= _MAX_PLANS:
-                self._plans.clear()
-            plan = self._new_plan(names)
+    def _is_plain(self, names: tuple[str, ...]) -> bool:
+        plain = self._all_numeric.get(names)
+        if plain is None:
+            plain = len(set(names)) == len(names) and all(name in self._numbers for name in names)
             # Layouts that are not wholly known are whatever a request made up: they are not kept.
-            if plan.complete:
-                self._plans[names] = plan
-        return plan
+            if plain:
+                if len(self._all_numeric) >= _MAX_PLANS:
+                    self._all_numeric.clear()
+                self._all_numeric[names] = True
+        return plain
 
-    def _new_plan(self, names: tuple[str, ...]) -> _Plan:
-        first: dict[str, int] = {}  # of two columns with one name the first counts
-        for position, name in enumerate(names):
-            if self._known(name):
-                first.setdefault(name, position)
-        kept = list(first.values())
-        rows = np.array([self._rows[names[position]] for position in kept], dtype=np.intp)
-        explicit = np.flatnonzero(rows < len(self._edges))
-        return _Plan(
-            kept=np.array(kept, dtype=np.intp),
-            rows=rows,
-            explicit=explicit,
-            search=EdgeSearch([self._edges[row] for row in rows[explicit]], self._slots) if explicit.size else None,
-            exponential=np.flatnonzero(rows >= len(self._edges)),
-            complete=len(kept) == len(names),
-        )
+    def _numeric_part(self, batch: Batch) -> Batch:
+        """The columns of `batch` that are numeric and have a place; the categorical ones are counted here."""
+        keep: dict[str, int] = {}
+        length = batch.columns.shape[1]
+        left_out = False
+        for position, name in enumerate(batch.names):
+            if name in keep:  # of two columns with one name the first counts
+                continue
+            if name in self._categories:
+                self._categories[name].add_numbers(batch.columns[position])
+            elif name in self._numbers:
+                keep[name] = position
+            elif not batch.typed and bool(np.isnan(batch.columns[position]).all()):
+                self._remember(name, length)
+            elif self._has_room(name):
+                self._new_number(name)
+                keep[name] = position
+            else:
+                left_out = True
+        self._tell(left_out, length)
+        kept = list(keep.values())
+        invalid = None if batch.invalid is None else batch.invalid[kept]
+        return Batch(tuple(keep), batch.columns[kept], invalid)
 
-    def _known(self, name: str) -> bool:
-        """Whether the feature has a row by now; a new one gets one while there is room."""
-        if name in self._rows:
+    def _add_cells(self, cells: Cells) -> None:
+        names: list[str] = []
+        columns: list[FloatArray] = []
+        invalid: list[int] = []
+        seen: set[str] = set()
+        left_out = False
+        for name, column in zip(cells.names, cells.columns, strict=True):
+            if name in seen:  # of two columns with one name the first counts
+                continue
+            seen.add(name)
+            if name not in self._categories and name not in self._numbers:
+                left_out |= not self._decide(name, column)
+            if name in self._categories:
+                self._categories[name].add(column)
+            elif name in self._numbers:
+                floats, others = to_floats(column)
+                names.append(name)
+                columns.append(floats)
+                invalid.append(others)
+        self._tell(left_out, max(map(len, cells.columns), default=0))
+        if names:
+            counted: IntArray = np.array(invalid, dtype=np.int64)
+            self._numbers.add(tuple(names), np.stack(columns), counted)
+
+    def _decide(self, name: str, column: Sequence[object]) -> bool:
+        """Whether a feature that is not known yet had room; then it is known from here on, if anything can be told."""
+        numbers = texts = others = 0
+        for cell in column:
+            if isinstance(cell, str):
+                texts += 1
+            elif is_missing(cell):
+                continue
+            elif isinstance(cell, NUMBERS):
+                numbers += 1
+            else:
+                others += 1
+        if not numbers and not texts:
+            if not others:
+                self._remember(name, len(column))
             return True
-        if len(self._rows) >= self._max_features or len(name) > MAX_NAME_LENGTH:
+        if not self._has_room(name):
             return False
-        row = self._rows[name] = len(self._rows)
-        self._moments.grow(row + 1)
-        self._exponential.grow(row + 1 - len(self._edges))
-        self._moments.missing[row] = self._undecided.pop(name, 0)
+        if numbers >= texts + others:
+            self._new_number(name)
+        elif texts >= others:
+            self._new_category(name)
         return True
+
+    def _category(self, name: str) -> CategoryCounts | None:
+        """The counts of the categorical feature `name`, made now if it is new; None if it cannot be one."""
+        if name not in self._categories and name not in self._numbers and self._has_room(name):
+            self._new_category(name)
+        return self._categories.get(name)
+
+    def _new_category(self, name: str) -> None:
+        self._categories[name] = counts = CategoryCounts()
+        counts.add_missing(self._undecided.pop(name, 0))
+
+    def _new_number(self, name: str) -> None:
+        self._numbers.new(name, self._undecided.pop(name, 0))
+
+    def _has_room(self, name: str) -> bool:
+        known = len(self._categories) + len(self._numbers)
+        return known < self._max_features and len(name) <= MAX_NAME_LENGTH
+
+    def _tell(self, left_out: bool, rows: int) -> None:
+        if left_out:
+            self._losses.add("too_many_features", rows, "rows with values of features beyond the limit")
+
+    def _remember(self, name: str, missing: int) -> None:
+        if name in self._undecided or (len(self._undecided) < self._max_features and len(name) <= MAX_NAME_LENGTH):
+            self._undecided[name] = self._undecided.get(name, 0) + missing
 
     def settle(self) -> None:
         """To be called after each flush: keeps the sums well conditioned."""
-        with np.errstate(all="ignore"):
-            self._moments.recenter()
+        self._numbers.settle()
 
-    def features(self) -> dict[str, NumericFeature]:
+    def features(self) -> dict[str, Feature]:
         """A copy of everything, by feature name."""
-        moments = self._moments
-        with np.errstate(all="ignore"):
-            mean = moments.center + moments.s1 / np.maximum(moments.count, 1)
-            squares = np.maximum(moments.s2 - moments.s1 * moments.s1 / np.maximum(moments.count, 1), 0.0)
-        numbers = zip(
-            self._rows.items(), moments.count.tolist(), moments.missing.tolist(), moments.non_finite.tolist(),
-            moments.invalid.tolist(), moments.low.tolist(), moments.high.tolist(), mean.tolist(), squares.tolist(),
-            strict=True,
-        )  # fmt: skip
-        found = {}
-        for (name, row), count, missing, non_finite, invalid, low, high, average, spread in numbers:
-            if not count:
-                low = high = average = math.nan
-            histogram = self._histogram(row)
-            found[name] = NumericFeature(count, missing, non_finite, invalid, low, high, average, spread, histogram)
-        return found
-
-    def _histogram(self, row: int) -> ExplicitHistogram | ExponentialHistogram:
-        if row >= len(self._edges):
-            return self._exponential.histogram(row - len(self._edges))
-        edges = self._edges[row]
-        return ExplicitHistogram(edges, self._explicit[row, : edges.size + 1].copy())
+        return {**self._numbers.features(), **{name: counts.feature() for name, counts in self._categories.items()}}
 
     def take_extremes(self) -> dict[str, tuple[float, float]]:
-        """Minimum and maximum of each feature since the last call; features without a value are left out."""
-        low, high = self._moments.take_extremes()
-        bounds = zip(self._rows, low.tolist(), high.tolist(), strict=True)
-        return {name: (lowest, highest) for name, lowest, highest in bounds if lowest <= highest}
+        """Minimum and maximum of each numeric feature since the last call; those without a value are left out."""
+        return self._numbers.take_extremes()

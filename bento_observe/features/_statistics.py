@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from bento_observe import semconv
 from bento_observe.features import _decode
-from bento_observe.features._bounds import Bounds, checked_edges
+from bento_observe.features._derived import Derived
 from bento_observe.features._intake import Intake, Item
+from bento_observe.features._schema import Bounds, schema_of
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._state import FeatureState
-from bento_observe.features._types import Batch
+from bento_observe.features._types import Arrived
+from bento_observe.features.reference import SignalReference
 
 __all__ = ["FeatureStatistics"]
 
@@ -28,32 +30,41 @@ class FeatureStatistics:
     do it too). What waits is bounded: past `max_pending` values further updates are dropped and counted in `dropped`.
 
     Args:
-        reference: gives the features bucket edges (see `Bounds`). Other features get exponential histograms.
+        reference: a `Reference`, of which the inputs are meant, one of its signals, or any `Bounds`: gives the
+            features their kinds, bucket edges and categories. Other features are what their values are, with
+            exponential histograms.
         names: the columns of arrays and lists; where they are not given, those of the reference in its order.
-        max_features: how many different features are kept; values of further ones are dropped and counted. Arrays
-            with more columns than that and no names are dropped whole.
+        probabilities: whether rows of numbers that add up to one are probabilities of classes, which count as three
+            features: `class` (the likeliest), `confidence` (its probability) and `entropy` (nats). Where the
+            reference says so, they are in any case.
+        max_features: how many different features are kept; values of further ones are dropped and counted. Rows of
+            arrays with more columns than that and no names are vectors, embeddings say, and count as `norm`, `mean`,
+            `non_finite` and, where the reference has their mean, the `distance` to it.
         max_pending: values of 8 bytes that may wait for a flush, with an allowance for what objects take besides.
         max_rows: of a longer batch, evenly spaced rows are taken, at most so many; likewise of one that would fill
             more than a quarter of `max_pending`. The others are counted in `dropped` as `sampled`.
 
     Raises:
+        TypeError: `reference` is none.
         ValueError: the reference's edges are not increasing finite numbers.
     """
 
     def __init__(
         self,
-        reference: Bounds | None = None,
+        reference: SignalReference | Bounds | None = None,
         names: Sequence[str] | None = None,
         *,
+        probabilities: bool = False,
         max_features: int = 256,
         max_pending: int = 4_000_000,
         max_rows: int = 100_000,
     ) -> None:
-        edges = {} if reference is None else checked_edges(reference)
-        self._reference_id = None if reference is None else reference.id
-        self._names = tuple(map(str, names)) if names else tuple(edges) or None
-        self._intake = Intake(self._names, max_pending, max_rows, max_features)
-        self._state = FeatureState(edges, max_features, self._intake.losses)
+        schema = schema_of(reference)
+        self._reference_id = schema.reference_id
+        self._names = tuple(map(str, names)) if names else schema.names
+        self._derived = Derived(schema, probabilities)
+        self._intake = Intake(self._names, max_pending, max_rows, max_features, self._derived.vector_width)
+        self._state = FeatureState(schema, max_features, self._intake.losses)
         self._lock = threading.Lock()
         self._refused: dict[str, int] = {}
         self._merged = Snapshot(reference_id=self._reference_id)
@@ -64,15 +75,15 @@ class FeatureStatistics:
 
         - a two-dimensional array: rows x features. One of another number of columns than there are names is counted
           in `Snapshot.rows_refused` and left out. Without names the features are called "0", "1", ...
-        - a one-dimensional array or a list of numbers: one row where there are two names or more, else values of one
-          feature, called as the one name says or "value". A number alone likewise.
-        - a pandas DataFrame: its numeric and boolean columns, whatever `names` says. A Series: a frame of one column.
+        - a one-dimensional array or a list of scalars: one row where there are two names or more, else values of one
+          feature, called as the one name says or "value". A scalar alone likewise.
+        - a pandas DataFrame, whatever `names` says. A Series: a frame of one column.
         - a mapping, a pydantic model or a dataclass instance: scalars are a row, lists and one-dimensional arrays are
           columns, and anything larger counts as if it had come alone. A key it does not have is not counted at all.
         - a list of rows, of mappings or of models.
 
         None, NaN, NA and NaT count as missing; infinities as non-finite; what is no number, in a column of numbers,
-        as invalid. Columns that hold no numbers are passed over.
+        as invalid, and so does what is no scalar among categories. Columns of anything else are passed over.
         """
         self._intake.put(data)
 
@@ -147,22 +158,31 @@ class FeatureStatistics:
             payloads[key].append(payload)
         # Arrays of all heights together: what matters is what their columns are.
         raw: dict[tuple[str, ...], list[bytes]] = defaultdict(list)
+        vectors: dict[int, list[bytes]] = defaultdict(list)
         for key, group in payloads.items():
             if not isinstance(key, tuple):
                 self._add(key(group, self._names))
-            elif self._intake.too_wide(key):
+            elif len(key) > 2:
                 self._intake.losses.add("too_wide", key[0] * len(group), f"rows of arrays of shape {key}")
+            elif self._intake.is_vector(key):
+                vectors[key[-1]].extend(filter(None, group))
             elif names := _decode.array_names(key, self._names):
                 raw[names].extend(filter(None, group))
             elif 0 not in key[1:]:
                 self._refuse(len(group) * (key[0] if len(key) == 2 else 1))
         for names, chunks in raw.items():
             self._add(_decode.arrays(chunks, names))
+        for width, chunks in vectors.items():
+            if self._derived.vector_width in (None, width):
+                self._add(map(self._derived.of_vectors, _decode.matrices(chunks, width)))
+            else:
+                self._refuse(sum(map(len, chunks)) // (8 * width))
 
-    def _add(self, batches: Iterator[Batch]) -> None:
+    def _add(self, batches: Iterator[Arrived]) -> None:
         try:
             for batch in batches:
-                self._state.add(batch)
+                for part in self._derived.of(batch):
+                    self._state.add(part)
         except _decode.WrongColumnsError as error:
             self._refuse(error.rows)
         except Exception as error:  # noqa: BLE001 - odd data must not end the thread that flushes
@@ -171,5 +191,5 @@ class FeatureStatistics:
     def _refuse(self, rows: int) -> None:
         if rows:
             self._refused[semconv.REASON_COLUMNS] = self._refused.get(semconv.REASON_COLUMNS, 0) + rows
-            expected = len(self._names or ())
+            expected = self._derived.vector_width or len(self._names or ())
             self._intake.losses.warn("feature statistics refused %d rows: %d columns expected", rows, expected)

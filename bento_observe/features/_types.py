@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK_VALUES", "MAX_NAME_LENGTH", "Batch", "FloatArray", "IntArray"]
+__all__ = ["CHUNK_VALUES", "MAX_NAME_LENGTH", "Arrived", "Batch", "Cells", "FloatArray", "IntArray", "Tally"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -26,10 +27,31 @@ class Batch:
     """Values on their way into the statistics: one row of `columns` for each feature of `names`.
 
     `columns` is float64, C-contiguous, features x rows, and owned by whoever holds the batch. NaN is a missing value,
-    or one of the `invalid` many in that feature that were no numbers. `invalid` is None where the data was typed, so
-    that every column is known to be numeric.
+    or one of the `invalid` many in that feature that were no numbers. Where the data was not `typed`, a column that
+    holds nothing need not be numeric.
     """
 
     names: tuple[str, ...]
     columns: FloatArray
     invalid: IntArray | None = None
+    typed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Columns of scalars of any kind, all of one length, one for each of `names`; what they are is yet to be seen."""
+
+    names: tuple[str, ...]
+    columns: Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Categories of one feature that are counted already."""
+
+    name: str
+    counts: Mapping[str, int]
+    missing: int
+
+
+Arrived = Batch | Cells | Tally

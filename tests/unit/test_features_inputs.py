@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections import OrderedDict, UserDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -29,6 +30,9 @@ class House(pydantic.BaseModel):
     city: str = "Bern"
 
 
+RNG_SEED = 20261122
+
+
 @dataclass
 class Point:
     x: float
@@ -44,8 +48,9 @@ def features_of(data: object, **options: object) -> dict[str, NumericFeature]:
 
 
 def summary(data: object, **options: object) -> dict[str, tuple[int, float]]:
-    """Count and sum of each feature."""
-    return {name: (f.count, f.sum) for name, f in features_of(data, **options).items()}
+    """Count and sum of each numeric feature."""
+    found = features_of(data, **options)
+    return {name: (f.count, f.sum) for name, f in found.items() if isinstance(f, NumericFeature)}
 
 
 TABLE = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
@@ -93,7 +98,7 @@ def test_rows_of_two_columns_are_two_features(data: object) -> None:
     ids=range(10),
 )
 def test_named_columns_keep_their_names(data: object) -> None:
-    """Columns by name, in mappings, lists of mappings and frames; columns without numbers are passed over."""
+    """Columns by name, in mappings, lists of mappings and frames."""
     expected = {} if data is SimpleNamespace else {"a": (3, 6.0), "b": (3, 60.0)}
     assert summary(data) == expected
 
@@ -213,7 +218,7 @@ def test_changing_the_data_afterwards_changes_nothing() -> None:
     record["d"] = 100.0
     rows[0][0] = 100.0
     column["c"].append(100.0)
-    sums = {name: f.sum for name, f in stats.snapshot().features.items()}
+    sums = {name: f.sum for name, f in stats.snapshot().features.items() if isinstance(f, NumericFeature)}
     assert sums == pytest.approx({"a": 3.0, "d": 1.0, "0": 3.0, "c": 3.0})
     assert arrays.snapshot().features["0"].sum == pytest.approx(6.0 + 5000)
 
@@ -309,7 +314,7 @@ def test_a_mapping_of_any_size_leaves_little_behind() -> None:
         stats.update([{f"k{start}-{i}": 1.0 for i in range(100_000)}])
     assert len(stats.snapshot().features) == 256
     assert stats.dropped == {"too_wide": 6, "too_many_features": 3}
-    assert sum(map(len, stats._state._plans)) <= 256
+    assert sum(map(len, stats._state._numbers._plans)) <= 256
 
 
 def test_a_generator_is_left_unconsumed() -> None:
@@ -335,17 +340,35 @@ def test_names_cannot_grow_without_bound() -> None:
     assert snapshot.features["f0"].count == 2
     assert stats.dropped["too_many_features"] >= 75
     assert len(stats._state._undecided) <= 256
-    assert len(stats._state._plans) <= 64
+    assert len(stats._state._numbers._plans) <= 64
 
 
-def test_wide_arrays_without_names_are_dropped_whole() -> None:
-    """An embedding or an image makes no features."""
+def test_images_are_dropped_whole() -> None:
+    """An array of three dimensions makes no features."""
     stats = FeatureStatistics()
-    stats.update(np.zeros((3, 1000)))
     stats.update(np.zeros((2, 32, 32)))
-    stats.update(np.zeros((1000, 1000)))
     assert dict(stats.snapshot().features) == {}
-    assert stats.dropped == {"too_wide": 1005}
+    assert stats.dropped == {"too_wide": 2}
+
+
+@pytest.mark.parametrize("form", [np.asarray, np.float32, np.ndarray.tolist])
+def test_embeddings_are_summed_up(form: Callable[[np.ndarray], object]) -> None:
+    """Rows of more columns than there may be features count by norm, mean and what is not finite."""
+    vectors = np.random.default_rng(RNG_SEED).normal(size=(1000, 300))
+    vectors[0, :3] = [np.nan, np.inf, -np.inf]
+    vectors[1] = np.nan
+    stats = FeatureStatistics()
+    stats.update(form(vectors[:5]))
+    stats.update(form(vectors[5:]))
+    features = stats.snapshot().features
+    assert set(features) == {"norm", "mean", "non_finite"}
+    clean = np.where(np.isfinite(vectors), vectors, 0.0)
+    norms = np.linalg.norm(np.delete(clean, 1, axis=0), axis=1)
+    assert (features["norm"].count, features["norm"].missing) == (999, 1)
+    assert features["norm"].mean == pytest.approx(norms.mean(), rel=1e-6)
+    assert features["mean"].max == pytest.approx(np.delete(clean, 1, axis=0).sum(axis=1)[1:].max() / 300, rel=1e-6)
+    assert (features["non_finite"].count, features["non_finite"].sum) == (1000, 303)
+    assert stats.dropped == {}
 
 
 def test_waiting_data_is_bounded_in_memory() -> None:
@@ -398,7 +421,9 @@ def test_the_text_of_a_frame_does_not_stay_in_memory_while_it_waits(rows: int) -
         stats.update(pd.DataFrame({"a": np.ones(rows)}, index=text))
     assert len(pickle.dumps([payload for key, payload, _ in stats._intake._pending])) < 20_000
     features = stats.snapshot().features
-    assert {name: (f.count, f.invalid) for name, f in features.items()} == {"a": (1 + 6 * rows, 2 * rows)}
+    assert (features["a"].count, features["a"].invalid) == (1 + 6 * rows, 2 * rows)
+    assert (features["s"].count, len(features["s"].counts)) == (6 * rows, rows)
+    assert set(features) == {"a", "s"}
 
 
 def test_a_sample_of_a_frame_does_not_keep_the_frame() -> None:
@@ -423,7 +448,7 @@ def test_frames_whose_columns_differ_in_type_keep_their_numbers(rows: int) -> No
     assert (features["a"].count, features["a"].invalid, features["a"].missing) == (6 * rows, 10 * rows, 2 * rows)
     assert features["a"].sum == 9 * rows
     assert features["b"].count == 9 * rows
-    assert set(features) == {"a", "b"}
+    assert dict(features["s"].counts) == {"x": 9 * rows}
 
 
 def test_many_small_frames_count_row_by_row() -> None:

@@ -1,0 +1,57 @@
+"""Features made of what came: of probabilities, and of vectors too wide to be features themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bento_observe.features import _probabilities, _vectors
+from bento_observe.features._schema import Schema
+from bento_observe.features._types import Arrived, Batch, FloatArray, Tally
+
+__all__ = ["Derived"]
+
+_MAX_WIDTHS = 64
+
+
+class Derived:
+    """Tells what of the data of one aggregator features are made of, and makes them. Runs at flush."""
+
+    def __init__(self, schema: Schema, probabilities: bool) -> None:
+        self._classes = schema.classes
+        self._guess = probabilities and schema.names is None
+        self._guessed: dict[int, bool] = {}
+        self._mean = schema.vector
+        self.vector_width = None if schema.vector is None else schema.vector.size
+        """How long vectors are, where the reference says."""
+
+    def of(self, arrived: Arrived) -> Iterable[Arrived]:
+        """`arrived` itself or, where it holds probabilities, what is made of them."""
+        if isinstance(arrived, Batch) and (self._classes is not None or self._guess) and self._is_probable(arrived):
+            return self._of_probabilities(arrived)
+        return (arrived,)
+
+    def _is_probable(self, batch: Batch) -> bool:
+        if self._classes is not None:
+            return batch.names == self._classes
+        width = len(batch.names)
+        if width < 2 or batch.names[0] != "0" or batch.names[-1] != str(width - 1):
+            return False
+        # The first ones that come decide, so that one odd row does not make features of the columns.
+        if width not in self._guessed and len(self._guessed) < _MAX_WIDTHS:
+            self._guessed[width] = _probabilities.is_probabilities(batch.columns.T)
+        return self._guessed.get(width, False)
+
+    def _of_probabilities(self, batch: Batch) -> Iterable[Arrived]:
+        classes, confidence, entropy = _probabilities.derived(batch.columns.T)
+        known = classes >= 0
+        counts = np.bincount(classes[known], minlength=len(batch.names)).tolist()
+        tally = {name: count for name, count in zip(batch.names, counts, strict=True) if count}
+        yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
+        yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
+
+    def of_vectors(self, matrix: FloatArray) -> Batch:
+        """What is made of vectors, rows x dimensions."""
+        names, columns = _vectors.derived(matrix, self._mean)
+        return Batch(names, columns)
