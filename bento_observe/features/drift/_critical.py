@@ -1,0 +1,124 @@
+"""How large a measure may be where there is no drift, and how small a drift is not worth a word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from bento_observe.features._types import FloatArray, IntArray
+from bento_observe.features.drift._distributions import (
+    bridge_area_quantile,
+    chi2_quantile,
+    ks_quantile,
+    normal_quantile,
+)
+from bento_observe.features.drift._layout import Layout, layout_of
+from bento_observe.features.reference import SignalReference
+from bento_observe.semconv import (
+    DRIFT_CHI2,
+    DRIFT_JS,
+    DRIFT_KS,
+    DRIFT_MEAN_Z,
+    DRIFT_PSI,
+    DRIFT_VARIANCE_RATIO,
+    DRIFT_WASSERSTEIN,
+)
+
+__all__ = [
+    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "NUMERIC_METHODS", "null_quantiles",
+    "quantiles",
+]  # fmt: skip
+
+METHODS: Final = (
+    DRIFT_PSI, DRIFT_JS, DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_CHI2, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO,
+)  # fmt: skip
+"""All methods, in the order of `drift`'s columns."""
+
+NUMERIC_METHODS: Final = frozenset({DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO})
+"""Those that need an order or a distance, which categories do not have."""
+
+JS_PER_PSI: Final = 1 / (8 * math.log(2))
+"""Bits of Jensen-Shannon divergence to one of PSI, where both are small: both are then the same quadratic form."""
+
+FLOORS: Final[Mapping[str, float]] = MappingProxyType({
+    DRIFT_PSI: 0.02,
+    DRIFT_JS: 0.02 * JS_PER_PSI,
+    DRIFT_KS: 0.05,
+    DRIFT_WASSERSTEIN: 0.04,
+    DRIFT_CHI2: 0.02,
+    DRIFT_MEAN_Z: 0.1,
+    DRIFT_VARIANCE_RATIO: 1.2,
+})  # fmt: skip
+"""No drift is smaller than that, however many values show it.
+
+For a normal feature 0.02 of PSI (and with it the floors of `js` and `chi2`) and 0.04 of `wasserstein` are a shift by
+0.14 standard deviations, 0.05 of `ks` one by 0.125. The floor of `chi2` is of the statistic times (1/n + 1/m), which
+grows with the effect alone, that of `mean_z` is in standard deviations of the training data, and that of
+`variance_ratio` is for either direction.
+"""
+
+MINIMUM_PER_BIN: Final = 30
+"""So many values for each of the feature's drift bins are enough for `psi`, `js` and `chi2`: 300 with ten bins. With
+fewer the smoothing, which pulls small windows away from a finely divided reference, weighs as much as a drift."""
+
+MINIMUM: Final[Mapping[str, int]] = MappingProxyType({
+    DRIFT_KS: 30,
+    DRIFT_WASSERSTEIN: 30,
+    DRIFT_MEAN_Z: 100,
+    DRIFT_VARIANCE_RATIO: 300,
+})  # fmt: skip
+"""So many values are enough for the others. The distribution of `ks` and `wasserstein` is the same for every continuous
+feature and nearly its limit from 30 on; means of skewed features become normal later, and their variances last."""
+
+
+def null_quantiles(reference: SignalReference, alpha: float = 0.05) -> dict[str, FloatArray]:
+    """What is left of the critical values when n, the values in the window, is taken out of them.
+
+    With c one of these, m the feature's values in the training data and r = 1/n + 1/m the critical value is
+
+    - `psi`, `js`: max(floor, c * r);
+    - `ks`, `wasserstein`: max(floor, c * sqrt(r));
+    - `chi2`: max(c, floor / r), one degree of freedom more where the window has values in a drift bin that the
+      training data left empty;
+    - `mean_z`: max(c, floor * deviation / error), where the deviation is that of the training data and the error, the
+      denominator of `mean_z`, knows the window's variance;
+    - `variance_ratio`: max(floor, exp(c * sqrt(r))).
+
+    Args:
+        reference: one signal's. `alpha` is shared out over all its features, those with too few values included: a
+            critical value must not jump when another feature gets its data.
+        alpha: probability that any feature of a window without drift is called drifted.
+
+    Returns:
+        By method float64, one element a feature in the reference's order; NaN where the method does not apply.
+
+    Raises:
+        ValueError: `alpha` is not between 0 and 1.
+    """
+    return quantiles(layout_of(reference), alpha)
+
+
+def quantiles(layout: Layout, alpha: float, degrees: IntArray | None = None) -> dict[str, FloatArray]:
+    """`null_quantiles` of a layout. `degrees` of freedom of `chi2`, int64 (F,), are else those without new values."""
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha!r}, but a probability between 0 and 1 is needed, such as 0.05")
+    tail = alpha / max(1, len(layout.names))
+    if degrees is None:
+        degrees = np.count_nonzero(layout.bin_counts, axis=1) - 1
+    chi2 = np.array([chi2_quantile(count, tail) for count in range(layout.bin_counts.shape[1])])
+    psi = chi2[layout.bins - 1]
+    numeric = np.where(layout.numeric, 1.0, np.nan)
+    z = normal_quantile(tail)
+    return {
+        DRIFT_PSI: psi,
+        DRIFT_JS: psi * JS_PER_PSI,
+        DRIFT_KS: numeric * ks_quantile(tail),
+        DRIFT_WASSERSTEIN: numeric * bridge_area_quantile(tail),
+        DRIFT_CHI2: chi2[np.maximum(degrees, 0)],
+        DRIFT_MEAN_Z: numeric * z,
+        DRIFT_VARIANCE_RATIO: z * np.sqrt(np.maximum(np.nan_to_num(layout.kurtosis - 1), 0.0)) * numeric,
+    }

@@ -1,0 +1,127 @@
+"""The measures themselves, of all features at once: a row a feature, as the layout has them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bento_observe.features._types import FloatArray, IntArray
+from bento_observe.features.drift._bins import SMOOTHING
+from bento_observe.features.drift._distributions import chi2_tail
+from bento_observe.features.drift._layout import Layout
+from bento_observe.features.drift._window import Window
+
+__all__ = ["chi_square", "divergences", "mean_z", "transport", "variance_ratio"]
+
+_ROUNDING = 64 * np.finfo(np.float64).eps
+"""How far, relative to the mean, two means of one constant may come out apart."""
+
+_TINY = np.finfo(np.float64).tiny
+
+
+def divergences(layout: Layout, bins: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Population stability index and Jensen-Shannon divergence in bits, float64 (F,) each.
+
+    With p = (c + 1/2) / (n + B/2) for the window's values in a drift bin, q = (r + 1/2) / (m + B/2) for the training's:
+    PSI = sum((p - q) ln(p / q)), Jeffreys' divergence (1946); JS = (KL(p | h) + KL(q | h)) / 2 with h = (p + q) / 2
+    (Lin 1991). Without drift PSI / (1/n + 1/m) is about chi-squared distributed with B - 1 degrees of freedom.
+
+    Args:
+        bins: float64 (F, B), the window's values by drift bin.
+    """
+    q, log_q = layout.bin_shares, layout.log_shares
+    p = (bins + SMOOTHING) / (n + SMOOTHING * layout.bins)[:, None]
+    p[np.arange(p.shape[1]) >= layout.bins[:, None]] = 1.0
+    log_p, log_half = np.log(p), np.log((p + q) / 2)
+    psi = ((p - q) * (log_p - log_q)).sum(axis=1)
+    js = (p * (log_p - log_half) + q * (log_q - log_half)).sum(axis=1) / (2 * np.log(2))
+    return psi, np.maximum(js, 0.0)
+
+
+def chi_square(layout: Layout, bins: FloatArray, n: FloatArray) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Pearson's statistic of homogeneity of two samples on the drift bins, its degrees of freedom, its p value; (F,).
+
+    sum((sqrt(m/n) c - sqrt(n/m) r)^2 / (c + r)), equal to the sum over both of (observed - expected)^2 / expected. Bins
+    that are empty in both count for nothing, degrees of freedom included.
+    """
+    m = layout.count
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root = np.sqrt(m / n)[:, None]
+        both = bins + layout.bin_counts
+        difference = root * bins - layout.bin_counts / root
+        statistic = (difference * difference / np.maximum(both, 1.0)).sum(axis=1)
+    degrees: IntArray = np.maximum(np.count_nonzero(both, axis=1) - 1, 0)
+    known = np.isfinite(statistic)
+    p = np.where(known, chi2_tail(np.where(known, statistic, 0.0), degrees), np.nan)
+    return statistic, degrees, p
+
+
+def transport(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray]:
+    """Kolmogorov-Smirnov and Wasserstein distance, float64 (F,) each; of use for numeric features only.
+
+    D is the difference of the two distribution functions, known at the edges. KS is the largest |D| there, and where
+    the window begins and ends: just below its minimum it has nothing yet, at its maximum all. What the reference has
+    up to there is interpolated within its bucket.
+
+    Wasserstein is the area under |D| over the reference's distribution function, D linear between edges, its zeros
+    included: the distance W1 between both samples once each value x is replaced by the share of the training data
+    below it plus half of those equal to it. So its unit is quantiles: 0.1 is a move past a tenth of the training data.
+    """
+    counts = np.zeros(layout.cdf.shape)
+    counts.ravel()[layout.slots] = window.counts
+    difference = counts.cumsum(axis=1)
+    difference /= np.maximum(window.n, 1)[:, None]
+    difference -= layout.cdf
+    size = np.abs(difference)
+    ks = np.maximum(size.max(axis=1), _at_extremes(layout, window))
+
+    area = np.einsum("ij,ij->i", size, layout.weights)
+    # Where D changes its sign between two edges, |D| is two triangles instead of a trapezium. Not so in a bucket of one
+    # repeated value: there D jumps, half way, and the trapezium is right.
+    left, right = difference[:, :-1], difference[:, 1:]
+    product = left * right
+    rows, columns = np.nonzero((product < 0) & (layout.steps > 0))
+    product = product[rows, columns]
+    excess = product / (size[rows, columns] + size[rows, columns + 1]) * layout.steps[rows, columns]
+    return ks, area + np.bincount(rows, excess, area.size)
+
+
+def _at_extremes(layout: Layout, window: Window) -> FloatArray:
+    """The larger |D| of those just below the window's minimum and at its maximum; 0 where they are not known."""
+    rows = np.arange(window.low.size)
+    sizes = []
+    for value, above in ((window.low, False), (window.high, True)):
+        bucket = (layout.upper < value[:, None]).sum(axis=1)
+        edge = np.maximum(bucket - 1, 0)
+        lower, upper = layout.lower[rows, bucket], layout.upper[rows, bucket]
+        with np.errstate(invalid="ignore"):
+            part = (value - lower) / (upper - lower)
+        mass = np.where(bucket > 0, layout.steps[rows, edge], 0.0)
+        # A minimum on the edge itself may be a value that repeats: only what lies surely below it counts.
+        part = np.where(np.isfinite(part) & ((part < 1) | above), part, 0.0)
+        below = np.where(bucket > 0, layout.cdf[rows, edge], 0.0) + mass * part
+        size = np.where(mass > 0, 1 - below if above else below, 0.0)
+        sizes.append(size)
+    return np.maximum(*sizes)
+
+
+def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray]:
+    """Welch's statistic, the difference of the means over its standard error, and that error, float64 (F,) each.
+
+    An error below what rounding does to a mean is taken for that, so that a constant has 0 as long as it is the same.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        error = np.sqrt(layout.variance / layout.count + window.variance / window.n)
+        error = np.maximum(error, np.maximum(_ROUNDING * np.abs(layout.mean), _TINY))
+        return (window.mean - layout.mean) / error, error
+
+
+def variance_ratio(layout: Layout, window: Window) -> FloatArray:
+    """The window's variance over the reference's, float64 (F,): 1 for two constants, infinite where only the latter is.
+
+    A variance below what rounding makes that of a constant counts as none.
+    """
+    rounding = (_ROUNDING * layout.mean) ** 2 + _TINY
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = window.variance / layout.variance
+        constant = np.where(window.variance > rounding, np.inf, 1.0)
+        return np.where(layout.variance > rounding, ratio, np.where(np.isnan(window.mean), np.nan, constant))
