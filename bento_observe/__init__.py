@@ -10,11 +10,16 @@ from bento_observe._version import __version__
 if TYPE_CHECKING:
     from bento_observe._observe import observe
     from bento_observe.features import FeatureStatistics
+    from bento_observe.features.reference import Reference
 
-__all__ = ["FeatureStatistics", "__version__", "observe"]
+__all__ = ["FeatureStatistics", "Reference", "__version__", "observe"]
 
 # Imported when asked for: the command line needs neither BentoML nor numpy, and the supervisor no numpy.
-_HOMES = {"FeatureStatistics": "bento_observe.features", "observe": "bento_observe._observe"}
+_HOMES = {
+    "FeatureStatistics": "bento_observe.features",
+    "Reference": "bento_observe.features.reference",
+    "observe": "bento_observe._observe",
+}
 
 
 def __getattr__(name: str) -> Any:

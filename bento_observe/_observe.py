@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("bento_observe")
 
+_MAX_SLICE_VALUES = 1000
 _OPTIONS = "__bento_observe_options__"
 
 
@@ -28,6 +29,8 @@ class Options:
     """The arguments of `observe`."""
 
     reference: Any = None
+    slices: tuple[str, ...] = ()
+    slice_values: int = 20
 
 
 class _Observed:
@@ -53,10 +56,14 @@ def observe(service: Service[T], /) -> Service[T]: ...
 
 
 @overload
-def observe(*, reference: Any = None) -> Callable[[Service[T]], Service[T]]: ...
+def observe(
+    *, reference: Any = None, slices: Sequence[str] = (), slice_values: int = 20
+) -> Callable[[Service[T]], Service[T]]: ...
 
 
-def observe(service: Any = None, /, *, reference: Any = None) -> Any:
+def observe(
+    service: Any = None, /, *, reference: Any = None, slices: Sequence[str] = (), slice_values: int = 20
+) -> Any:
     """Send traces, metrics, logs and feature statistics of a BentoML service over OTLP.
 
     Use it above `@bentoml.service`, bare or with arguments, or as a function on a service object. Where telemetry goes
@@ -65,16 +72,28 @@ def observe(service: Any = None, /, *, reference: Any = None) -> Any:
 
     Args:
         service: what `@bentoml.service` returned.
-        reference: statistics of the training data; an object with `id: str` and `edges`, a mapping from feature name
-            to ascending bucket edges. Without one the feature histograms have exponential buckets.
+        reference: statistics of the training data: a `Reference`, the path of one, or the tag of a BentoML model that
+            one lies with (see `Reference.save_with`). By default the one that lies with the service's model, if it has
+            just one. Without any there is no drift, and the histograms of numeric features have exponential buckets.
+        slices: columns of the input, such as a country, for each of whose values predictions and drift are counted
+            once more.
+        slice_values: how many values of such a column are told apart; the others are `__other__` together.
 
     Returns:
         The same service object.
 
     Raises:
-        TypeError: if `service` is not a BentoML service, or is observed already.
+        TypeError: if `service` is not a BentoML service, or is observed already; if `slices` are no names.
+        ValueError: if `slice_values` is not between 1 and 1000.
     """
-    options = Options(reference=reference)
+    if isinstance(slices, str) or not all(isinstance(column, str) for column in slices):
+        raise TypeError(f"observe: slices={slices!r} are no names of columns; write slices=['country']")
+    if not 1 <= slice_values <= _MAX_SLICE_VALUES:
+        raise ValueError(
+            f"observe: slice_values={slice_values!r} is not between 1 and {_MAX_SLICE_VALUES}; each value has series "
+            "of its own, 20 are the default"
+        )
+    options = Options(reference, tuple(slices), slice_values)
     if service is None:
         return lambda decorated: _observe(decorated, options)
     return _observe(service, options)

@@ -1,10 +1,10 @@
-"""Which values of an API call are features, and where their statistics are kept."""
+"""Where the feature statistics of a worker are kept, counted, compared with the training data, and sent from."""
 
 from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -15,101 +15,168 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from bento_observe import semconv
+from bento_observe._recorder import ApiRecorder, ApiStatistics
+from bento_observe._references import References
+from bento_observe._slices import Slices
 from bento_observe._version import __version__
-from bento_observe.features import FeatureStatistics, encode
+from bento_observe.features import FeatureStatistics, Group, Snapshot, encode
+from bento_observe.features.drift import Measures, Windows, measure
+from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
 __all__ = ["FeatureRecording"]
 
 _FLUSH_SECONDS = 1.0
+_ITEM = "features"
+_ON_REQUEST = (semconv.SIGNAL_FEATURE, semconv.SIGNAL_LABEL)
+_SLICED_DETAIL = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
+_SLICE_PENDING = 400_000
 
 
 class FeatureRecording:
-    """The feature statistics of all APIs of a worker: one aggregator for each API and signal."""
+    """The feature statistics of all APIs of a worker: one aggregator for each API, signal and slice.
 
-    def __init__(self, reference: Any, model: Mapping[str, str], health: Health) -> None:
-        self._reference = reference
+    Args:
+        references: what they are compared with.
+        model: the model's attributes.
+        windows: of drift: name and seconds of each.
+        slices: columns whose values are counted apart.
+        slice_values: how many of them are told apart, of each column.
+        describe: whether the references themselves are sent; one worker is enough.
+    """
+
+    def __init__(
+        self,
+        references: References,
+        model: Mapping[str, str],
+        health: Health,
+        windows: Mapping[str, float],
+        slices: Sequence[str] = (),
+        slice_values: int = 20,
+        describe: bool = True,
+    ) -> None:
+        self._references = references
         self._model = {name: value for name, value in model.items() if name == semconv.ML_MODEL_NAME}
         self._health = health
-        self._groups: list[tuple[Mapping[str, str], FeatureStatistics]] = []
+        self._windows = windows
+        self._slices = slices
+        self._slice_values = slice_values
+        self._describe = describe
+        self._watched: list[_Watched] = []
         self._start_ns = time.time_ns()
         self._flushed = 0.0
-        self._told: list[dict[str, int]] = []
 
-    def recorder(self, method: Any, label: str) -> _ApiRecorder:
+    def recorder(self, method: Any, label: str) -> ApiRecorder:
         """The recorder of one BentoML `APIMethod`, whose API is called `label` in telemetry."""
         parameters = [name for name in list(inspect.signature(method.func).parameters)[1:] if name != method.ctx_param]
-        inputs = self._statistics(label, semconv.SIGNAL_INPUT)
-        predictions = self._statistics(label, semconv.SIGNAL_PREDICTION)
-        return _ApiRecorder(parameters, method.ctx_param, inputs, predictions)
+        reference = self._references.of(semconv.SIGNAL_INPUT, label, method)
 
-    def _statistics(self, api: str, signal: str) -> FeatureStatistics:
-        reference = self._reference if signal == semconv.SIGNAL_INPUT else None
-        statistics = FeatureStatistics(reference)
-        attributes = {semconv.ML_SIGNAL: signal, semconv.API_NAME: api, **self._model}
-        self._groups.append((attributes, statistics))
-        self._told.append({})
+        def make(signal: str, names: Sequence[str] | None) -> FeatureStatistics:
+            found = reference if signal == semconv.SIGNAL_INPUT else self._references.of(signal)
+            return self._watch(label, signal, found, names)
+
+        def make_slice(column: str, value: str) -> Mapping[str, FeatureStatistics]:
+            attributes = {semconv.ML_SLICE_NAME: column, semconv.ML_SLICE_VALUE: value}
+            made = {}
+            for signal in semconv.SIGNALS:
+                whole = reference if signal == semconv.SIGNAL_INPUT else self._references.of(signal)
+                # Inputs and features of a slice are only worth their series where they can be compared.
+                if signal in _SLICED_DETAIL or whole is not None:
+                    found = None if whole is None else self._references.slice_of(column, value, signal)
+                    made[signal] = self._watch(label, signal, found, None, attributes)
+            return made
+
+        statistics = ApiStatistics(make)
+        statistics.of(semconv.SIGNAL_PREDICTION)
+        for signal in _ON_REQUEST:  # known beforehand, so that its counters start at zero
+            if self._references.of(signal) is not None:
+                statistics.of(signal)
+        slices = [
+            Slices(column, self._references.slice_values(column), self._slice_values, make_slice)
+            for column in self._slices
+        ]
+        names = statistics.of(semconv.SIGNAL_INPUT).names or ()
+        return ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
+
+    def _watch(
+        self,
+        api: str,
+        signal: str,
+        reference: Any,
+        names: Sequence[str] | None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> FeatureStatistics:
+        probabilities = signal in (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
+        if attributes is None:
+            statistics = FeatureStatistics(reference, names, probabilities=probabilities)
+        else:
+            statistics = FeatureStatistics(reference, names, probabilities=probabilities, max_pending=_SLICE_PENDING)
+        detail = attributes is None or signal in _SLICED_DETAIL
+        everything = {semconv.ML_SIGNAL: signal, semconv.API_NAME: api, **self._model, **(attributes or {})}
+        self._watched.append(_Watched(everything, statistics, reference, self._windows, detail))
         return statistics
 
     def step(self) -> bool:
         """Count what was appended, about once a second; runs in the encoder thread."""
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
-            for _, statistics in self._groups:
-                statistics.flush()
+            for watched in self._watched[:]:
+                watched.statistics.flush()
             self._flushed = time.monotonic()
         return False
 
     def give_up(self) -> None:
         """Count what waits as dropped."""
-        self._health.dropped("features", "shutdown", sum(statistics.pending for _, statistics in self._groups))
+        self._health.dropped(_ITEM, "shutdown", sum(watched.statistics.pending for watched in self._watched[:]))
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """All groups as OTLP metrics."""
         temporality = AGGREGATION_TEMPORALITY_DELTA if delta else AGGREGATION_TEMPORALITY_CUMULATIVE
-        groups = [
-            (attributes, statistics.delta() if delta else statistics.snapshot())
-            for attributes, statistics in self._groups
-        ]
-        self._tell_losses()
+        watched = self._watched[:]
+        groups = [one.group(delta, self._describe) for one in watched]
+        for one in watched:
+            one.tell_losses(self._health)
         metrics = encode(groups, self._start_ns, now_ns, temporality)
         if delta:  # each interval begins where the last one ended
             self._start_ns = now_ns
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=metrics)]
 
-    def _tell_losses(self) -> None:
-        for told, (_, statistics) in zip(self._told, self._groups, strict=True):
-            for reason, count in statistics.dropped.items():
-                self._health.dropped("features", reason, count - told.get(reason, 0))
-                told[reason] = count
 
-
-class _ApiRecorder:
-    """Feeds one API's arguments and results to its aggregators. Each append is one atomic list operation."""
-
-    __slots__ = ("_context", "_first", "_inputs", "_parameters", "_predictions")
+class _Watched:
+    """One aggregator, and what it was the last time that it was looked at."""
 
     def __init__(
-        self, parameters: list[str], context: str | None, inputs: FeatureStatistics, predictions: FeatureStatistics
+        self,
+        attributes: Mapping[str, str],
+        statistics: FeatureStatistics,
+        reference: Any,
+        windows: Mapping[str, float],
+        detail: bool,
     ) -> None:
-        self._parameters = parameters
-        self._first = parameters[0] if len(parameters) == 1 else None
-        self._context = context
-        self._inputs = inputs
-        self._predictions = predictions
+        self.statistics = statistics
+        self._attributes = attributes
+        self._reference = reference if isinstance(reference, SignalReference) else None
+        self._detail = detail
+        self._spans = windows if self._reference is not None else {}
+        self._windows = Windows(tuple(self._spans.values()))
+        self._told: dict[str, int] = {}
 
-    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The arguments of one call: a lone one is the data itself, several are columns by their names."""
-        if self._first is not None:
-            if args or self._first in kwargs:
-                value = args[0] if args else kwargs[self._first]
-                self._inputs.update({self._first: value} if isinstance(value, (int, float)) else value)
-            return
-        named = {name: value for name, value in kwargs.items() if name != self._context}
-        named.update(zip(self._parameters, args, strict=False))
-        if named:
-            self._inputs.update(named)
+    def group(self, delta: bool, describe: bool) -> Group:
+        """What is sent of it this time."""
+        change = self.statistics.delta() if delta else None
+        total = self.statistics.snapshot() if change is None or self._spans else change
+        snapshot = total if change is None else change
+        return Group(self._attributes, snapshot, self._reference, self._drift(total), describe, self._detail)
 
-    def output(self, value: Any) -> None:
-        """The result of one call."""
-        self._predictions.update(value)
+    def _drift(self, total: Snapshot) -> Mapping[str, Measures]:
+        if self._reference is None or not self._spans:
+            return {}
+        now = time.monotonic()
+        self._windows.add(total, now)
+        return {name: measure(self._reference, self._windows.window(span, now)) for name, span in self._spans.items()}
+
+    def tell_losses(self, health: Health) -> None:
+        """Adds what was left out since the last time to our own metrics."""
+        for reason, count in self.statistics.dropped.items():
+            health.dropped(_ITEM, reason, count - self._told.get(reason, 0))
+            self._told[reason] = count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from opentelemetry.trace import set_span_in_context
 from bento_observe import _logging, semconv, settings
 from bento_observe._observe import Options
 from bento_observe._recording import FeatureRecording
+from bento_observe._references import References, find_reference
 from bento_observe.asgi import Observation
 from bento_observe.calls import instrument, restore
 from bento_observe.request import (
@@ -27,6 +29,8 @@ from bento_observe.request import (
 from bento_observe.telemetry import Identity, Telemetry
 
 __all__ = ["observe_worker", "unobserve"]
+
+logger = logging.getLogger("bento_observe")
 
 _TASK_ROUTES = ("submit", "status", "get", "retry", "cancel")
 
@@ -53,7 +57,13 @@ def observe_worker(service: Any, options: Options) -> Observation:
         telemetry.health,
     )
     telemetry.add(source, source.collect)
-    recording = FeatureRecording(options.reference, model, telemetry.health)
+    # All workers have the same reference and the same faults: one of them tells.
+    first = server_context.worker_index in (None, 1)
+    tell = _tell if first else _keep_quiet
+    references = References(find_reference(options.reference, service.models, tell), tell)
+    recording = FeatureRecording(
+        references, model, telemetry.health, config.drift_windows, options.slices, options.slice_values, first
+    )
     telemetry.add(recording, recording.collect)
     observation = Observation(
         telemetry,
@@ -69,12 +79,21 @@ def observe_worker(service: Any, options: Options) -> Observation:
         for method in observed.apis.values():
             label = method.name if observed is service else f"{name}.{method.name}"
             instrument(method, label, recording.recorder(method, label), telemetry.health)
+    references.check()
     telemetry.start()
     BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
     # BentoML sets the name where it makes its own provider, for its log lines.
     trace_context.service_name = service_name
     _logging.attach(telemetry.log_handler)
     return observation
+
+
+def _tell(problem: str) -> None:
+    logger.error("bento_observe: %s", problem)
+
+
+def _keep_quiet(_problem: str) -> None:
+    pass
 
 
 def unobserve(service: Any) -> None:

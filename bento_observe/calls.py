@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import set_span_in_context
 
+from bento_observe._recorder import Call, current_call
 from bento_observe._specs import ORIGINAL, decode_spec, encode_spec
 from bento_observe._stages import close_stage, predict_stage
 from bento_observe.request import StageSpan
@@ -25,13 +26,11 @@ __all__ = ["CallRecorder", "in_batch", "instrument", "restore"]
 
 
 class CallRecorder(Protocol):
-    """Counts the features of one API. Neither method may raise or block."""
+    """Counts the features of one API. May neither raise nor block."""
 
-    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The decoded arguments of a call, without the service instance."""
-
-    def output(self, value: Any) -> None:
-        """What the call returned; what a streaming call yields is not counted."""
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """The decoded arguments of a call, without the service instance. What it returns takes what the call returned;
+        what a streaming call yields is not counted."""
 
 
 in_batch: ContextVar[bool] = ContextVar("bento_observe_in_batch", default=False)
@@ -73,15 +72,17 @@ def _kind(method: Any) -> str:
 
 
 class _Within:
-    """Makes a stage the current span for a block and ends it with the block; without a stage it does nothing."""
+    """Makes a call the current one for a block, and its stage, if there is one, the current span, ended with it."""
 
-    __slots__ = ("_health", "_stage", "_token")
+    __slots__ = ("_before", "_call", "_health", "_stage", "_token")
 
-    def __init__(self, stage: StageSpan | None, health: Health) -> None:
+    def __init__(self, stage: StageSpan | None, health: Health, call: Call) -> None:
         self._stage = stage
         self._health = health
+        self._call = call
 
     def __enter__(self) -> None:
+        self._before = current_call.set(self._call)
         if self._stage is not None:
             self._token = attach(set_span_in_context(self._stage))
 
@@ -89,25 +90,27 @@ class _Within:
         if self._stage is not None:
             detach(self._token)
             close_stage(self._stage, self._health, error)
+        current_call.reset(self._before)
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
-    """A context without the span of a request that is over."""
-    token = attach(Context())
+def _apart(call: Call) -> Iterator[None]:
+    """A context with the call, and without the span of a request that is over."""
+    token, before = attach(Context()), current_call.set(call)
     try:
         yield
     finally:
+        current_call.reset(before)
         detach(token)
 
 
 def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = predict_stage(api, health, queued=True)
-        recorder.inputs(args, kwargs)
-        with _Within(stage, health):
+        call = recorder.inputs(args, kwargs)
+        with _Within(stage, health, call):
             output = func(self, *args, **kwargs)
-        recorder.output(output)
+        call.output(output)
         return output
 
     return predict
@@ -116,10 +119,10 @@ def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: He
 def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = predict_stage(api, health)
-        recorder.inputs(args, kwargs)
-        with _Within(stage, health):
+        call = recorder.inputs(args, kwargs)
+        with _Within(stage, health, call):
             output = await func(self, *args, **kwargs)
-        recorder.output(output)
+        call.output(output)
         return output
 
     return predict
@@ -128,18 +131,20 @@ def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
 def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     def predict(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         stage = predict_stage(api, health)
-        recorder.inputs(args, kwargs)
+        call = recorder.inputs(args, kwargs)
         items = func(self, *args, **kwargs)
         context = None if stage is None else set_span_in_context(stage)
         try:
             while True:
                 # Each item may be made in another thread: what was current within the generator goes with it.
                 token = None if context is None else attach(context)
+                before = current_call.set(call)
                 try:
                     item = next(items)
                 except StopIteration:
                     return
                 finally:
+                    current_call.reset(before)
                     if token is not None:
                         context = get_current()
                         detach(token)
@@ -157,17 +162,19 @@ def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, healt
 def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     async def predict(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         stage = predict_stage(api, health)
-        recorder.inputs(args, kwargs)
+        call = recorder.inputs(args, kwargs)
         items = func(self, *args, **kwargs)
         context = None if stage is None else set_span_in_context(stage)
         try:
             while True:
                 token = None if context is None else attach(context)
+                before = current_call.set(call)
                 try:
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
                 finally:
+                    current_call.reset(before)
                     if token is not None:
                         context = get_current()
                         detach(token)
@@ -188,10 +195,10 @@ def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not in_batch.get():
             return alone(self, *args, **kwargs)
-        recorder.inputs(args, kwargs)
-        with _apart():
+        call = recorder.inputs(args, kwargs)
+        with _apart(call):
             output = func(self, *args, **kwargs)
-        recorder.output(output)
+        call.output(output)
         return output
 
     return predict
@@ -203,10 +210,10 @@ def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, hea
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not in_batch.get():
             return await alone(self, *args, **kwargs)
-        recorder.inputs(args, kwargs)
-        with _apart():
+        call = recorder.inputs(args, kwargs)
+        with _apart(call):
             output = await func(self, *args, **kwargs)
-        recorder.output(output)
+        call.output(output)
         return output
 
     return predict

@@ -113,10 +113,12 @@ SIGNAL_INPUT: Final = "input"
 SIGNAL_FEATURE: Final = "feature"
 SIGNAL_PREDICTION: Final = "prediction"
 SIGNAL_LABEL: Final = "label"
+SIGNALS: Final = (SIGNAL_INPUT, SIGNAL_FEATURE, SIGNAL_PREDICTION, SIGNAL_LABEL)
 
 # Values of `reason` on `ml.feature.invalid`.
 REASON_INFINITE: Final = "infinite"
 REASON_NOT_A_NUMBER: Final = "not_a_number"
+REASON_NOT_A_CATEGORY: Final = "not_a_category"
 REASON_COLUMNS: Final = "columns"
 
 # Values of `reason` on `ml.feature.out_of_range`, and of `ml.deviation.side`.
@@ -196,7 +198,7 @@ FEATURE_MISSING: Final = Metric(
 )  # fmt: skip
 FEATURE_INVALID: Final = Metric(
     "ml.feature.invalid", Kind.COUNTER, "{value}",
-    "Values that could not be counted: infinite, of a type that is not a number, or of the wrong number of columns.",
+    "Values that could not be counted: infinite, no number, no category, or in rows of the wrong number of columns.",
     (*_FEATURE, REASON),
 )  # fmt: skip
 FEATURE_OUT_OF_RANGE: Final = Metric(

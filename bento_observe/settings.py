@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import urllib.parse
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bento_observe._environment import EnvironmentReader
 
@@ -26,6 +27,9 @@ _SAMPLERS = (
     "parentbased_traceidratio",
 )
 _MEBIBYTE = 1 << 20
+_DRIFT_WINDOWS = {"1h": 3600.0, "24h": 86_400.0}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MAX_WINDOWS = 4
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Settings:
     exemplar_filter: str = "trace_based"
     trace_header: str = "x-bentoml-trace-id"
     log_level: int = logging.INFO
+    drift_windows: Mapping[str, float] = field(default_factory=lambda: dict(_DRIFT_WINDOWS))
     problems: tuple[str, ...] = ()
 
     def endpoint(self, signal: str) -> Endpoint:
@@ -105,6 +110,7 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
         ),
         trace_header=_header_name(env),
         log_level=_log_level(env),
+        drift_windows=_windows(env),
         problems=tuple(env.problems),
     )
 
@@ -192,3 +198,24 @@ def _header_name(env: EnvironmentReader) -> str:
 def _log_level(env: EnvironmentReader) -> int:
     levels = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50, "none": 100}
     return levels[env.choice(["BENTO_OBSERVE_LOG_LEVEL"], tuple(levels), "info")]
+
+
+def _windows(env: EnvironmentReader) -> Mapping[str, float]:
+    """Names and seconds of the windows that drift is computed for."""
+    name, value = env.text("BENTO_OBSERVE_DRIFT_WINDOWS")
+    if not value:
+        return dict(_DRIFT_WINDOWS)
+    if value.lower() == "none":
+        return {}
+    found = {}
+    for part in map(str.strip, value.split(",")):
+        number, unit = part[:-1], part[-1:]
+        if not (number.isascii() and number.isdigit() and int(number) and unit in _SECONDS):
+            break
+        found[part] = float(int(number) * _SECONDS[unit])
+    else:
+        if len(found) <= _MAX_WINDOWS and len(set(found.values())) == len(found) and max(found.values()) <= 30 * 86_400:
+            return found
+    remedy = "1h,24h is used: write lengths such as 30m,1h,7d, or none"
+    env.problem(name, value, f"is not up to {_MAX_WINDOWS} different lengths of time up to 30d", remedy)
+    return dict(_DRIFT_WINDOWS)

@@ -6,11 +6,12 @@ An `update` passes `_intake` (on the request path), then at flush `_decode` or `
 is the training data summed up, `drift` compares the two.
 """
 
-from bento_observe.features._export import encode
+from bento_observe.features._export import Group, encode
 from bento_observe.features._histograms import Buckets, ExplicitHistogram, ExponentialHistogram
 from bento_observe.features._schema import Bounds
 from bento_observe.features._snapshot import CategoricalFeature, Deviations, Feature, NumericFeature, Snapshot
 from bento_observe.features._statistics import FeatureStatistics
+from bento_observe.features._text import category
 
 __all__ = [
     "Bounds",
@@ -21,7 +22,9 @@ __all__ = [
     "ExponentialHistogram",
     "Feature",
     "FeatureStatistics",
+    "Group",
     "NumericFeature",
     "Snapshot",
+    "category",
     "encode",
 ]

@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bento_observe import semconv
-from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
-from bento_observe.features._snapshot import NumericFeature, Snapshot
+from bento_observe.features._export_reference import ReferenceWriter
+from bento_observe.features._histograms import ExplicitHistogram
+from bento_observe.features._points import Labels, MetricPoints, Times, labels
+from bento_observe.features._snapshot import CategoricalFeature, NumericFeature, Snapshot
+from bento_observe.features.drift import Measures, binned
+from bento_observe.features.reference import CategoricalReference, NumericReference, SignalReference
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1 import metrics_pb2
 
-__all__ = ["encode"]
+__all__ = ["Group", "encode"]
 
-_Pairs = tuple[tuple[str, str], ...]
+_CUMULATIVE = 2
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is sent of one aggregator.
+
+    Attributes:
+        attributes: what all its points carry.
+        snapshot: what was counted.
+        reference: what it was counted against, for drift bins.
+        drift: what came of comparing the two, by the name of the window.
+        describe: whether the reference itself is sent as well. One worker is enough, it is the same in all.
+        detail: whether more than drift bins and drift is sent; of slices the rest would be too many series.
+    """
+
+    attributes: Mapping[str, str]
+    snapshot: Snapshot
+    reference: SignalReference | None = None
+    drift: Mapping[str, Measures] = field(default_factory=dict)
+    describe: bool = False
+    detail: bool = True
 
 
 def encode(
-    groups: Iterable[tuple[Mapping[str, str], Snapshot]],
-    start_time_unix_nano: int,
-    time_unix_nano: int,
-    temporality: int,
+    groups: Iterable[Group], start_time_unix_nano: int, time_unix_nano: int, temporality: int
 ) -> list[metrics_pb2.Metric]:
-    """`ml.feature.value`, `ml.feature.missing` and `ml.feature.invalid` of all groups, without empty metrics.
+    """The `ml.feature.*` metrics of all groups, without empty ones.
 
-    A group is attributes and the snapshot that they describe. `temporality` is a value of OTLP's
-    `AggregationTemporality`; a delta wants the snapshots of `FeatureStatistics.delta`, and leaves out what did not
-    change. Counters start at zero as soon as their feature is known, so that a rate sees the first increment.
+    `temporality` is a value of OTLP's `AggregationTemporality`; a delta wants the snapshots of
+    `FeatureStatistics.delta`, and leaves out what did not change. Counters start at zero as soon as their feature is
+    known, so that a rate sees the first increment.
 
     A metric holds one kind of histogram, so features with explicit and features with exponential buckets are two
     metrics of one name; Prometheus stores them apart anyway (`ml_feature_value_bucket` and `ml_feature_value`).
@@ -39,103 +61,98 @@ def encode(
     Prometheus' native histograms have no absent sum, so that it would become a wrong mean of 0, and their sum takes
     no part in the detection of restarts.
     """
-    writer = _Writer(start_time_unix_nano, time_unix_nano, temporality)
-    for attributes, snapshot in groups:
-        writer.add(attributes, snapshot)
-    return writer.metrics()
+    times = Times(start_time_unix_nano, time_unix_nano)
+    values = _ValueWriter(times, temporality)
+    references = ReferenceWriter(times, _CUMULATIVE)
+    for group in groups:
+        constant = dict(group.attributes)
+        if group.snapshot.reference_id is not None:
+            constant[semconv.ML_REFERENCE_ID] = group.snapshot.reference_id
+        pairs = tuple(constant.items())
+        values.add(group, pairs)
+        if group.reference is not None and group.describe:
+            references.describe(group.reference, pairs, group.detail)
+        for window, measures in group.drift.items():
+            references.drift(measures, pairs, window)
+    return [metric for part in (values, references) for points in part.points for metric in points.metrics()]
 
 
-class _Writer:
-    """The metrics of one collection, being written."""
+class _ValueWriter:
+    """The metrics of what was counted."""
 
-    def __init__(self, start_time_unix_nano: int, time_unix_nano: int, temporality: int) -> None:
-        from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
+    def __init__(self, times: Times, temporality: int) -> None:
+        self._delta = temporality != _CUMULATIVE
 
-        self._pb = pb
-        self._start = start_time_unix_nano
-        self._time = time_unix_nano
-        self._delta = temporality == pb.AGGREGATION_TEMPORALITY_DELTA
-        self._explicit = self._metric(semconv.FEATURE_VALUE)
-        self._exponential = self._metric(semconv.FEATURE_VALUE)
-        self._missing = self._metric(semconv.FEATURE_MISSING)
-        self._invalid = self._metric(semconv.FEATURE_INVALID)
-        self._explicit.histogram.aggregation_temporality = temporality  # type: ignore[assignment]
-        self._exponential.exponential_histogram.aggregation_temporality = temporality  # type: ignore[assignment]
-        for counter in (self._missing, self._invalid):
-            counter.sum.aggregation_temporality = temporality  # type: ignore[assignment]
-            counter.sum.is_monotonic = True
+        def points(metric: semconv.Metric, exponential: bool = False) -> MetricPoints:
+            return MetricPoints(metric, times, temporality, exponential)
 
-    def _metric(self, metric: semconv.Metric) -> metrics_pb2.Metric:
-        return self._pb.Metric(name=metric.name, unit=metric.unit, description=metric.description)
+        self._explicit = points(semconv.FEATURE_VALUE)
+        self._exponential = points(semconv.FEATURE_VALUE, exponential=True)
+        self._missing = points(semconv.FEATURE_MISSING)
+        self._invalid = points(semconv.FEATURE_INVALID)
+        self._out_of_range = points(semconv.FEATURE_OUT_OF_RANGE)
+        self._category = points(semconv.FEATURE_CATEGORY)
+        self._bin = points(semconv.FEATURE_BIN)
+        self._deviation = points(semconv.FEATURE_DEVIATION)
+        self._squares = points(semconv.FEATURE_DEVIATION_SQUARES)
+        self.points = (
+            self._explicit, self._exponential, self._missing, self._invalid, self._out_of_range, self._category,
+            self._bin, self._deviation, self._squares,
+        )  # fmt: skip
 
-    def metrics(self) -> list[metrics_pb2.Metric]:
-        """Those that have points."""
-        written = [self._explicit] * bool(self._explicit.histogram.data_points)
-        written += [self._exponential] * bool(self._exponential.exponential_histogram.data_points)
-        return written + [counter for counter in (self._missing, self._invalid) if counter.sum.data_points]
-
-    def add(self, attributes: Mapping[str, str], snapshot: Snapshot) -> None:
+    def add(self, group: Group, constant: tuple[tuple[str, str], ...]) -> None:
         """All points of one group."""
-        group = dict(attributes)
-        if snapshot.reference_id is not None:
-            group[semconv.ML_REFERENCE_ID] = snapshot.reference_id
-        constant = tuple(group.items())
-        for name, feature in snapshot.features.items():
-            pairs = (*constant, (semconv.ML_FEATURE_NAME, name))
-            if not isinstance(feature, NumericFeature):
-                continue
-            if feature.count or not self._delta:
-                self._histogram(pairs, feature)
-            self._count(self._missing, pairs, feature.missing)
-            self._count(self._invalid, (*pairs, (semconv.REASON, semconv.REASON_INFINITE)), feature.non_finite)
-            self._count(self._invalid, (*pairs, (semconv.REASON, semconv.REASON_NOT_A_NUMBER)), feature.invalid)
-        for reason, rows in snapshot.rows_refused.items():
-            self._count(self._invalid, (*constant, (semconv.REASON, reason)), rows)
+        known = {} if group.reference is None else group.reference.features
+        for name, feature in group.snapshot.features.items():
+            base = labels((*constant, (semconv.ML_FEATURE_NAME, name)))
+            reference = known.get(name)
+            if isinstance(feature, NumericFeature):
+                if group.detail:
+                    self._add_numeric(base, feature, isinstance(reference, NumericReference))
+            elif group.detail:
+                self._add_categorical(base, feature, isinstance(reference, CategoricalReference))
+            if reference is not None and (feature.count or not self._delta):
+                for number, count in enumerate(binned(reference, feature)):
+                    self._count(self._bin, base, count, semconv.ML_FEATURE_BIN, f"{number:02d}")
+        for reason, rows in group.snapshot.rows_refused.items():
+            self._count(self._invalid, labels(constant), rows, semconv.REASON, reason)
 
-    def _count(self, counter: metrics_pb2.Metric, pairs: _Pairs, value: int) -> None:
+    def _count(self, counter: MetricPoints, base: Labels, value: int, key: str = "", label: str = "") -> None:
         if value or not self._delta:
-            point = counter.sum.data_points.add()
-            self._begin(point, pairs)
-            point.as_int = value
+            counter.integer(base, value, key, label)
 
-    def _histogram(self, pairs: _Pairs, feature: NumericFeature) -> None:
+    def _sum(self, counter: MetricPoints, base: Labels, value: float, key: str = "", label: str = "") -> None:
+        if (value or not self._delta) and math.isfinite(value):
+            counter.real(base, value, key, label)
+
+    def _add_numeric(self, base: Labels, feature: NumericFeature, in_reference: bool) -> None:
         histogram = feature.histogram
-        point: metrics_pb2.HistogramDataPoint | metrics_pb2.ExponentialHistogramDataPoint
-        if isinstance(histogram, ExplicitHistogram):
-            point = self._explicit.histogram.data_points.add()
-            self._begin(point, pairs)
-            point.explicit_bounds.extend(histogram.edges.tolist())
-            point.bucket_counts.extend(histogram.counts.tolist())
+        extremes = None if math.isnan(feature.min) else (feature.min, feature.max)
+        if not feature.count and self._delta:
+            pass
+        elif isinstance(histogram, ExplicitHistogram):
+            self._explicit.explicit(base, histogram, feature.count, extremes)
         else:
-            point = self._exponential.exponential_histogram.data_points.add()
-            self._begin(point, pairs)
-            _fill_exponential(point, histogram)
-            if math.isfinite(feature.sum):
-                point.sum = feature.sum
-        point.count = feature.count
-        if not math.isnan(feature.min):
-            point.min, point.max = feature.min, feature.max
+            total = feature.sum if math.isfinite(feature.sum) else None
+            self._exponential.exponential(base, histogram, feature.count, total, extremes)
+        self._count(self._missing, base, feature.missing)
+        self._count(self._invalid, base, feature.non_finite, semconv.REASON, semconv.REASON_INFINITE)
+        self._count(self._invalid, base, feature.invalid, semconv.REASON, semconv.REASON_NOT_A_NUMBER)
+        if in_reference:
+            self._count(self._out_of_range, base, feature.below or 0, semconv.REASON, semconv.SIDE_BELOW)
+            self._count(self._out_of_range, base, feature.above or 0, semconv.REASON, semconv.SIDE_ABOVE)
+        if feature.deviations is not None:
+            self._sum(self._deviation, base, feature.deviations.above, semconv.ML_DEVIATION_SIDE, semconv.SIDE_ABOVE)
+            self._sum(self._deviation, base, feature.deviations.below, semconv.ML_DEVIATION_SIDE, semconv.SIDE_BELOW)
+            self._sum(self._squares, base, feature.deviations.squares)
 
-    def _begin(self, point: Any, pairs: _Pairs) -> None:
-        point.MergeFromString(_attributes(type(point).__name__, pairs))
-        point.start_time_unix_nano = self._start
-        point.time_unix_nano = self._time
-
-
-def _fill_exponential(point: metrics_pb2.ExponentialHistogramDataPoint, histogram: ExponentialHistogram) -> None:
-    point.scale = histogram.scale
-    point.zero_count = histogram.zero_count
-    for side, buckets in ((point.positive, histogram.positive), (point.negative, histogram.negative)):
-        side.offset = buckets.offset
-        side.bucket_counts.extend(buckets.counts.tolist())
-
-
-@lru_cache(maxsize=16_384)
-def _attributes(kind: str, pairs: _Pairs) -> bytes:
-    """A serialised point of this kind with nothing but attributes: parsing it costs a quarter of building it."""
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.metrics.v1 import metrics_pb2
-
-    attributes = [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in pairs]
-    serialised: bytes = getattr(metrics_pb2, kind)(attributes=attributes).SerializeToString()
-    return serialised
+    def _add_categorical(self, base: Labels, feature: CategoricalFeature, in_reference: bool) -> None:
+        self._count(self._missing, base, feature.missing)
+        self._count(self._invalid, base, feature.invalid, semconv.REASON, semconv.REASON_NOT_A_CATEGORY)
+        # Names that no reference gives could be anything, what a person typed included: they do not leave.
+        counts = dict(feature.counts) if in_reference else {}
+        counts[semconv.CATEGORY_OTHER] = feature.other + (0 if in_reference else sum(feature.counts.values()))
+        counts[semconv.CATEGORY_UNSEEN] = feature.unseen
+        counts[semconv.CATEGORY_MISSING] = feature.missing
+        for name, count in counts.items():
+            self._count(self._category, base, count, semconv.ML_FEATURE_CATEGORY, name)

@@ -127,6 +127,11 @@ class FeatureStatistics:
             self._merged = merged
 
     @property
+    def names(self) -> tuple[str, ...] | None:
+        """The columns of arrays and lists, as given or as the reference has them."""
+        return self._names
+
+    @property
     def dropped(self) -> dict[str, int]:
         """How much was left out, by reason.
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe.request._span import RequestSpan
-from bento_observe.telemetry import wire
 
 __all__ = ["AccessLog", "AccessLogOptions"]
 

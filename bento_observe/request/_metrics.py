@@ -13,9 +13,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Sum,
 )
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe.request._span import RequestSpan, StageSpan
-from bento_observe.telemetry import ExplicitHistogram, wire
+from bento_observe.telemetry import ExplicitHistogram
 
 __all__ = ["RequestMetrics"]
 

@@ -8,13 +8,13 @@ from typing import TypeVar
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.request._access_log import AccessLog
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._span import Afterwards, RequestSpan
 from bento_observe.request._traces import SpanEncoder, scope_spans
-from bento_observe.telemetry import Health, SignalQueue, wire
+from bento_observe.telemetry import Health, SignalQueue
 
 __all__ = ["RequestSource"]
 

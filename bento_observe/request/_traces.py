@@ -16,10 +16,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status as StatusMessage
 from opentelemetry.trace import Link, StatusCode, TraceState
 from opentelemetry.util.http import redact_query_parameters
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.request._span import Additions, RequestSpan, StageSpan
-from bento_observe.telemetry import wire
 
 __all__ = ["SpanEncoder"]
 

@@ -15,8 +15,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Metric,
 )
 
-from bento_observe import semconv
-from bento_observe.telemetry import wire
+from bento_observe import semconv, wire
 
 __all__ = ["ExplicitHistogram", "Series"]
 

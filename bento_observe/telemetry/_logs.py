@@ -10,8 +10,7 @@ from typing import Any
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.trace import get_current_span
 
-from bento_observe import semconv
-from bento_observe.telemetry import wire
+from bento_observe import semconv, wire
 from bento_observe.telemetry._exceptions import describe
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._queue import SignalQueue

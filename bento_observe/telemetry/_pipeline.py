@@ -9,7 +9,7 @@ from typing import Protocol
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 
-from bento_observe.telemetry import wire
+from bento_observe import wire
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._logs import keep_out
 from bento_observe.telemetry._queue import SignalQueue

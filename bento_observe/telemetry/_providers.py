@@ -20,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from bento_observe.telemetry import wire
+from bento_observe import wire
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._identifiers import OsIdGenerator
 from bento_observe.telemetry._pipeline import Pipeline

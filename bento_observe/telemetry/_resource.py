@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe._version import __version__
-from bento_observe.telemetry import wire
 
 __all__ = ["Identity", "create", "encoded"]
 

@@ -17,10 +17,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Sum,
 )
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.settings import SIGNALS, Settings
-from bento_observe.telemetry import _resource, _sampling, _transport, wire
+from bento_observe.telemetry import _resource, _sampling, _transport
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out
 from bento_observe.telemetry._pipeline import MetricProducer, Pipeline, Source

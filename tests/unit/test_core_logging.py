@@ -11,8 +11,8 @@ from opentelemetry import trace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from received import Log, logs
 
-from bento_observe import _logging, semconv
-from bento_observe.telemetry import Health, SignalQueue, wire
+from bento_observe import _logging, semconv, wire
+from bento_observe.telemetry import Health, SignalQueue
 from bento_observe.telemetry._identifiers import OsIdGenerator
 from bento_observe.telemetry._logs import LogSource, OtlpHandler
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import bentoml
 import numpy as np
+import pytest
 
 from bento_observe._recording import FeatureRecording
+from bento_observe._references import References
 from bento_observe.telemetry import Health
 
 
@@ -22,7 +24,8 @@ class Api:
 
 
 def recording(method: Any) -> tuple[FeatureRecording, Any]:
-    found = FeatureRecording(None, {"ml.model.name": "m", "ml.model.version": "1"}, Health())
+    nothing = References(None, pytest.fail)
+    found = FeatureRecording(nothing, {"ml.model.name": "m", "ml.model.version": "1"}, Health(), {})
     return found, found.recorder(method, method.name)
 
 

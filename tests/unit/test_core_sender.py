@@ -10,9 +10,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ports import black_hole, free_port
 from sink import Sink
 
-from bento_observe import semconv
+from bento_observe import semconv, wire
 from bento_observe.settings import Endpoint
-from bento_observe.telemetry import Health, SignalQueue, _transport, wire
+from bento_observe.telemetry import Health, SignalQueue, _transport
 from bento_observe.telemetry._sender import Sender
 from bento_observe.telemetry._transport import Transport
 

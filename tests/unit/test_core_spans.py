@@ -10,9 +10,9 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 from received import Span, spans
 
+from bento_observe import wire
 from bento_observe.request import RequestSpan, SpanEncoder
 from bento_observe.request._traces import scope_spans
-from bento_observe.telemetry import wire
 
 
 def make_request(sampled: bool = True, **fields: Any) -> RequestSpan:

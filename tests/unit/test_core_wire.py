@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, TracesData
 
-from bento_observe.telemetry import wire
+from bento_observe import wire
 
 _ATTRIBUTES = b"\x0a"  # KeyValueList.values
 

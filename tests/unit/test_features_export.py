@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from bento_observe import semconv
-from bento_observe.features import FeatureStatistics, encode
+from bento_observe.features import FeatureStatistics, Group, encode
 
 CUMULATIVE, DELTA = pb.AGGREGATION_TEMPORALITY_CUMULATIVE, pb.AGGREGATION_TEMPORALITY_DELTA
 GROUP = {semconv.ML_SIGNAL: "input", semconv.API_NAME: "predict", semconv.ML_MODEL_NAME: "wine"}
@@ -23,7 +23,7 @@ class Edges:
 
 def received(groups: list, temporality: int = CUMULATIVE) -> list[pb.Metric]:  # type: ignore[type-arg]
     """Encoded, sent and decoded."""
-    sent = pb.ScopeMetrics(metrics=encode(groups, 5, 9, temporality)).SerializeToString()
+    sent = pb.ScopeMetrics(metrics=encode([Group(*group) for group in groups], 5, 9, temporality)).SerializeToString()
     return list(pb.ScopeMetrics.FromString(sent).metrics)
 
 

@@ -1,0 +1,183 @@
+"""What of a call is counted: its arguments, its result, and what its handler records."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from bento_observe import semconv
+from bento_observe._slices import Keys, Slices, keys_in
+from bento_observe.features import FeatureStatistics
+from bento_observe.telemetry import Health
+
+__all__ = ["ApiRecorder", "ApiStatistics", "Call", "current_call", "record_features", "record_labels"]
+
+_HEALTH = "features"
+
+
+class Call:
+    """One call of an API, for what is recorded until it ends."""
+
+    __slots__ = ("_keys", "_recorder")
+
+    def __init__(self, recorder: ApiRecorder, keys: Sequence[tuple[Slices, Keys]] = ()) -> None:
+        self._recorder = recorder
+        self._keys = keys
+
+    def output(self, value: Any) -> None:
+        """The result."""
+        self.record(semconv.SIGNAL_PREDICTION, value)
+
+    def record(self, signal: str, data: Any, names: Sequence[str] | None = None) -> None:
+        """Data of one of the four signals. Never raises."""
+        self._recorder.record(signal, data, self._keys, names)
+
+
+current_call: ContextVar[Call | None] = ContextVar("bento_observe_call", default=None)
+"""The call that is running, for what its handler records."""
+
+
+class ApiStatistics:
+    """The aggregators of one API by signal, made when they are first asked for.
+
+    Args:
+        make: makes that of a signal; takes the names of an array's columns, or None.
+    """
+
+    def __init__(self, make: Callable[[str, Sequence[str] | None], FeatureStatistics]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: dict[str, FeatureStatistics] = {}
+
+    def of(self, signal: str, names: Sequence[str] | None = None) -> FeatureStatistics:
+        """That of a signal; `names` count the first time only."""
+        found = self._made.get(signal)
+        if found is None:
+            with self._lock:
+                found = self._made.get(signal)
+                if found is None:
+                    found = self._made[signal] = self._make(signal, names)
+        return found
+
+
+class ApiRecorder:
+    """Feeds one API's data to its aggregators. Each append is one atomic list operation.
+
+    Args:
+        parameters: names of the API's parameters, without the context.
+        context: name of the parameter that takes BentoML's context, if any.
+        statistics: the aggregators.
+        slices: the declared columns.
+        names: of the columns of arrays.
+    """
+
+    def __init__(
+        self,
+        parameters: list[str],
+        context: str | None,
+        statistics: ApiStatistics,
+        slices: Sequence[Slices],
+        names: Sequence[str],
+        health: Health,
+    ) -> None:
+        self._parameters = parameters
+        self._first = parameters[0] if len(parameters) == 1 else None
+        self._context = context
+        self._statistics = statistics
+        self._inputs = statistics.of(semconv.SIGNAL_INPUT)
+        self._slices = slices
+        self._names = names
+        self._health = health
+        self._plain = Call(self)
+
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """The arguments of one call: a lone one is the data itself, several are columns by their names."""
+        try:
+            if self._first is not None and not self._slices:
+                if args or self._first in kwargs:
+                    value = args[0] if args else kwargs[self._first]
+                    self._inputs.update({self._first: value} if isinstance(value, (int, float, str)) else value)
+                return self._plain
+            named = {name: value for name, value in kwargs.items() if name != self._context}
+            named.update(zip(self._parameters, args, strict=False))
+            if not named:
+                return self._plain
+            value = named
+            if self._first is not None and not isinstance(named[self._first], (int, float, str)):
+                value = named[self._first]
+            self._inputs.update(value)
+            return self._sliced(named, value) if self._slices else self._plain
+        except Exception:  # noqa: BLE001 - a call must not fail because its data is odd
+            self._health.error("inputs")
+            return self._plain
+
+    def _sliced(self, named: Mapping[str, Any], value: Any) -> Call:
+        keys = []
+        for one in self._slices:
+            found = keys_in(named, one.column, self._names)
+            keys.append((one, semconv.CATEGORY_MISSING if found is None else found))
+        self._count_slices(semconv.SIGNAL_INPUT, value, keys)
+        return Call(self, keys)
+
+    def record(
+        self, signal: str, data: Any, keys: Sequence[tuple[Slices, Keys]], names: Sequence[str] | None = None
+    ) -> None:
+        """Data of one signal; `names` are those of an array's columns. Never raises."""
+        try:
+            statistics = self._statistics.of(signal, names)
+            if names is not None and tuple(names) != statistics.names:
+                data = _named(data, names)
+            statistics.update(data)
+            if keys:
+                self._count_slices(signal, data, keys)
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error(signal)
+
+    def _count_slices(self, signal: str, data: Any, keys: Sequence[tuple[Slices, Keys]]) -> None:
+        for one, values in keys:
+            if not one.update(signal, data, values):
+                self._health.dropped(_HEALTH, "not_sliced", 1)
+
+
+def _named(data: Any, names: Sequence[str]) -> Any:
+    """An array or rows as columns with names; anything else as it is."""
+    if not isinstance(data, (np.ndarray, list, tuple)):
+        return data
+    array = np.asarray(data)
+    if array.ndim not in (1, 2) or array.shape[-1] != len(names):
+        return data
+    return dict(zip(names, array.tolist() if array.ndim == 1 else array.T, strict=True))
+
+
+def record_features(data: object, names: Sequence[str] | None = None) -> None:
+    """Count what the model sees, where that differs from what the request carried. To be called within a handler.
+
+    Never raises and never waits; outside of a call of an observed API it does nothing.
+
+    Args:
+        data: as `FeatureStatistics.update` takes it.
+        names: the columns of an array or of a list of rows; those of the reference's `feature` signal by default.
+    """
+    _record(semconv.SIGNAL_FEATURE, data, names)
+
+
+def record_labels(data: object, names: Sequence[str] | None = None) -> None:
+    """Count what turned out to be true. To be called within a handler, of an API that takes feedback, say.
+
+    Never raises and never waits; outside of a call of an observed API it does nothing.
+
+    Args:
+        data: as `FeatureStatistics.update` takes it: class labels, values, or several columns of them.
+        names: the columns of an array or of a list of rows; those of the reference's `label` signal by default.
+    """
+    _record(semconv.SIGNAL_LABEL, data, names)
+
+
+def _record(signal: str, data: object, names: Sequence[str] | None) -> None:
+    call = current_call.get()
+    if call is not None:
+        call.record(signal, data, names)

@@ -1,0 +1,142 @@
+"""The reference that `observe` was given: found, read, and compared with what the APIs take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from bento_observe import semconv
+from bento_observe.features.reference import BadReferenceError, Reference, SignalReference
+
+__all__ = ["References", "find_reference"]
+
+_SHOWN = 5
+
+
+def find_reference(wanted: Any, models: Iterable[Any], tell: Callable[[str], None]) -> Any:
+    """The reference that `wanted` names, or None; what is wrong with it is told in one line.
+
+    Args:
+        wanted: a `Reference` (or whatever `FeatureStatistics` takes for one), a path, or the tag of a BentoML model.
+            None takes the one that lies with the service's only model, if it has one.
+        models: those of the service.
+        tell: takes the line.
+    """
+    try:
+        if wanted is None:
+            return _of_models(models)
+        if not isinstance(wanted, (str, os.PathLike)):
+            return wanted
+        if os.path.exists(wanted) or isinstance(wanted, os.PathLike) or str(wanted).endswith(".json"):
+            return Reference.load(wanted)
+        return Reference.of_model(str(wanted))
+    except BadReferenceError as error:
+        tell(f"reference={str(wanted)!r}: {error}; served without a reference")
+        return None
+
+
+def _of_models(models: Iterable[Any]) -> Reference | None:
+    stored = [model for model in models if getattr(model, "tag", None) is not None]
+    if len(stored) != 1:
+        return None
+    path = stored[0].path_of(Reference.FILE)
+    return Reference.load(path) if os.path.exists(path) else None
+
+
+@dataclass
+class References:
+    """One reference, for the APIs that take what it describes."""
+
+    reference: Any
+    tell: Callable[[str], None]
+    _unlike: list[str] = field(default_factory=list)
+    _fitting: int = 0
+
+    def of(self, signal: str, api: str = "", method: Any = None) -> Any:
+        """The reference of one signal; of the inputs only where the API `method` takes them, else None."""
+        found = self._signal(signal)
+        if found is None or signal != semconv.SIGNAL_INPUT or method is None:
+            return found
+        declared = _declared(method)
+        if declared is None:  # not to be known before the first request
+            self._fitting += 1
+            return found
+        names = tuple(found.edges) if not isinstance(found, SignalReference) else tuple(found.features)
+        if isinstance(declared, int):
+            if declared in (len(names), _vector_width(found)):
+                self._fitting += 1
+                return found
+            self._unlike.append(f"{api} takes {declared} columns, the reference has {len(names)}")
+            return None
+        missing = [name for name in names if name not in declared]
+        if not missing:
+            self._fitting += 1
+            return found
+        if len(missing) == len(names):
+            self._unlike.append(f"{api} takes {_some(declared)}, the reference has {_some(names)}")
+            return None
+        self._fitting += 1
+        self._mismatch(f"{api} does not take {_some(missing)}")
+        return None
+
+    def check(self) -> None:
+        """To be called when all APIs have been asked for: tells if the reference is of none of them."""
+        if self._unlike and not self._fitting:
+            self._mismatch("; ".join(self._unlike))
+
+    def slice_of(self, column: str, value: str, signal: str) -> Any:
+        """The reference of one signal in one slice of the training data, that of all of it where it has none."""
+        slices: Mapping[str, Any] = getattr(self.reference, "slices", {})
+        return slices.get(column, {}).get(value, {}).get(signal) or self._signal(signal)
+
+    def slice_values(self, column: str) -> tuple[str, ...]:
+        """The slices of a column that the training data has, the largest first; none where it says nothing."""
+        slices: Mapping[str, Any] = getattr(self.reference, "slices", {})
+        return tuple(slices.get(column, ()))
+
+    def _signal(self, signal: str) -> Any:
+        if isinstance(self.reference, Reference):
+            return self.reference.signals.get(signal)
+        return self.reference if signal == semconv.SIGNAL_INPUT else None
+
+    def _mismatch(self, what: str) -> None:
+        self.tell(
+            f"reference {self.reference.id}, signals.{semconv.SIGNAL_INPUT}.features: {what}; profile the data that "
+            "the API takes, with its names; served without a reference"
+        )
+
+
+def _vector_width(reference: Any) -> int | None:
+    vector = getattr(reference, "vector", None)
+    return None if vector is None else int(vector.mean.size)
+
+
+def _some(names: Iterable[str]) -> str:
+    all_names = list(map(repr, names))
+    more = f" and {len(all_names) - _SHOWN} more" if len(all_names) > _SHOWN else ""
+    return ", ".join(all_names[:_SHOWN]) + more
+
+
+def _declared(method: Any) -> tuple[str, ...] | int | None:
+    """What an API says it takes: names of features, how many columns, or nothing."""
+    fields = method.input_spec.model_fields
+    if len(fields) != 1:
+        return tuple(fields)
+    ((name, one),) = fields.items()
+    kinds = (one.annotation, *getattr(one.annotation, "__args__", ()))
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return tuple(kind.model_fields)
+    if one.annotation in (int, float, bool, str):
+        return (name,)
+    for schema in one.metadata:
+        if getattr(schema, "columns", None):
+            return tuple(schema.columns)
+        shape = getattr(schema, "shape", None)
+        if shape and len(shape) == 2 and isinstance(shape[1], int) and shape[1] > 0:
+            return int(shape[1])
+    return None
