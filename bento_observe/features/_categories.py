@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -15,8 +15,7 @@ from bento_observe.features.reference import CategoricalReference
 
 __all__ = ["CategoryCounts"]
 
-_OTHER: Final = -1
-_UNSEEN: Final = -2
+_TEXT: Final = frozenset({str, type(None)})
 
 
 class CategoryCounts:
@@ -39,9 +38,15 @@ class CategoryCounts:
             self._counts = dict.fromkeys(reference.top, 0)
             self._known = reference.categories
 
-    def add(self, cells: Iterable[object]) -> None:
+    def add(self, cells: Collection[object]) -> None:
         """Counts scalars of any kind; numbers and booleans are the categories that `category` makes of them."""
-        for cell, count in Counter(cells).items():
+        if _TEXT.issuperset(map(type, cells)):
+            counts: Iterable[tuple[object, int]] = Counter(cells).items()
+        else:
+            # With their types, for 1 and True are equal.
+            typed = Counter(zip(map(type, cells), cells, strict=True))
+            counts = ((cell, count) for (_, cell), count in typed.items())
+        for cell, count in counts:
             if type(cell) is str:
                 self.add_category(cell, count)
             elif is_missing(cell):

@@ -218,23 +218,19 @@ class Intake:
 
     def _frame(self, data: Any) -> Item | None:
         rows, width = data.shape
-        if not self._fits(width, rows):
-            return None
-        if rows * width > _SMALL:
-            data = data.iloc[:: self._stride(rows, width)]
-        others = _frames.not_numeric(data)
-        batches = _frames.few_rows(data, others)
-        if batches is not None:
-            return _decode.ready, batches, data.size * _TEXT_COST + _FRAME_COST
-        numeric, untyped = _frames.taken_apart(data, others)
-        if numeric.shape[1]:
-            self._append((_frames.frames, numeric, numeric.size + _FRAME_COST))
-        if untyped is None:
-            return None
-        return _decode.ready, (untyped,), len(untyped.names) * len(data) * _TEXT_COST + _FRAME_COST
+        return self._blocks(*_frames.blocks_of(data), rows) if rows and self._fits(width, rows) else None
 
     def _series(self, data: Any) -> Item | None:
-        return self._frame(_frames.series_as_frame(data, self._names))
+        return self._blocks(*_frames.series_blocks(data, self._names), len(data)) if len(data) else None
+
+    def _blocks(self, labels: Sequence[object], blocks: _frames.Blocks, rows: int) -> Item:
+        stride = 1
+        if rows * len(labels) > _SMALL:
+            numeric = _frames.numeric_columns(blocks)
+            stride = self._stride(rows, numeric + (len(labels) - numeric) * _TEXT_COST)
+        found = _frames.taken(labels, blocks, stride)
+        cells = len(found.cells) * len(found.cells[0]) if found.cells else 0
+        return _frames.frames, found, len(found.raw) // 8 + cells * _TEXT_COST + _FRAME_COST
 
     def _unsupported(self, _data: object) -> None:
         self.losses.add("unsupported_type", 1)

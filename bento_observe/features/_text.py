@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
+from itertools import chain
 from typing import Final
 
 import numpy as np
 
-__all__ = ["MAX_TEXT", "NUMBERS", "OPAQUE", "PLAIN", "SCALARS", "category", "is_missing", "small", "small_cells"]
+from bento_observe.features._types import MAX_NAME_LENGTH
+
+__all__ = [
+    "MAX_TEXT", "NUMBERS", "OPAQUE", "PLAIN", "SCALARS", "category", "is_missing", "small", "small_cells",
+    "small_columns", "small_names",
+]  # fmt: skip
 
 MAX_TEXT: Final = 128
 """Categories are cut to so many characters."""
@@ -23,6 +31,7 @@ PLAIN = {float, int, bool, type(None), np.bool_} | {
 }
 SCALARS = PLAIN | {str}
 NUMBERS = (float, int, np.floating, np.integer, np.bool_, Decimal, Fraction)
+_KEPT = PLAIN | {np.longdouble}
 
 _MISSING_NAMES = ("NAType", "NaTType")
 
@@ -39,34 +48,69 @@ def is_missing(cell: object) -> bool:
 def category(cell: object) -> str | None:
     """The category that a scalar is: text as it is, `true` or `false`, a whole number without decimals.
 
-    None where it is no category. Training data and requests go through this alike, so that 3, 3.0 and a float32 of it
-    are the same.
+    None where it is none, NaN included. Training data and requests go through this alike, so that 3, 3.0 and a float32
+    of it are the same.
     """
     if isinstance(cell, str):
-        return cell[:MAX_TEXT]
+        return str.__getitem__(cell, slice(MAX_TEXT))
+    if isinstance(cell, Enum):
+        return category(cell.value)
     if isinstance(cell, (bool, np.bool_)):
         return "true" if cell else "false"
-    if isinstance(cell, (int, np.integer)):
-        return str(int(cell))[:MAX_TEXT]
-    if isinstance(cell, (float, np.floating)):
+    try:
+        if isinstance(cell, (int, np.integer)):
+            return str(int(cell))[:MAX_TEXT]
+        if not isinstance(cell, NUMBERS):
+            return None
         number = float(cell)
-        return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
-    if isinstance(cell, NUMBERS):
-        return str(cell)[:MAX_TEXT]
-    return None
+    except Exception:  # noqa: BLE001 - thousands of digits, or whatever a subclass does
+        return None
+    if number != number:
+        return None
+    return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
 
 
 def small(cell: object) -> object:
     """`cell`, unless it is large or could change: text is cut, and what is no scalar becomes `OPAQUE`."""
-    if type(cell) in PLAIN:
+    kind = type(cell)
+    if kind is str:
+        return cell if len(cell) <= MAX_TEXT else cell[:MAX_TEXT]  # type: ignore[arg-type, index]
+    if kind in _KEPT:
         return cell
+    if isinstance(cell, Enum):
+        return small(cell.value)
     if isinstance(cell, str):
-        return cell if type(cell) is str and len(cell) <= MAX_TEXT else str(cell[:MAX_TEXT])
-    return cell if isinstance(cell, NUMBERS) or is_missing(cell) else OPAQUE
+        return str.__getitem__(cell, slice(MAX_TEXT))
+    if isinstance(cell, NUMBERS):
+        try:
+            return int(cell) if isinstance(cell, int) else float(cell)
+        except OverflowError:
+            return math.inf
+        except Exception:  # noqa: BLE001 - a subclass may do anything
+            return OPAQUE
+    return cell if is_missing(cell) else OPAQUE
 
 
 def small_cells(cells: Sequence[object]) -> Sequence[object]:
     """A copy of `cells` that keeps nothing of the request alive but scalars."""
-    if PLAIN.issuperset(map(type, cells)):
+    kinds = set(map(type, cells))
+    if kinds <= PLAIN or (kinds == {str} and max(map(len, cells)) <= MAX_TEXT):  # type: ignore[arg-type]
         return cells[:]
     return list(map(small, cells))
+
+
+def small_columns(columns: list[Sequence[object]]) -> list[Sequence[object]]:
+    """`columns`, each as `small_cells` has it; not copied where there is nothing to change."""
+    kinds = set(map(type, chain.from_iterable(columns)))
+    if kinds == {str} and max(map(len, chain.from_iterable(columns))) <= MAX_TEXT:  # type: ignore[arg-type]
+        return columns
+    return list(map(small_cells, columns))
+
+
+def small_names(labels: Iterable[object]) -> list[str]:
+    """Labels as names of features; one too long for that is cut, to what still is too long."""
+    return [label if type(label) is str and len(label) <= MAX_NAME_LENGTH else _short(label) for label in labels]
+
+
+def _short(label: object) -> str:
+    return str(label)[: MAX_NAME_LENGTH + 1]
