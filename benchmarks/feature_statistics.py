@@ -13,8 +13,9 @@ the last line has both, the medians as `<figure>.median`. Ratios are those of th
   of 500 dicts, and of a frame of strings.
 - `collect_300_cpu_ms` is the CPU time of reading, encoding and serialising 300 histograms and what goes with them
   each time, `with_drift` with the drift over two windows and the reference itself, which one worker of all sends.
-- `drift_ms` is the CPU time of all drift measures of 100 features, ten times in a row; `once` a single time, when the
-  caches hold other things; `with_counting` a single time with the counting of the 1000 rows first.
+- `drift_ms` is the CPU time of all drift measures of 100 features, as a DataFrame, ten times in a row; `arrays` is
+  without the DataFrame, as a worker computes it; `once` a single time, when the caches hold other things;
+  `with_counting` a single time with the counting of the 1000 rows first.
 - `state_bytes_per_feature` are the arrays that counting changes, `with_tables` all arrays that can be reached from an
   aggregator, and `allocated` all memory that an aggregator adds to that of its reference, Python's objects included;
   each divided by 100 numeric features. Bucket edges are the reference's, so they are among the second alone.
@@ -83,6 +84,7 @@ RATIOS = {
     # Row by row, whylogs' own logger for that is several times cheaper than a frame.
     f"whylogs/bento_observe.{_SINGLE}": (f"whylogs_row_ns_per_value.{_SINGLE}", f"ns_per_value.{_SINGLE}"),
     "evidently_psi/bento_observe.drift100": ("evidently_psi_ms.100", _DRIFT),
+    "evidently_psi/bento_observe.drift100_arrays": ("evidently_psi_ms.100", f"{_DRIFT}_arrays"),
     "evidently_psi/bento_observe.drift100_with_counting": ("evidently_psi_ms.100", f"{_DRIFT}_with_counting"),
 }
 PEERS = {

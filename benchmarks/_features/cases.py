@@ -13,7 +13,7 @@ from pydantic import create_model
 
 from _features import data
 from _features.inside import longest_step, state_bytes
-from bento_observe.features import FeatureStatistics, encode
+from bento_observe.features import FeatureStatistics, Snapshot, encode
 from bento_observe.features._export import Group
 from bento_observe.features.drift import drift, measure
 from bento_observe.features.reference import Reference
@@ -118,7 +118,7 @@ def collection(reference: Reference, *, full: bool) -> Case:
     return run
 
 
-def drifting(reference: Reference, repeats: int) -> Case:
+def drifting(reference: Reference, compare: Callable[[Reference, Snapshot], object], repeats: int) -> Case:
     """Milliseconds of CPU time of the drift of 100 features, so many times in a row."""
     statistics = FeatureStatistics(reference)
     statistics.update(data.matrix(data.CURRENT_ROWS, data.DRIFT_FEATURES))
@@ -127,7 +127,7 @@ def drifting(reference: Reference, repeats: int) -> Case:
     def run() -> float:
         start = time.process_time()
         for _ in range(repeats):
-            drift(reference, snapshot)
+            compare(reference, snapshot)
         return (time.process_time() - start) / repeats * 1e3
 
     return run
@@ -216,8 +216,9 @@ def cases(references: References) -> dict[str, Case]:
         "flush_step_ms_max.strings": flush_step(FeatureStatistics(references.text), texts),
         "collect_300_cpu_ms": collection(wide, full=False),
         "collect_300_cpu_ms.with_drift": collection(wide, full=True),
-        "drift_ms.100": drifting(wide, _IN_A_ROW),
-        "drift_ms.100_once": drifting(wide, 1),
+        "drift_ms.100": drifting(wide, drift, _IN_A_ROW),
+        "drift_ms.100_arrays": drifting(wide, measure, _IN_A_ROW),
+        "drift_ms.100_once": drifting(wide, drift, 1),
         "drift_ms.100_with_counting": counting_and_drift(wide),
     }
 

@@ -22,6 +22,7 @@ __all__ = ["Peer", "PeerError"]
 
 _HERE = Path(__file__).parent
 _CACHE = _HERE.parents[1] / ".cache" / "benchmarks"
+_EXIT_S = 5.0
 # No usage statistics from a benchmark, and one thread each, as the aggregator has.
 _SETTINGS = {
     "WHYLOGS_NO_ANALYTICS": "True", "DO_NOT_TRACK": "1", "ITERATIVE_DO_NOT_TRACK": "1",
@@ -60,7 +61,11 @@ class Peer:
     ) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(_EXIT_S)
+        except subprocess.TimeoutExpired:  # in the middle of a case
+            self._process.kill()
+            self._process.wait()
 
     def case(self, name: str) -> Callable[[], float]:
         """What runs this case of the peer's once and returns its figure."""

@@ -8,14 +8,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 __all__ = ["cpu_s", "serve"]
 
 
-def serve(load: Callable[[], Mapping[str, Callable[[], float]]]) -> None:
+def serve(load: Callable[[], Mapping[str, Callable[[], float]]]) -> NoReturn:
     """Answers `ready` when `load` has made the cases, then each line, the name of one, with what it gives as JSON.
 
-    Ends with its input. Whatever the peer prints goes to the standard error.
+    Ends the process when its input ends. Whatever the peer prints goes to the standard error.
     """
     with os.fdopen(os.dup(1), "w", buffering=1) as answers:
         os.dup2(2, 1)
@@ -26,6 +27,7 @@ def serve(load: Callable[[], Mapping[str, Callable[[], float]]]) -> None:
             gc.disable()  # as for ours
             answers.write(json.dumps(cases[line.strip()]()) + "\n")
             gc.enable()
+    os._exit(0)  # threads of the peer's, such as one that waits for the end of a day, would go on
 
 
 def cpu_s(work: Callable[[], object], repeats: int = 1) -> float:
