@@ -45,6 +45,17 @@ class EnvironmentReader:
         self.problem(name, value, f"is not one of {', '.join(allowed)}", f"{shown} is used: correct it or unset it")
         return default
 
+    def choices(self, name: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `allowed` that the variable lists, separated by commas; all of them where it is not set."""
+        _, value = self.text(name)
+        wanted = [part.strip().lower() for part in value.split(",")]
+        unknown = [part for part in wanted if part not in allowed]
+        if value and not unknown:
+            return tuple(one for one in allowed if one in wanted)
+        if value:
+            self.problem(name, value, f"has {unknown[0]!r}, which is not one of {', '.join(allowed)}", "all are used")
+        return allowed
+
     def flag(self, names: Sequence[str], default: bool) -> bool:
         """true or false, or `default`."""
         return self.choice(names, ("true", "false"), "true" if default else "false") == "true"

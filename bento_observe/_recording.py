@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -24,7 +25,7 @@ from bento_observe.features.drift import Measures, Windows, measure
 from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
-__all__ = ["FeatureRecording"]
+__all__ = ["Drift", "FeatureRecording"]
 
 _FLUSH_SECONDS = 1.0
 _ITEM = "features"
@@ -33,13 +34,21 @@ _SLICED_DETAIL = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
 _SLICE_PENDING = 400_000
 
 
+@dataclass(frozen=True)
+class Drift:
+    """Which drift is sent: `windows` are names and seconds, `methods` of `semconv.DRIFT_METHODS`."""
+
+    windows: Mapping[str, float] = field(default_factory=dict)
+    methods: Sequence[str] = semconv.DRIFT_METHODS
+
+
 class FeatureRecording:
     """The feature statistics of all APIs of a worker: one aggregator for each API, signal and slice.
 
     Args:
         references: what they are compared with.
         model: the model's attributes.
-        windows: of drift: name and seconds of each.
+        drift: the windows of drift that are sent, name and seconds of each, and by which methods.
         slices: columns whose values are counted apart.
         slice_values: how many of them are told apart, of each column.
         describe: whether the references themselves are sent; one worker is enough.
@@ -50,7 +59,7 @@ class FeatureRecording:
         references: References,
         model: Mapping[str, str],
         health: Health,
-        windows: Mapping[str, float],
+        drift: Drift,
         slices: Sequence[str] = (),
         slice_values: int = 20,
         describe: bool = True,
@@ -58,7 +67,7 @@ class FeatureRecording:
         self._references = references
         self._model = {name: value for name, value in model.items() if name == semconv.ML_MODEL_NAME}
         self._health = health
-        self._windows = windows
+        self._drift = drift
         self._slices = slices
         self._slice_values = slice_values
         self._describe = describe
@@ -113,7 +122,7 @@ class FeatureRecording:
             statistics = FeatureStatistics(reference, names, probabilities=probabilities, max_pending=_SLICE_PENDING)
         detail = attributes is None or signal in _SLICED_DETAIL
         everything = {semconv.ML_SIGNAL: signal, semconv.API_NAME: api, **self._model, **(attributes or {})}
-        self._watched.append(_Watched(everything, statistics, reference, self._windows, detail))
+        self._watched.append(_Watched(everything, statistics, reference, self._drift, detail))
         return statistics
 
     def step(self) -> bool:
@@ -150,14 +159,15 @@ class _Watched:
         attributes: Mapping[str, str],
         statistics: FeatureStatistics,
         reference: Any,
-        windows: Mapping[str, float],
+        drift: Drift,
         detail: bool,
     ) -> None:
         self.statistics = statistics
         self._attributes = attributes
         self._reference = reference if isinstance(reference, SignalReference) else None
         self._detail = detail
-        self._spans = windows if self._reference is not None else {}
+        self._spans = drift.windows if self._reference is not None else {}
+        self._methods = drift.methods
         self._windows = Windows(tuple(self._spans.values()))
         self._told: dict[str, int] = {}
 
@@ -166,9 +176,10 @@ class _Watched:
         change = self.statistics.delta() if delta else None
         total = self.statistics.snapshot() if change is None or self._spans else change
         snapshot = total if change is None else change
-        return Group(self._attributes, snapshot, self._reference, self._drift(total), describe, self._detail)
+        measures = self._measures(total)
+        return Group(self._attributes, snapshot, self._reference, measures, self._methods, describe, self._detail)
 
-    def _drift(self, total: Snapshot) -> Mapping[str, Measures]:
+    def _measures(self, total: Snapshot) -> Mapping[str, Measures]:
         if self._reference is None or not self._spans:
             return {}
         now = time.monotonic()

@@ -14,7 +14,7 @@ from opentelemetry.trace import set_span_in_context
 
 from bento_observe import _logging, semconv, settings
 from bento_observe._observe import Options
-from bento_observe._recording import FeatureRecording
+from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References, find_reference
 from bento_observe.asgi import Observation
 from bento_observe.calls import instrument, restore
@@ -61,8 +61,9 @@ def observe_worker(service: Any, options: Options) -> Observation:
     first = server_context.worker_index in (None, 1)
     tell = _tell if first else _keep_quiet
     references = References(find_reference(options.reference, service.models, tell), tell)
+    drift = Drift(config.drift_windows, config.drift_methods)
     recording = FeatureRecording(
-        references, model, telemetry.health, config.drift_windows, options.slices, options.slice_values, first
+        references, model, telemetry.health, drift, options.slices, options.slice_values, first
     )
     telemetry.add(recording, recording.collect)
     observation = Observation(

@@ -138,6 +138,9 @@ DRIFT_WASSERSTEIN: Final = "wasserstein"
 DRIFT_CHI2: Final = "chi2"
 DRIFT_MEAN_Z: Final = "mean_z"
 DRIFT_VARIANCE_RATIO: Final = "variance_ratio"
+DRIFT_METHODS: Final = (
+    DRIFT_PSI, DRIFT_JS, DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_CHI2, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO,
+)  # fmt: skip
 
 LOGGER_ACCESS: Final = "bentoml.access"
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bento_observe._environment import EnvironmentReader
+from bento_observe.semconv import DRIFT_METHODS
 
 __all__ = ["SIGNALS", "Endpoint", "Settings", "disabled", "from_environment"]
 
@@ -69,6 +70,7 @@ class Settings:
     exemplar_filter: str = "trace_based"
     trace_header: str = "x-bentoml-trace-id"
     log_level: int = logging.INFO
+    drift_methods: tuple[str, ...] = DRIFT_METHODS
     drift_windows: Mapping[str, float] = field(default_factory=lambda: dict(_DRIFT_WINDOWS))
     problems: tuple[str, ...] = ()
 
@@ -110,6 +112,7 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
         ),
         trace_header=_header_name(env),
         log_level=_log_level(env),
+        drift_methods=env.choices("BENTO_OBSERVE_DRIFT_METHODS", DRIFT_METHODS),
         drift_windows=_windows(env),
         problems=tuple(env.problems),
     )

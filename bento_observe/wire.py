@@ -34,6 +34,8 @@ def varint(number: int) -> bytes:
     """`number` (not negative) in protobuf's base-128 form."""
     if number < 0x80:
         return _ONE_BYTE[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

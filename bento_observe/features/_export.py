@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ class Group:
         snapshot: what was counted.
         reference: what it was counted against, for drift bins.
         drift: what came of comparing the two, by the name of the window.
+        methods: those of drift that are sent.
         describe: whether the reference itself is sent as well. One worker is enough, it is the same in all.
         detail: whether more than drift bins and drift is sent; of slices the rest would be too many series.
     """
@@ -40,6 +41,7 @@ class Group:
     snapshot: Snapshot
     reference: SignalReference | None = None
     drift: Mapping[str, Measures] = field(default_factory=dict)
+    methods: Sequence[str] = semconv.DRIFT_METHODS
     describe: bool = False
     detail: bool = True
 
@@ -73,7 +75,7 @@ def encode(
         if group.reference is not None and group.describe:
             references.describe(group.reference, pairs, group.detail)
         for window, measures in group.drift.items():
-            references.drift(measures, pairs, window)
+            references.drift(measures, pairs, window, group.methods)
     return [metric for part in (values, references) for points in part.points for metric in points.metrics()]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
+from collections.abc import Sequence
 
 from bento_observe import semconv
 from bento_observe.features._histograms import ExplicitHistogram
@@ -67,11 +66,12 @@ class ReferenceWriter:
                 self._category.real(base, share, semconv.ML_FEATURE_CATEGORY, name)
         self._missing.real(base, feature.missing / rows if rows else 0.0)
 
-    def drift(self, measures: Measures, constant: _Pairs, window: str) -> None:
-        """What can be told of one window; not enough data is no point."""
+    def drift(self, measures: Measures, constant: _Pairs, window: str, methods: Sequence[str]) -> None:
+        """What can be told of one window by some methods; not enough data is no point."""
         pairs = (*constant, (semconv.ML_DRIFT_WINDOW, window))
+        bases = [labels((*pairs, (semconv.ML_FEATURE_NAME, name))) for name in measures.names]
         for points, table in ((self._drift, measures.values), (self._critical, measures.critical)):
-            for method, values in table.items():
-                for position in np.flatnonzero(np.isfinite(values)).tolist():
-                    base = labels((*pairs, (semconv.ML_FEATURE_NAME, measures.names[position])))
-                    points.real(base, float(values[position]), semconv.ML_DRIFT_METHOD, method)
+            for method in methods:
+                for base, value in zip(bases, table[method].tolist(), strict=True):
+                    if math.isfinite(value):
+                        points.real(base, value, semconv.ML_DRIFT_METHOD, method)

@@ -8,7 +8,7 @@ import bentoml
 import numpy as np
 import pytest
 
-from bento_observe._recording import FeatureRecording
+from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
 from bento_observe.telemetry import Health
 
@@ -25,7 +25,7 @@ class Api:
 
 def recording(method: Any) -> tuple[FeatureRecording, Any]:
     nothing = References(None, pytest.fail)
-    found = FeatureRecording(nothing, {"ml.model.name": "m", "ml.model.version": "1"}, Health(), {})
+    found = FeatureRecording(nothing, {"ml.model.name": "m", "ml.model.version": "1"}, Health(), Drift())
     return found, found.recorder(method, method.name)
 
 
