@@ -12,6 +12,7 @@ from bento_observe._version import __version__
 _COMMANDS = {
     "demo": "bento_observe.cli.demo",
     "dev": "bento_observe.cli.dev",
+    "profile": "bento_observe.cli.profile",
     "stack": "bento_observe.cli.stack",
 }
 

@@ -28,9 +28,10 @@ def is_probabilities(matrix: FloatArray) -> bool:
     """
     if matrix.ndim != 2 or matrix.shape[1] < 2:
         return False
-    sums = np.ascontiguousarray(matrix).sum(axis=1)
-    known = ~np.isnan(matrix).any(axis=1)
-    if not known.any():
+    with np.errstate(invalid="ignore"):
+        sums = np.ascontiguousarray(matrix).sum(axis=1)
+    known = np.flatnonzero(~np.isnan(matrix).any(axis=1))
+    if not known.size:
         return False
     return bool((np.abs(sums[known] - 1) <= _TOLERANCE).all() and (matrix[known] >= 0).all())
 
@@ -43,7 +44,7 @@ def derived(matrix: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, Float
     of the number of classes. A row with an element that is not finite has class -1 and NaN for both.
     """
     matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-    good = np.isfinite(matrix).all(axis=1)
+    good = np.isfinite(matrix).sum(axis=1) == matrix.shape[1]
     if not good.all():
         matrix = np.where(good[:, None], matrix, 0.0)
     classes = matrix.argmax(axis=1)

@@ -1,0 +1,128 @@
+"""`bento-observe profile`: training data in a file summed up, as a reference for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from bento_observe.features.reference import FeatureReference, NumericReference, Reference
+
+__all__ = ["command"]
+
+_CATEGORIES_SHOWN = 3
+_LONGEST = 40
+
+
+@click.command("profile")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to write, JSON.")
+@click.option("--prediction", "predictions", multiple=True, metavar="COL", help="What the model predicts.")
+@click.option("--label", "labels", multiple=True, metavar="COL", help="The truth.")
+@click.option("--slice", "slices", multiple=True, metavar="COL", help="Repeat all for each of its frequent values.")
+@click.option("--drop", "drops", multiple=True, metavar="COL", help="No input of the model.")
+@click.option("--model", "tag", metavar="TAG", help="Put it into this model's folder in BentoML's model store.")
+def command(
+    data: Path,
+    output: Path | None,
+    predictions: tuple[str, ...],
+    labels: tuple[str, ...],
+    slices: tuple[str, ...],
+    drops: tuple[str, ...],
+    tag: str | None,
+) -> None:
+    """Sum up training DATA (.parquet, .csv or .tsv, or one of these two and .gz), to compare serving with.
+
+    All columns are inputs but those of --prediction, --label and --drop; each of these, and --slice, can be given
+    several times. Several --prediction columns can be class probabilities. The file may be larger than memory.
+    """
+    if output is None and tag is None:
+        raise click.UsageError("say where the reference goes: -o FILE, --model TAG, or both")
+    try:
+        with _progress() as bar:
+            reference = Reference.from_file(
+                data, prediction=predictions, label=labels, slices=slices, drop=drops, progress=bar
+            )
+        _show(reference, Console(highlight=False))
+        if output is not None:
+            reference.save(output)
+            click.echo(f"Written to {output}.")
+        if tag is not None:
+            reference.save_with(tag)
+            click.echo(f"Put next to the model {tag}.")
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or output}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+class _Bar:
+    """A bar that begins anew with each pass over the file."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._task = shown.add_task("reading", total=1.0)
+        self._pass = 0
+
+    def __call__(self, number: int, done: float) -> None:
+        if number != self._pass:
+            self._pass = number
+            self._shown.reset(self._task, description=f"reading, pass {number}")
+        self._shown.update(self._task, completed=done)
+
+
+@contextmanager
+def _progress() -> Iterator[_Bar]:
+    console = Console(stderr=True)
+    parts = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*parts, console=console, transient=True, disable=not console.is_terminal) as shown:
+        yield _Bar(shown)
+
+
+def _show(reference: Reference, console: Console) -> None:
+    table = Table("signal", "feature", "kind", box=SIMPLE_HEAD)
+    for heading in ("missing", "distinct", "buckets"):
+        table.add_column(heading, justify="right")
+    table.add_column("range or categories", overflow="fold")
+    for name, signal in reference.signals.items():
+        for feature, one in signal.features.items():
+            table.add_row(name, _text(feature), one.kind, *_numbers(one, reference.rows), _text(_content(one)))
+    console.print(table)
+    for column, values in reference.slices.items():
+        console.print(_text(f"sliced by {column}: {', '.join(map(_short, values))}", longest=None), soft_wrap=True)
+    for column, why in reference.skipped.items():
+        console.print(_text(f"left out {_short(column)}: {why}", longest=None), style="yellow", soft_wrap=True)
+    console.print(f"{reference.rows:,} rows, reference {reference.id}", soft_wrap=True)
+
+
+def _numbers(one: FeatureReference, rows: int) -> tuple[str, str, str]:
+    missing = f"{one.missing / rows:.1%}" if one.missing else ""
+    if not isinstance(one, NumericReference):
+        return missing, f"{one.distinct:,}{'+' if one.kind == 'high_cardinality' else ''}", ""
+    return missing, "many" if one.distinct is None else str(one.distinct), str(one.edges.size - 1)
+
+
+def _content(one: FeatureReference) -> str:
+    if isinstance(one, NumericReference):
+        infinite = f", {one.non_finite:,} not finite" if one.non_finite else ""
+        return (f"{one.min:.6g}" if one.min == one.max else f"{one.min:.6g} .. {one.max:.6g}") + infinite
+    shown = [_short(name) for name in list(one.categories)[:_CATEGORIES_SHOWN]]
+    return ", ".join(shown) + (", ..." if one.distinct > len(shown) else "")
+
+
+def _short(text: str) -> str:
+    """Text of the data, without what a terminal would obey and not longer than a column."""
+    clean = "".join(character if character.isprintable() else "�" for character in text)
+    return clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 3]}..."
+
+
+def _text(text: str, longest: int | None = 3 * _LONGEST) -> Text:
+    clean = "".join(character if character.isprintable() else "�" for character in text)
+    return Text(clean if longest is None else clean[:longest])

@@ -1,0 +1,129 @@
+"""Training data in files larger than memory may be: read in chunks, as often as asked."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bento_observe import semconv
+from bento_observe.features._types import FloatArray
+from bento_observe.features.reference._profile import BLOCK_ROWS, Chunk
+from bento_observe.features.reference._roles import Roles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DataFile", "Progress", "UnreadableDataError"]
+
+Progress = Callable[[int, float], None]
+"""Told which pass over the file it is, 1 the first, and how much of it is done, 0 to 1."""
+
+_SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
+_PARQUET: Final = (".parquet", ".pq")
+
+
+class UnreadableDataError(ValueError):
+    """Training data that cannot be read; the message is one line that names the file."""
+
+
+class _Reader(Protocol):
+    def __call__(self, path: Path, rows: int, text: set[str]) -> Iterator[tuple[pd.DataFrame, float]]: ...
+
+
+class DataFile:
+    """A Parquet file, or text separated by commas (`.csv`) or tabs (`.tsv`), which may be compressed (`.gz`).
+
+    It is a `Source`. At most `chunk_rows` rows are in memory at once; of Parquet, what the library reads ahead too.
+    """
+
+    def __init__(
+        self, path: Path, roles: Roles, *, chunk_rows: int = BLOCK_ROWS, progress: Progress | None = None
+    ) -> None:
+        """
+        Raises:
+            UnreadableDataError: the name says nothing of the format.
+        """
+        self._path = path
+        self._roles = roles
+        self._chunk_rows = chunk_rows
+        self._progress = progress
+        self._read, self._is_text = _reader(path)
+        self._text: set[str] = set()
+        self._pass = 0
+
+    @property
+    def vectors(self) -> Mapping[str, FloatArray]:
+        """None: columns of files have names."""
+        return {}
+
+    def columns(self, signal: str) -> int:
+        """How many columns of the outputs there are; 0 for the inputs."""
+        roles = {semconv.SIGNAL_PREDICTION: self._roles.prediction, semconv.SIGNAL_LABEL: self._roles.label}
+        return len(roles.get(signal, ()))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All rows, from the start of the file.
+
+        Raises:
+            UnreadableDataError: of the file; ValueError: a column is not there.
+        """
+        self._pass += 1
+        frames = self._read(self._path, self._chunk_rows, self._text)
+        while (read := self._next(frames)) is not None:
+            frame, done = read
+            yield Chunk(len(frame), *self._roles.apart(frame))
+            # Let go of before the next one is read.
+            del frame, read
+            if self._progress is not None:
+                self._progress(self._pass, done)
+
+    def _next(self, frames: Iterator[tuple[pd.DataFrame, float]]) -> tuple[pd.DataFrame, float] | None:
+        try:
+            return next(frames, None)
+        except ModuleNotFoundError as error:
+            raise UnreadableDataError("reading Parquet needs pyarrow: install bento-observe[parquet]") from error
+        except (ValueError, OSError, EOFError, RuntimeError, zlib.error) as error:
+            why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+            raise UnreadableDataError(f"{self._path} cannot be read: {why}") from error
+
+    def as_text(self, names: set[str]) -> bool:
+        """Whether there are `names`, and they are of a file of text: from now on they are read as it."""
+        self._text |= names if self._is_text else set()
+        return bool(self._text)
+
+
+def _reader(path: Path) -> tuple[_Reader, bool]:
+    name = path.name.lower()
+    if name.endswith(_PARQUET):
+        return _parquet, False
+    for suffix in _SEPARATORS:
+        if name.endswith((suffix, f"{suffix}.gz")):
+            return _separated, True
+    raise UnreadableDataError(f"{path}: the name must end in .parquet, .csv or .tsv, or one of these two and .gz")
+
+
+def _parquet(path: Path, rows: int, text: set[str]) -> Iterator[tuple[pd.DataFrame, float]]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        total, done = max(file.metadata.num_rows, 1), 0
+        for batch in file.iter_batches(batch_size=rows):
+            done += batch.num_rows
+            yield batch.to_pandas(), done / total
+
+
+def _separated(path: Path, rows: int, text: set[str]) -> Iterator[tuple[pd.DataFrame, float]]:
+    import pandas as pd
+
+    name = path.name.lower()
+    separator = _SEPARATORS[Path(name.removesuffix(".gz")).suffix]
+    compression: Any = "gzip" if name.endswith(".gz") else None
+    # Numbers are the nearest floats, as JSON's will be in requests; types are those of a whole chunk.
+    options: dict[str, Any] = {"float_precision": "round_trip", "low_memory": False, "dtype": dict.fromkeys(text, str)}
+    with path.open("rb") as file:
+        total = max(path.stat().st_size, 1)
+        with pd.read_csv(file, sep=separator, chunksize=rows, compression=compression, **options) as frames:
+            for frame in frames:
+                yield frame, file.tell() / total

@@ -1,0 +1,204 @@
+"""Training data in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from bento_observe import semconv
+from bento_observe.features import _probabilities, _vectors
+from bento_observe.features._decode import SINGLE_FEATURE
+from bento_observe.features._types import FloatArray
+from bento_observe.features.reference._profile import BLOCK_ROWS, Chunk
+from bento_observe.features.reference._roles import Roles
+
+__all__ = ["Tables", "tables"]
+
+_VECTOR_BLOCK = 4096  # rows: with a thousand dimensions, 32 MiB
+
+
+class Tables:
+    """Columns, each a pandas Series or a one-dimensional array; and wide vectors by signal, rows x dimensions.
+
+    It is a `Source`, and gives pieces of `BLOCK_ROWS`.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._signals: dict[str, dict[str, Any]] = {}
+        self._slices: dict[str, Any] = {}
+        self._vectors: dict[str, FloatArray] = {}
+
+    def add(self, signal: str, columns: Mapping[str, Any]) -> None:
+        """Adds the columns of a signal, which are of one length."""
+        if columns:
+            self._signals[signal] = dict(columns)
+            self._rows[signal] = len(next(iter(columns.values())))
+
+    def add_slices(self, columns: Mapping[str, Any]) -> None:
+        """Adds columns that make slices."""
+        self._slices.update(columns)
+
+    def add_vectors(self, signal: str, matrix: Any) -> None:
+        """Adds vectors; their features are made of them here."""
+        rows, width = matrix.shape
+        totals, counts = np.zeros(width), np.zeros(width, np.int64)
+        for block in _row_blocks(matrix):
+            finite = np.isfinite(block)
+            totals += np.where(finite, block, 0.0).sum(axis=0)
+            counts += finite.sum(axis=0)
+        with np.errstate(over="ignore"):
+            mean: FloatArray = np.nan_to_num(totals / np.maximum(counts, 1))
+        made = [_vectors.derived(block, mean) for block in _row_blocks(matrix)]
+        if rows:
+            self.add(signal, dict(zip(made[0][0], np.concatenate([one for _, one in made], axis=1), strict=True)))
+            self._vectors[signal] = mean
+
+    def check(self) -> None:
+        """Raises ValueError where the signals have different numbers of rows, or none."""
+        if len(set(self._rows.values())) > 1:
+            counts = ", ".join(f"{rows:,} of {signal}" for signal, rows in self._rows.items())
+            raise ValueError(f"the rows of the signals must be the same ones, but there are {counts}")
+        if not any(self._rows.values()):
+            raise ValueError("there are no rows to profile")
+
+    @property
+    def vectors(self) -> Mapping[str, FloatArray]:
+        """The mean vector of each signal that has vectors."""
+        return self._vectors
+
+    def columns(self, signal: str) -> int:
+        """How many columns the signal has."""
+        return len(self._signals.get(signal, ()))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All rows."""
+        total = next(iter(self._rows.values()), 0)
+        for start in range(0, total, BLOCK_ROWS):
+            end = min(start + BLOCK_ROWS, total)
+            yield Chunk(
+                end - start,
+                {signal: _cut(columns, start, end) for signal, columns in self._signals.items()},
+                _cut(self._slices, start, end),
+            )
+
+    def as_text(self, names: set[str]) -> bool:
+        """Never: values have the types they have."""
+        return False
+
+
+def _cut(columns: Mapping[str, Any], start: int, end: int) -> dict[str, Any]:
+    return {
+        name: one[start:end] if isinstance(one, np.ndarray) else one.iloc[start:end] for name, one in columns.items()
+    }
+
+
+def _row_blocks(matrix: Any) -> Iterator[FloatArray]:
+    for start in range(0, len(matrix), _VECTOR_BLOCK):
+        yield np.asarray(matrix[start : start + _VECTOR_BLOCK], dtype=np.float64)
+
+
+def tables(
+    data: Any,
+    *,
+    prediction: Any,
+    label: Any,
+    features: Any,
+    slices: Sequence[str],
+    drop: Sequence[str],
+    names: Sequence[str] | None,
+) -> Tables:
+    """What `Reference.from_frame` was given, as `Tables`.
+
+    Raises:
+        ValueError: as `Reference.from_frame` says.
+    """
+    import pandas as pd
+
+    made = Tables()
+    outputs = {semconv.SIGNAL_PREDICTION: prediction, semconv.SIGNAL_LABEL: label}
+    if names is not None and isinstance(data, pd.DataFrame):
+        raise ValueError("`names` is for an array; the columns of a frame have names")
+    if not isinstance(data, pd.DataFrame):
+        array = _array(data, "data")
+        if array.ndim == 1:
+            raise ValueError("the data has one dimension: give rows and columns, array.reshape(-1, 1) for one feature")
+        if names is None and _is_wide(array):
+            if slices or drop or any(isinstance(one, str) for one in outputs.values()):
+                raise ValueError(f"an array of {array.shape[1]} columns without names has no columns to name")
+            made.add_vectors(semconv.SIGNAL_INPUT, array)
+            data = None
+        else:
+            data = pd.DataFrame(array, columns=_names(array.shape[1], names))
+    columns: dict[str, tuple[str, ...]] = {}
+    for signal, output in outputs.items():
+        if data is not None and (of_frame := _column_names(output, data)):
+            columns[signal] = of_frame
+    if data is not None:
+        predictions, labels = (columns.get(signal, ()) for signal in outputs)
+        signals, grouping = Roles(predictions, labels, tuple(slices), tuple(drop)).apart(data)
+        for signal, found in signals.items():
+            made.add(signal, found)
+        made.add_slices(grouping)
+    for signal, output in {semconv.SIGNAL_FEATURE: features, **outputs}.items():
+        if output is not None and signal not in columns:
+            _add_values(made, signal, output)
+    made.check()
+    return made
+
+
+def _column_names(output: Any, frame: Any) -> tuple[str, ...]:
+    """The columns of the frame that a prediction or label is, if it is some."""
+    if isinstance(output, (str, int)):
+        return (str(output),)
+    if isinstance(output, (list, tuple)) and output and all(isinstance(one, str) for one in output):
+        known = set(map(str, frame.columns))
+        # A list of labels is possible too, and has one for each row.
+        if known.issuperset(output) or len(output) != len(frame):
+            return tuple(output)
+    return ()
+
+
+def _add_values(made: Tables, signal: str, values: Any) -> None:
+    import pandas as pd
+
+    if isinstance(values, pd.Series):
+        made.add(signal, {SINGLE_FEATURE if values.name is None else str(values.name): values})
+    elif isinstance(values, pd.DataFrame):
+        signals, _ = Roles().apart(values)
+        made.add(signal, dict(chain.from_iterable(found.items() for found in signals.values())))
+    else:
+        array = _array(values, signal)
+        if array.ndim == 1 or (array.shape[1] == 1 and signal != semconv.SIGNAL_FEATURE):
+            made.add(signal, {SINGLE_FEATURE: array.reshape(-1)})
+        elif _is_wide(array) and not (signal != semconv.SIGNAL_FEATURE and _are_probabilities(array)):
+            made.add_vectors(signal, array)
+        else:
+            made.add(signal, {name: array[:, position] for position, name in enumerate(_names(array.shape[1], None))})
+
+
+def _array(values: Any, what: str) -> np.ndarray[Any, np.dtype[Any]]:
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"the {what} must be a frame or an array of one or two dimensions, not of {array.ndim}")
+    return array
+
+
+def _names(width: int, names: Sequence[str] | None) -> list[str]:
+    if names is None:
+        return list(map(str, range(width)))
+    if len(names) != width:
+        raise ValueError(f"{len(names)} names for {width} columns")
+    return list(map(str, names))
+
+
+def _is_wide(array: np.ndarray[Any, np.dtype[Any]]) -> bool:
+    return array.ndim == 2 and array.shape[1] > _vectors.MAX_COLUMNS and array.dtype.kind in "fiub"
+
+
+def _are_probabilities(array: np.ndarray[Any, np.dtype[Any]]) -> bool:
+    known = [block for block in _row_blocks(array) if not np.isnan(block).any(axis=1).all()]
+    return bool(known) and all(map(_probabilities.is_probabilities, known))
