@@ -9,16 +9,23 @@ from bento_observe._version import __version__
 
 if TYPE_CHECKING:
     from bento_observe._observe import observe
+    from bento_observe._recorder import record_features, record_labels
     from bento_observe.features import FeatureStatistics
+    from bento_observe.features.drift import drift
     from bento_observe.features.reference import Reference
 
-__all__ = ["FeatureStatistics", "Reference", "__version__", "observe"]
+__all__ = [
+    "FeatureStatistics", "Reference", "__version__", "drift", "observe", "record_features", "record_labels",
+]  # fmt: skip
 
 # Imported when asked for: the command line needs neither BentoML nor numpy, and the supervisor no numpy.
 _HOMES = {
     "FeatureStatistics": "bento_observe.features",
     "Reference": "bento_observe.features.reference",
+    "drift": "bento_observe.features.drift",
     "observe": "bento_observe._observe",
+    "record_features": "bento_observe._recorder",
+    "record_labels": "bento_observe._recorder",
 }
 
 

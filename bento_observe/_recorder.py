@@ -119,7 +119,8 @@ class ApiRecorder:
         keys = []
         for one in self._slices:
             found = keys_in(named, one.column, self._names)
-            keys.append((one, semconv.CATEGORY_MISSING if found is None else found))
+            if found is not None:
+                keys.append((one, found))
         self._count_slices(semconv.SIGNAL_INPUT, value, keys)
         return Call(self, keys)
 

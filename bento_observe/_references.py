@@ -49,10 +49,11 @@ def _of_models(models: Iterable[Any]) -> Reference | None:
 
 @dataclass
 class References:
-    """One reference, for the APIs that take what it describes."""
+    """One reference, for the APIs that take what it describes. `source` is what it is called in a fault."""
 
     reference: Any
     tell: Callable[[str], None]
+    source: str = ""
     _unlike: list[str] = field(default_factory=list)
     _fitting: int = 0
 
@@ -105,7 +106,7 @@ class References:
 
     def _mismatch(self, what: str) -> None:
         self.tell(
-            f"reference {self.reference.id}, signals.{semconv.SIGNAL_INPUT}.features: {what}; profile the data that "
+            f"reference={self.source or self.reference.id!r}: signals.{semconv.SIGNAL_INPUT}.features: {what}; profile the data that "
             "the API takes, with its names; served without a reference"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,9 @@ def observe_worker(service: Any, options: Options) -> Observation:
     # All workers have the same reference and the same faults: one of them tells.
     first = server_context.worker_index in (None, 1)
     tell = _tell if first else _keep_quiet
-    references = References(find_reference(options.reference, service.models, tell), tell)
+    wanted = options.reference
+    source = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
+    references = References(find_reference(wanted, service.models, tell), tell, source)
     drift = Drift(config.drift_windows, config.drift_methods)
     recording = FeatureRecording(
         references, model, telemetry.health, drift, options.slices, options.slice_values, first
