@@ -69,10 +69,14 @@ MINIMUM: Final[Mapping[str, int]] = MappingProxyType({
     DRIFT_KS: 30,
     DRIFT_WASSERSTEIN: 30,
     DRIFT_MEAN_Z: 100,
-    DRIFT_VARIANCE_RATIO: 300,
+    DRIFT_VARIANCE_RATIO: 1000,
 })  # fmt: skip
 """So many values are enough for the others. The distribution of `ks` and `wasserstein` is the same for every continuous
-feature and nearly its limit from 30 on; means of skewed features become normal later, and their variances last."""
+feature, and nearly its limit from 30 on; means of skewed features become normal later, variances last of all.
+
+`variance_ratio` depends on the tails all the same: it believes the kurtosis of the training data, which says too little
+where tails are heavy. Without drift it calls lognormal features drifted more often than not.
+"""
 
 
 def null_quantiles(reference: SignalReference, alpha: float = 0.05) -> dict[str, FloatArray]:
@@ -82,10 +86,11 @@ def null_quantiles(reference: SignalReference, alpha: float = 0.05) -> dict[str,
 
     - `psi`, `js`: max(floor, c * r);
     - `ks`, `wasserstein`: max(floor, c * sqrt(r));
-    - `chi2`: max(c, floor / r), one degree of freedom more where the window has values in a drift bin that the
-      training data left empty;
-    - `mean_z`: max(c, floor * deviation / error), where the deviation is that of the training data and the error, the
-      denominator of `mean_z`, knows the window's variance;
+    - `chi2`: max(c, floor / r), c for as many bins as the training data fills; fewer where a bin is too rare in the
+      window to count, one more where one that was empty is not;
+    - `mean_z`: max(c * k, floor * deviation / error), where the deviation is that of the training data, the error is
+      the denominator of `mean_z`, and k >= 1 is by how much the training data's variance, in place of the window's,
+      makes that larger: in a skewed feature a low mean comes with a low variance, which would exaggerate it;
     - `variance_ratio`: max(floor, exp(c * sqrt(r))).
 
     Args:

@@ -15,6 +15,8 @@ __all__ = ["chi_square", "divergences", "mean_z", "transport", "variance_ratio"]
 _ROUNDING = 64 * np.finfo(np.float64).eps
 """How far, relative to the mean, two means of one constant may come out apart."""
 
+_EXPECTED = 5.0
+
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -41,15 +43,22 @@ def chi_square(layout: Layout, bins: FloatArray, n: FloatArray) -> tuple[FloatAr
     """Pearson's statistic of homogeneity of two samples on the drift bins, its degrees of freedom, its p value; (F,).
 
     sum((sqrt(m/n) c - sqrt(n/m) r)^2 / (c + r)), equal to the sum over both of (observed - expected)^2 / expected. Bins
-    that are empty in both count for nothing, degrees of freedom included.
+    of which the smaller sample is to have less than 5 values (Cochran 1954) count with the largest one: a single value
+    in a bin that the training data left empty would otherwise add m/n. Bins with no values at all are no bins.
     """
     m = layout.count
+    both = bins + layout.bin_counts
+    rare = both * (np.minimum(n, m) / np.maximum(n + m, 1))[:, None] < _EXPECTED
+    largest = np.arange(n.size), both.argmax(axis=1)
+    rare[largest] = False
+    ours, theirs = np.where(rare, 0.0, bins), np.where(rare, 0.0, layout.bin_counts)
+    ours[largest] += n - ours.sum(axis=1)
+    theirs[largest] += m - theirs.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.sqrt(m / n)[:, None]
-        both = bins + layout.bin_counts
-        difference = root * bins - layout.bin_counts / root
-        statistic = (difference * difference / np.maximum(both, 1.0)).sum(axis=1)
-    degrees: IntArray = np.maximum(np.count_nonzero(both, axis=1) - 1, 0)
+        difference = root * ours - theirs / root
+        statistic = (difference * difference / np.maximum(ours + theirs, 1.0)).sum(axis=1)
+    degrees: IntArray = rare.shape[1] - 1 - np.count_nonzero(rare, axis=1)
     known = np.isfinite(statistic)
     p = np.where(known, chi2_tail(np.where(known, statistic, 0.0), degrees), np.nan)
     return statistic, degrees, p
@@ -104,15 +113,21 @@ def _at_extremes(layout: Layout, window: Window) -> FloatArray:
     return np.maximum(*sizes)
 
 
-def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray]:
-    """Welch's statistic, the difference of the means over its standard error, and that error, float64 (F,) each.
+def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Welch's statistic, the difference of the means over its standard error, float64 (F,).
 
     An error below what rounding does to a mean is taken for that, so that a constant has 0 as long as it is the same.
+
+    Returns:
+        The statistic; how much larger the error is with the training data's variance in place of the window's, at
+        least 1; and the training data's standard deviation in such errors.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        expected = np.sqrt(layout.variance * (1 / layout.count + 1 / window.n))
         error = np.sqrt(layout.variance / layout.count + window.variance / window.n)
         error = np.maximum(error, np.maximum(_ROUNDING * np.abs(layout.mean), _TINY))
-        return (window.mean - layout.mean) / error, error
+        z = (window.mean - layout.mean) / error
+        return z, np.maximum(expected / error, 1.0), np.sqrt(layout.variance) / error
 
 
 def variance_ratio(layout: Layout, window: Window) -> FloatArray:

@@ -138,7 +138,7 @@ def _measured(layout: Layout, window: Window, alpha: float) -> Measures:
     psi, js = _formulas.divergences(layout, bins, n)
     chi2, degrees, chi2_p = _formulas.chi_square(layout, bins, n)
     ks, wasserstein = _formulas.transport(layout, window)
-    z, error = _formulas.mean_z(layout, window)
+    z, larger, deviation = _formulas.mean_z(layout, window)
     values = {
         DRIFT_PSI: psi, DRIFT_JS: js, DRIFT_KS: ks, DRIFT_WASSERSTEIN: wasserstein, DRIFT_CHI2: chi2,
         DRIFT_MEAN_Z: z, DRIFT_VARIANCE_RATIO: _formulas.variance_ratio(layout, window),
@@ -152,8 +152,7 @@ def _measured(layout: Layout, window: Window, alpha: float) -> Measures:
     for method in (DRIFT_KS, DRIFT_WASSERSTEIN):
         critical[method] = np.maximum(critical[method] * root, FLOORS[method])
     critical[DRIFT_CHI2] = np.maximum(critical[DRIFT_CHI2], FLOORS[DRIFT_CHI2] / ratio)
-    smallest = FLOORS[DRIFT_MEAN_Z] * np.sqrt(layout.variance) / error
-    critical[DRIFT_MEAN_Z] = np.maximum(critical[DRIFT_MEAN_Z], smallest)
+    critical[DRIFT_MEAN_Z] = np.maximum(critical[DRIFT_MEAN_Z] * larger, FLOORS[DRIFT_MEAN_Z] * deviation)
     widest = np.exp(critical[DRIFT_VARIANCE_RATIO] * root)
     critical[DRIFT_VARIANCE_RATIO] = np.maximum(widest, FLOORS[DRIFT_VARIANCE_RATIO])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -71,7 +72,14 @@ def drift(
     columns["missing_share_reference"] = measures.missing_share_reference
     columns["outside_share"] = measures.outside_share
     columns["critical"] = verdict.critical
-    codes = np.where(verdict.enough, np.where(verdict.drifted, 0, 1), 2).tolist()
-    columns["state"] = pd.Categorical.from_codes(codes, categories=pd.Index(STATES))
+    codes = np.where(verdict.enough, np.where(verdict.drifted, 0, 1), 2).astype(np.int8)
+    columns["state"] = pd.Categorical.from_codes(codes, dtype=_state_type())
     columns["drifted"] = pd.arrays.BooleanArray(verdict.drifted, ~verdict.enough)
     return pd.DataFrame(columns, index=pd.Index(measures.names, name="feature"), copy=False)
+
+
+@lru_cache(maxsize=1)
+def _state_type() -> pd.CategoricalDtype[str]:
+    import pandas as pd
+
+    return pd.CategoricalDtype(list(STATES))
