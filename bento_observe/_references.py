@@ -106,8 +106,8 @@ class References:
 
     def _mismatch(self, what: str) -> None:
         self.tell(
-            f"reference={self.source or self.reference.id!r}: signals.{semconv.SIGNAL_INPUT}.features: {what}; profile the data that "
-            "the API takes, with its names; served without a reference"
+            f"reference={self.source or self.reference.id!r}: signals.{semconv.SIGNAL_INPUT}.features: {what}; "
+            "profile the data that the API takes, with its names; served without a reference"
         )
 
 

@@ -60,10 +60,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
     telemetry.add(source, source.collect)
     # All workers have the same reference and the same faults: one of them tells.
     first = server_context.worker_index in (None, 1)
-    tell = _tell if first else _keep_quiet
-    wanted = options.reference
-    source = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
-    references = References(find_reference(wanted, service.models, tell), tell, source)
+    references = _references(service, options.reference, _tell if first else _keep_quiet)
     drift = Drift(config.drift_windows, config.drift_methods)
     recording = FeatureRecording(
         references, model, telemetry.health, drift, options.slices, options.slice_values, first
@@ -90,6 +87,11 @@ def observe_worker(service: Any, options: Options) -> Observation:
     trace_context.service_name = service_name
     _logging.attach(telemetry.log_handler)
     return observation
+
+
+def _references(service: Any, wanted: Any, tell: Callable[[str], None]) -> References:
+    name = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
+    return References(find_reference(wanted, service.models, tell), tell, name)
 
 
 def _tell(problem: str) -> None:

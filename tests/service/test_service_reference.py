@@ -84,7 +84,7 @@ def served(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_every_signal_is_counted_against_its_own_part_of_the_reference(
     served: tuple[Sink, list[Answer]], reference: Reference
 ) -> None:
-    """Raw inputs, transformed features, probabilities and labels: rows in, as many counted, in the reference's edges."""
+    """Raw inputs, transformed features, probabilities, labels: rows in, as many counted, in the reference's edges."""
     sink, answers = served
     assert {answer.status for answer in answers} == {200}
     for signal, feature, rows in (
