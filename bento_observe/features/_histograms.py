@@ -51,7 +51,7 @@ class ExplicitHistogram(_Arrays):
         return ExplicitHistogram(self.edges, self.counts - other.counts)
 
     def _check(self, other: ExplicitHistogram) -> None:
-        if not np.array_equal(self.edges, other.edges):
+        if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
             raise ValueError("histograms with different bucket edges do not add up")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn import datasets
-from test_drift_samples import counted, matrix, mid_ranks
+from _drift_samples import counted, matrix, mid_ranks
 
 from bento_observe.features.drift import measure
 

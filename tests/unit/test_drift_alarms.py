@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from test_drift_samples import counted, matrix
+from _drift_samples import counted, matrix
 
 from bento_observe.features.drift import METHODS, measure
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from test_drift_samples import counted, matrix, mid_ranks, signal
+from _drift_samples import counted, matrix, mid_ranks, signal
 
 from bento_observe import semconv
 from bento_observe.features import FeatureStatistics, Snapshot

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_drift_samples import matrix
+from _drift_samples import matrix
 
 from bento_observe.features import FeatureStatistics, Snapshot
 from bento_observe.features.drift import Windows, drift
