@@ -10,7 +10,7 @@ import numpy as np
 
 from bento_observe.features._snapshot import MAX_CATEGORIES, CategoricalFeature
 from bento_observe.features._text import category, is_missing
-from bento_observe.features._types import FloatArray
+from bento_observe.features._types import CHUNK_CELLS, FloatArray
 from bento_observe.features.reference import CategoricalReference
 
 __all__ = ["CategoryCounts"]
@@ -58,12 +58,13 @@ class CategoryCounts:
 
     def add_numbers(self, column: FloatArray) -> None:
         """Counts float64 values, NaN being a missing one."""
-        missing = np.isnan(column)
-        some_missing = int(missing.sum())
-        self._missing += some_missing
-        values, counts = np.unique(column[~missing] if some_missing else column, return_counts=True)
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            self.add_category(category(value) or "", count)
+        for start in range(0, column.size, CHUNK_CELLS):
+            some = column[start : start + CHUNK_CELLS]
+            present = some[~np.isnan(some)]
+            self._missing += some.size - present.size
+            values, counts = np.unique(present, return_counts=True)
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                self.add_category(category(value) or "", count)
 
     def add_category(self, name: str, count: int) -> None:
         """Counts one category so many times."""

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from bento_observe.features._text import NUMBERS, PLAIN, is_missing
-from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, Cells, FloatArray
+from bento_observe.features._types import CHUNK_CELLS, CHUNK_VALUES, Arrived, Batch, Cells, FloatArray
 
 __all__ = [
     "SINGLE_FEATURE", "WrongColumnsError", "array_names", "arrays", "columns", "matrices", "ready", "records", "rows",
     "to_floats", "values",
 ]  # fmt: skip
+
+_CHUNKS_AT_ONCE = 4  # of rows, to be counted some columns at a time
 
 SINGLE_FEATURE = "value"
 """The name of the one feature in data that has no names."""
@@ -56,7 +58,7 @@ def _to_float(cell: object) -> float | None:
 
 def _row_batches(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Iterator[Batch | Cells]:
     """`table`, a sequence of rows as long as `names`, in batches of one step's size."""
-    step = max(1, CHUNK_VALUES // len(names))
+    step = max(1, CHUNK_CELLS // len(names))
     for start in range(0, len(table), step):
         yield _batch(names, table[start : start + step])
 
@@ -65,7 +67,7 @@ def _batch(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Batch |
     if PLAIN.issuperset(map(type, chain.from_iterable(table))):
         try:
             matrix = np.array(table, dtype=np.float64)
-            return Batch(names, matrix.T.copy(order="C"), typed=False)
+            return Batch(names, matrix.T, typed=False)
         except OverflowError:
             pass
     return Cells(names, list(zip(*table, strict=True)))
@@ -88,13 +90,13 @@ def array_names(shape: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[
 
 def arrays(payloads: Iterable[bytes], names: tuple[str, ...]) -> Iterator[Batch]:
     """Raw float64 rows, in C order, as wide as `names`."""
-    for matrix in matrices(payloads, len(names)):
-        yield Batch(names, matrix.T.copy(order="C"))
+    for matrix in matrices(payloads, len(names), _CHUNKS_AT_ONCE):
+        yield Batch(names, matrix.T)
 
 
-def matrices(payloads: Iterable[bytes], width: int) -> Iterator[FloatArray]:
-    """Raw float64 rows, in C order, as read-only matrices of so many columns and of one step's size."""
-    for chunk in _chunks(payloads, max(1, CHUNK_VALUES // width) * width * 8):
+def matrices(payloads: Iterable[bytes], width: int, chunks: int = 1) -> Iterator[FloatArray]:
+    """Raw float64 rows, in C order, as read-only matrices of so many columns and of so many steps' size."""
+    for chunk in _chunks(payloads, max(1, chunks * CHUNK_VALUES // width) * width * 8):
         yield np.frombuffer(chunk, dtype=np.float64).reshape(-1, width)
 
 

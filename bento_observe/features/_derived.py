@@ -8,7 +8,7 @@ import numpy as np
 
 from bento_observe.features import _probabilities, _vectors
 from bento_observe.features._schema import Schema
-from bento_observe.features._types import Arrived, Batch, FloatArray, Tally
+from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, FloatArray, Tally
 
 __all__ = ["Derived"]
 
@@ -44,12 +44,15 @@ class Derived:
         return self._guessed.get(width, False)
 
     def _of_probabilities(self, batch: Batch) -> Iterable[Arrived]:
-        classes, confidence, entropy = _probabilities.derived(batch.columns.T)
-        known = classes >= 0
-        counts = np.bincount(classes[known], minlength=len(batch.names)).tolist()
-        tally = {name: count for name, count in zip(batch.names, counts, strict=True) if count}
-        yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
-        yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
+        matrix, width = batch.columns.T, len(batch.names)
+        step = max(1, CHUNK_VALUES // width)
+        for start in range(0, len(matrix), step):
+            classes, confidence, entropy = _probabilities.derived(matrix[start : start + step])
+            known = classes >= 0
+            counts = np.bincount(classes[known], minlength=width).tolist()
+            tally = {name: count for name, count in zip(batch.names, counts, strict=True) if count}
+            yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
+            yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
 
     def of_vectors(self, matrix: FloatArray) -> Batch:
         """What is made of vectors, rows x dimensions."""

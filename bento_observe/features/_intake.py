@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,17 @@ import numpy.typing as npt
 
 from bento_observe.features import _decode, _frames
 from bento_observe.features._losses import Losses
-from bento_observe.features._text import MAX_TEXT, NUMBERS, OPAQUE, PLAIN, SCALARS, small, small_cells
+from bento_observe.features._text import (
+    MAX_TEXT,
+    NUMBERS,
+    OPAQUE,
+    PLAIN,
+    SCALARS,
+    named,
+    small,
+    small_cells,
+    small_record,
+)  # fmt: skip
 
 __all__ = ["Intake", "Item"]
 
@@ -30,6 +40,8 @@ _ITEM_COST: Final = 32  # the tuple, its shape and the headers take some 250 byt
 _FRAME_COST: Final = 256  # a frame's own objects take some kilobytes
 _CELL_COST: Final = 6  # a pointer and a Python object
 _TEXT_COST: Final = 24  # a text of the greatest length in ASCII
+_COST_AT_ONCE: Final = 262_144
+_ITEMS_AT_ONCE: Final = 2048
 _NAMES_PER_FEATURE: Final = 4
 _MAX_DEPTH: Final = 3  # of mappings within mappings
 
@@ -91,11 +103,16 @@ class Intake:
         self._pending.append(item)
 
     def take(self, limit: int) -> list[Item]:
-        """The oldest items, at most `limit`, which are no longer pending."""
-        items = self._pending[:limit]
+        """The oldest items, at most `limit` and no more than is freed again quickly, which are no longer pending."""
+        items = self._pending[: min(limit, _ITEMS_AT_ONCE)]
+        total = 0
+        for taken, item in enumerate(items, start=1):
+            total += item[2]
+            if total >= _COST_AT_ONCE:
+                del items[taken:]
+                break
         del self._pending[: len(items)]
-        cost = sum(item[2] for item in items)
-        self._cost -= cost
+        self._cost -= total
         return items
 
     def is_vector(self, shape: tuple[int, ...]) -> bool:
@@ -174,27 +191,30 @@ class Intake:
                 self.losses.add("unsupported_type", len(data) - len(rows), "rows that are no sequences of values")
             return _decode.rows, rows, _cost(rows)
         if issubclass(first, Mapping):
-            records = [_small_record(record) for record in data if self._fits(len(record))]
+            records = [small_record(record) for record in data if self._fits(len(record))]
             return _decode.records, records, _cost(records)
         if _has_fields(first):
-            records = [_small_record(vars(record)) for record in data]
+            records = [small_record(vars(record)) for record in data]
             return _decode.records, records, _cost(records)
         return _decode.values, small_cells(data), len(data) * _TEXT_COST + _ITEM_COST
 
     def _mapping(self, data: Mapping[Any, Any], depth: int = 0) -> Item | None:
         if not self._fits(len(data)):
             return None
+        data = named(data)
         if PLAIN.issuperset(map(type, data.values())):
-            return _decode.records, (dict(data),), len(data) * _CELL_COST + _ITEM_COST
-        if SCALARS.issuperset(map(type, data.values())):
-            short = {
-                key: cell if type(cell) is not str or len(cell) <= MAX_TEXT else cell[:MAX_TEXT]
-                for key, cell in data.items()
-            }
-            return _decode.records, (short,), len(data) * _TEXT_COST + _ITEM_COST
-        record: dict[Any, object] = {}
-        table: dict[Any, Sequence[object]] = {}
+            return _decode.records, (data,), len(data) * _CELL_COST + _ITEM_COST
+        record: dict[str, object] = {}
+        table: dict[str, Sequence[object]] = {}
         for key, value in data.items():
+            kind = type(value)
+            if kind in SCALARS:
+                record[key] = value if kind is not str or len(value) <= MAX_TEXT else value[:MAX_TEXT]
+                continue
+            handler = self._handlers.get(kind) or self._new_handler(kind)
+            if handler == self._scalar or handler == self._unsupported:
+                record[key] = small(value)
+                continue
             cells = _column(value)
             if cells is not None:
                 stride = self._stride(len(cells), len(data) * _CELL_COST) if len(cells) > _SMALL else 1
@@ -207,7 +227,8 @@ class Intake:
             else:
                 record[key] = small(value)
         if table:
-            self._append((_decode.columns, table, sum(map(len, table.values())) * _CELL_COST + _ITEM_COST))
+            cost = sum(len(cells) * _cell_cost(cells[:1]) + _ITEM_COST for cells in table.values())
+            self._append((_decode.columns, table, cost))
         return (_decode.records, (record,), len(record) * _TEXT_COST + _ITEM_COST) if record else None
 
     def _record(self, data: Any) -> Item | None:
@@ -258,8 +279,11 @@ def _cost(rows: Sequence[Sequence[object] | Mapping[Any, object]]) -> int:
     """About what rows cost that are objects each; they need not have one width."""
     first = rows[0] if rows else ()
     cells = first.values() if isinstance(first, Mapping) else first
-    each = _CELL_COST if PLAIN.issuperset(map(type, cells)) else _TEXT_COST
-    return sum(map(len, rows)) * each + (1 + len(rows)) * _ITEM_COST
+    return sum(map(len, rows)) * _cell_cost(cells) + (1 + len(rows)) * _ITEM_COST
+
+
+def _cell_cost(cells: Iterable[object]) -> int:
+    return _CELL_COST if PLAIN.issuperset(map(type, cells)) else _TEXT_COST
 
 
 def _column(value: Any) -> Sequence[object] | None:
@@ -271,10 +295,3 @@ def _column(value: Any) -> Sequence[object] | None:
         cells: Sequence[object] | None = value.tolist() if value.ndim == 1 else None
         return cells
     return None
-
-
-def _small_record(record: Mapping[Any, object]) -> Mapping[Any, object]:
-    """A copy of `record` that keeps nothing of the request alive but scalars."""
-    if PLAIN.issuperset(map(type, record.values())):
-        return dict(record)
-    return {key: small(cell) for key, cell in record.items()}

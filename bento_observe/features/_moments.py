@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features._types import FloatArray, IntArray
+from bento_observe.features._workspace import WORKSPACE
 
-__all__ = ["Moments"]
+__all__ = ["Moments", "Rows"]
 
-_Rows = npt.NDArray[np.intp]
+Rows: TypeAlias = "npt.NDArray[np.intp] | slice"
+"""Which slots of a table columns go to: a slice with start and stop where they follow one another, which is quicker."""
+
 _EMPTY = {"low": np.inf, "high": -np.inf, "_recent_low": np.inf, "_recent_high": -np.inf}
 
 
@@ -50,51 +55,60 @@ class Moments:
         """Gives the feature in slot `row`, of which nothing is counted yet, a center that stays."""
         self.center[row], self.fixed[row] = center, True
 
-    def add(self, rows: _Rows, columns: FloatArray, invalid: IntArray | None) -> IntArray:
-        """Counts `columns` (features x rows) into the slots `rows`, which must be distinct.
+    def add(self, rows: Rows, columns: FloatArray, invalid: IntArray | None) -> IntArray:
+        """Counts `columns` (C-contiguous, features x rows, at most `CHUNK_VALUES`) into the slots `rows`, all distinct.
 
         Infinite values in `columns` become NaN in place. Returns for each feature how many values are NaN now.
         """
         self._choose_centers(rows, columns)
-        deviations = columns - self.center[rows, None]
+        features, length = columns.shape
+        deviations = np.subtract(columns, self.center[rows][:, None], out=WORKSPACE.scratch(columns.shape))
         s2 = np.einsum("ij,ij->i", deviations, deviations)
-        skipped = np.zeros(rows.size, np.int64)
+        skipped = np.zeros(features, np.int64)
         # NaN and infinity both show in the sum of squares, so clean data needs no pass to look for them. Finite values
         # whose squares overflow come this way too and lose nothing by it.
-        suspects = np.flatnonzero(~np.isfinite(s2))
-        if suspects.size:
-            values = columns[suspects]
-            finite = np.isfinite(values)
-            missing = np.isnan(values).sum(axis=1)
-            skipped[suspects] = values.shape[1] - finite.sum(axis=1)
-            columns[suspects] = np.where(finite, values, np.nan)
-            deviations[suspects] = cleaned = np.where(finite, deviations[suspects], 0.0)
-            s2[suspects] = np.einsum("ij,ij->i", cleaned, cleaned)
-            self.missing[rows[suspects]] += missing
-            self.non_finite[rows[suspects]] += skipped[suspects] - missing
+        clean = bool(np.isfinite(s2).all())
+        if not clean:
+            finite = np.isfinite(columns, out=WORKSPACE.bits(columns.shape))
+            skipped = length - np.count_nonzero(finite, axis=1)
+            if clean := not skipped.any():
+                missing = skipped
+            else:
+                missing = length - np.count_nonzero(~np.isnan(columns), axis=1)
+                np.logical_not(finite, out=finite)
+                np.copyto(deviations, 0.0, where=finite)
+                np.copyto(columns, np.nan, where=finite)
+                s2 = np.einsum("ij,ij->i", deviations, deviations)
+            self.missing[rows] += missing
+            self.non_finite[rows] += skipped - missing
         if invalid is not None:
             self.invalid[rows] += invalid
             self.missing[rows] -= invalid
-        self.count[rows] += columns.shape[1] - skipped
+        self.count[rows] += length - skipped
         difference = deviations.sum(axis=1)
-        above = (np.abs(deviations, out=deviations).sum(axis=1) + difference) / 2
+        sizes = np.abs(difference)
+        if self.fixed[rows].any():
+            sizes = np.abs(deviations, out=deviations).sum(axis=1)
+        above = (sizes + difference) / 2
         # Rounding must not make a sum that only grows smaller.
         self.above[rows] += np.fmax(above, 0.0)
         self.below[rows] += np.fmax(above - difference, 0.0)
         self.s2[rows] += s2
         # Without NaN, `min` is several times quicker than `fmin`; both agree then.
-        reduce_low, reduce_high = (np.fmin, np.fmax) if skipped.any() else (np.minimum, np.maximum)
+        reduce_low, reduce_high = (np.minimum, np.maximum) if clean else (np.fmin, np.fmax)
         low, high = reduce_low.reduce(columns, axis=1), reduce_high.reduce(columns, axis=1)
         for lows, highs in ((self.low, self.high), (self._recent_low, self._recent_high)):
             lows[rows] = np.fmin(lows[rows], low)
             highs[rows] = np.fmax(highs[rows], high)
         return skipped
 
-    def _choose_centers(self, rows: _Rows, columns: FloatArray) -> None:
+    def _choose_centers(self, rows: Rows, columns: FloatArray) -> None:
         new = np.flatnonzero((self.count[rows] == 0) & ~self.fixed[rows])
         if new.size:
             finite = np.isfinite(columns[new])
             first = columns[new, finite.argmax(axis=1)]
+            if isinstance(rows, slice):
+                rows = np.arange(rows.start, rows.stop)
             self.center[rows[new]] = np.where(finite.any(axis=1), first, 0.0)
 
     def recenter(self) -> None:

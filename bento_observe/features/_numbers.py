@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features._exponential import ExponentialTable
 from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
-from bento_observe.features._moments import Moments
+from bento_observe.features._moments import Moments, Rows
 from bento_observe.features._search import EdgeSearch, slots_for
 from bento_observe.features._snapshot import Deviations, NumericFeature
 from bento_observe.features._types import CHUNK_VALUES, FloatArray, IntArray
+from bento_observe.features._workspace import WORKSPACE
 
 __all__ = ["NumericTable"]
 
-_Rows = npt.NDArray[np.intp]
 _MAX_PLANS = 64
+_LONG: Final = 1024  # rows from which on numpy's work for each row of an array no longer shows
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """Where the columns of one layout go. `explicit` and `exponential` are positions among the columns."""
+class _Part:
+    """Columns of one layout that are counted alike: their positions among all columns, and the tables' rows."""
 
-    rows: _Rows
-    explicit: _Rows
+    positions: npt.NDArray[np.intp]
+    rows: npt.NDArray[np.intp]
     search: EdgeSearch | None
-    exponential: _Rows
 
 
 class NumericTable:
@@ -47,7 +48,7 @@ class NumericTable:
         width = max((e.size for e in self._edges), default=0) + 1
         self._explicit: IntArray = np.zeros((len(edges), width), np.int64)
         self._exponential = ExponentialTable()
-        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._plans: dict[tuple[str, ...], list[_Part]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._rows
@@ -63,41 +64,51 @@ class NumericTable:
         self._moments.missing[row] = missing
 
     def add(self, names: tuple[str, ...], columns: FloatArray, invalid: IntArray | None) -> None:
-        """Counts `columns`, features x rows, C-contiguous, which it may change; all `names` are known and distinct."""
-        plan = self._plan(names)
-        step = max(1, CHUNK_VALUES // plan.rows.size)
+        """Counts `columns`, features x rows, of any layout, read only; all `names` are known and distinct."""
         with np.errstate(all="ignore"):
-            for start in range(0, columns.shape[1], step):
-                self._count(plan, columns[:, start : start + step], invalid)
-                invalid = None
+            for part in self._plan(names):
+                self._add_part(part, columns, invalid)
 
-    def _count(self, plan: _Plan, columns: FloatArray, invalid: IntArray | None) -> None:
-        skipped = self._moments.add(plan.rows, columns, invalid)
-        mixed = plan.search is not None and plan.exponential.size > 0
-        if plan.search is not None:
-            some = columns[plan.explicit] if mixed else columns
-            counts = np.bincount(plan.search(some).ravel(), minlength=plan.explicit.size * self._slots)
-            counts = counts.reshape(plan.explicit.size, self._slots)
-            counts[:, 0] -= skipped[plan.explicit]  # where the search puts NaN
-            self._explicit[plan.rows[plan.explicit]] += counts[:, : self._explicit.shape[1]]
-        if plan.exponential.size:
-            some = columns[plan.exponential] if mixed else columns
-            table_rows = plan.rows[plan.exponential] - len(self._edges)
-            self._exponential.add(table_rows, some, skipped[plan.exponential])
+    def _add_part(self, part: _Part, columns: FloatArray, invalid: IntArray | None) -> None:
+        """Counts the columns of one part, chunk by chunk: of many rows few columns at a time."""
+        width, length = part.rows.size, columns.shape[1]
+        blocks = max(1, -(-width * min(length, _LONG) // CHUNK_VALUES))
+        block = -(-width // blocks)
+        step = max(1, CHUNK_VALUES // block)
+        for first in range(0, width, block):
+            positions = part.positions[first : first + block]
+            rows = _as_slice(part.rows[first : first + block])
+            chosen = columns[_as_slice(positions)]
+            known = None if invalid is None else invalid[positions]
+            for start in range(0, length, step):
+                self._count(part.search, first, rows, WORKSPACE.columns(chosen[:, start : start + step]), known)
+                known = None
 
-    def _plan(self, names: tuple[str, ...]) -> _Plan:
+    def _count(
+        self, search: EdgeSearch | None, first: int, rows: Rows, columns: FloatArray, invalid: IntArray | None
+    ) -> None:
+        skipped = self._moments.add(rows, columns, invalid)
+        if search is not None:
+            counts = np.bincount(search(columns, first).ravel(), minlength=len(columns) * self._slots)
+            counts = counts.reshape(len(columns), self._slots)
+            counts[:, 0] -= skipped  # where the search puts NaN
+            self._explicit[rows] += counts[:, : self._explicit.shape[1]]
+        else:
+            self._exponential.add(np.r_[rows] - len(self._edges), columns, skipped)
+
+    def _plan(self, names: tuple[str, ...]) -> Sequence[_Part]:
         plan = self._plans.get(names)
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             rows = np.array([self._rows[name] for name in names], dtype=np.intp)
-            explicit = np.flatnonzero(rows < len(self._edges))
-            plan = self._plans[names] = _Plan(
-                rows=rows,
-                explicit=explicit,
-                search=EdgeSearch([self._edges[row] for row in rows[explicit]], self._slots) if explicit.size else None,
-                exponential=np.flatnonzero(rows >= len(self._edges)),
-            )
+            plan = []
+            if (explicit := np.flatnonzero(rows < len(self._edges))).size:
+                search = EdgeSearch([self._edges[row] for row in rows[explicit]], self._slots)
+                plan.append(_Part(explicit, rows[explicit], search))
+            if (exponential := np.flatnonzero(rows >= len(self._edges))).size:
+                plan.append(_Part(exponential, rows[exponential], None))
+            self._plans[names] = plan
         return plan
 
     def settle(self) -> None:
@@ -145,3 +156,11 @@ class NumericTable:
         low, high = self._moments.take_extremes()
         bounds = zip(self._rows, low.tolist(), high.tolist(), strict=True)
         return {name: (lowest, highest) for name, lowest, highest in bounds if lowest <= highest}
+
+
+def _as_slice(indices: npt.NDArray[np.intp]) -> Rows:
+    """The same as a slice, where the indices follow one another."""
+    first, last = int(indices[0]), int(indices[-1])
+    if last - first == indices.size - 1 and (indices[1:] > indices[:-1]).all():
+        return slice(first, last + 1)
+    return indices

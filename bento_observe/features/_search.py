@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features._types import FloatArray
+from bento_observe.features._workspace import WORKSPACE
 
 __all__ = ["EdgeSearch", "slots_for"]
 
@@ -31,20 +32,24 @@ class EdgeSearch:
             row[: values.size] = values
         depth = slots.bit_length() - 1
         strides = [slots >> (level + 1) for level in range(depth)]
-        # One table a level: the separators of its 2^level nodes, feature after feature.
-        self._levels = [np.ascontiguousarray(padded[:, stride - 1 :: 2 * stride]).ravel() for stride in strides]
-        self._roots = np.arange(len(edges), dtype=np.intp)[:, None]
+        # One table a level: the separators of its 2^level nodes, a row a feature.
+        self._levels = [np.ascontiguousarray(padded[:, stride - 1 :: 2 * stride]) for stride in strides]
+        self._roots = 2 * np.arange(len(edges), dtype=np.intp)[:, None]
 
-    def __call__(self, columns: FloatArray) -> npt.NDArray[np.intp]:
-        """Flat slots `f * slots + bucket`, features x rows. NaN lands in bucket 0 (it is greater than no edge)."""
-        greater = np.empty(columns.shape, dtype=np.bool_)
-        bits = greater.view(np.uint8)
-        separators = np.empty(columns.shape)
-        np.less(self._levels[0][:, None], columns, out=greater)
-        node = np.add(self._roots * 2, bits)
+    def __call__(self, columns: FloatArray, first: int = 0) -> npt.NDArray[np.intp]:
+        """Flat slots `f * slots + bucket` of the features from `first` on, features x rows, until the next call.
+
+        NaN lands in bucket 0 (it is greater than no edge). At most `CHUNK_VALUES` values at a time.
+        """
+        features = slice(first, first + columns.shape[0])
+        greater, separators = WORKSPACE.bits(columns.shape), WORKSPACE.scratch(columns.shape)
+        node, bits = WORKSPACE.nodes(columns.shape), greater.view(np.uint8)
+        np.less(self._levels[0][features], columns, out=greater)
+        np.copyto(node, bits)
+        np.add(node, self._roots[: columns.shape[0]], out=node)
         for level in self._levels[1:]:
             # `clip` only because `raise` would copy through a buffer; nodes are always within the table.
-            np.take(level, node, out=separators, mode="clip")
+            np.take(level[features].ravel(), node, out=separators, mode="clip")
             np.less(separators, columns, out=greater)
             np.add(node, node, out=node)
             np.add(node, bits, out=node)

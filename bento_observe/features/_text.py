@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from bento_observe.features._types import MAX_NAME_LENGTH
 
 __all__ = [
-    "MAX_TEXT", "NUMBERS", "OPAQUE", "PLAIN", "SCALARS", "category", "is_missing", "small", "small_cells",
-    "small_columns", "small_names",
+    "MAX_TEXT", "NUMBERS", "OPAQUE", "PLAIN", "SCALARS", "category", "is_missing", "named", "small", "small_cells",
+    "small_columns", "small_names", "small_record",
 ]  # fmt: skip
 
 MAX_TEXT: Final = 128
@@ -113,4 +113,25 @@ def small_names(labels: Iterable[object]) -> list[str]:
 
 
 def _short(label: object) -> str:
-    return str(label)[: MAX_NAME_LENGTH + 1]
+    try:
+        return str(label)[: MAX_NAME_LENGTH + 1]
+    except Exception:  # noqa: BLE001 - a label may be anything that can be hashed
+        return f"<{type(label).__name__}>"[: MAX_NAME_LENGTH + 1]
+
+
+def named(record: Mapping[Any, Any]) -> dict[str, Any]:
+    """A copy of `record` whose keys are names of features; of two keys of one name the first counts."""
+    if set(map(type, record)) == {str} and max(map(len, record)) <= MAX_NAME_LENGTH:
+        return dict(record)
+    cells: dict[str, Any] = {}
+    for name, cell in zip(small_names(record), record.values(), strict=True):
+        cells.setdefault(name, cell)
+    return cells
+
+
+def small_record(record: Mapping[Any, object]) -> dict[str, object]:
+    """A copy of `record` that keeps nothing of the request alive but scalars."""
+    copy = named(record)
+    if PLAIN.issuperset(map(type, copy.values())):
+        return copy
+    return {name: small(cell) for name, cell in copy.items()}
