@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -21,6 +22,8 @@ Progress = Callable[[int, float], None]
 """Told which pass over the file it is, 1 the first, and how much of it is done, 0 to 1."""
 
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
+_ROUND_TRIPS: Final = (3, 1)  # from this pandas on, numbers in text become the nearest floats, as those of JSON do
+_BUFFER_BYTES: Final = 2**18
 _PARQUET: Final = (".parquet", ".pq")
 
 
@@ -35,7 +38,7 @@ class _Reader(Protocol):
 class DataFile:
     """A Parquet file, or text separated by commas (`.csv`) or tabs (`.tsv`), which may be compressed (`.gz`).
 
-    It is a `Source`. At most `chunk_rows` rows are in memory at once; of Parquet, what the library reads ahead too.
+    It is a `Source`. At most two chunks of `chunk_rows` rows are in memory at once.
     """
 
     def __init__(
@@ -73,17 +76,16 @@ class DataFile:
         frames = self._read(self._path, self._chunk_rows, self._text)
         while (read := self._next(frames)) is not None:
             frame, done = read
-            yield Chunk(len(frame), *self._roles.apart(frame))
-            # Let go of before the next one is read.
-            del frame, read
+            yield Chunk(len(frame), *self._roles.apart(frame.columns, partial(_column, frame)))
+            del frame, read  # before the next one is read
             if self._progress is not None:
                 self._progress(self._pass, done)
 
     def _next(self, frames: Iterator[tuple[pd.DataFrame, float]]) -> tuple[pd.DataFrame, float] | None:
         try:
             return next(frames, None)
-        except ModuleNotFoundError as error:
-            raise UnreadableDataError("reading Parquet needs pyarrow: install bento-observe[parquet]") from error
+        except UnreadableDataError:
+            raise
         except (ValueError, OSError, EOFError, RuntimeError, zlib.error) as error:
             why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
             raise UnreadableDataError(f"{self._path} cannot be read: {why}") from error
@@ -92,6 +94,10 @@ class DataFile:
         """Whether there are `names`, and they are of a file of text: from now on they are read as it."""
         self._text |= names if self._is_text else set()
         return bool(self._text)
+
+
+def _column(frame: pd.DataFrame, position: int) -> pd.Series[Any]:
+    return frame.iloc[:, position]
 
 
 def _reader(path: Path) -> tuple[_Reader, bool]:
@@ -105,9 +111,12 @@ def _reader(path: Path) -> tuple[_Reader, bool]:
 
 
 def _parquet(path: Path, rows: int, text: set[str]) -> Iterator[tuple[pd.DataFrame, float]]:
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
+    try:
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise UnreadableDataError("reading Parquet needs pyarrow: install bento-observe[parquet]") from error
+    # By default all of the file, or of a row group, would be read ahead.
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
         total, done = max(file.metadata.num_rows, 1), 0
         for batch in file.iter_batches(batch_size=rows):
             done += batch.num_rows
@@ -120,8 +129,10 @@ def _separated(path: Path, rows: int, text: set[str]) -> Iterator[tuple[pd.DataF
     name = path.name.lower()
     separator = _SEPARATORS[Path(name.removesuffix(".gz")).suffix]
     compression: Any = "gzip" if name.endswith(".gz") else None
-    # Numbers are the nearest floats, as JSON's will be in requests; types are those of a whole chunk.
-    options: dict[str, Any] = {"float_precision": "round_trip", "low_memory": False, "dtype": dict.fromkeys(text, str)}
+    # Types are those of a whole chunk.
+    options: dict[str, Any] = {"low_memory": False, "dtype": dict.fromkeys(text, str)}
+    if tuple(map(int, pd.__version__.split(".")[:2])) < _ROUND_TRIPS:
+        options["float_precision"] = "round_trip"
     with path.open("rb") as file:
         total = max(path.stat().st_size, 1)
         with pd.read_csv(file, sep=separator, chunksize=rows, compression=compression, **options) as frames:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bento_observe import semconv
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Roles"]
 
@@ -23,14 +20,18 @@ class Roles:
     slices: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
-    def apart(self, frame: pd.DataFrame) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-        """The columns of `frame` by signal and name, and those that make slices; of one name the first one counts.
+    def apart(
+        self, columns: Iterable[object], column: Callable[[int], Any]
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+        """The columns of a table by signal and name, and those that make slices; of one name the first one counts.
+
+        `columns` are the names, `column` gives the one at a position.
 
         Raises:
             ValueError: a column is not there.
         """
         positions: dict[str, int] = {}
-        for position, name in enumerate(map(str, frame.columns)):
+        for position, name in enumerate(map(str, columns)):
             positions.setdefault(name, position)
         for name in (*self.prediction, *self.label, *self.slices, *self.drop):
             if name not in positions:
@@ -41,9 +42,9 @@ class Roles:
             semconv.SIGNAL_PREDICTION: self.prediction,
             semconv.SIGNAL_LABEL: self.label,
         }
-        signals = {signal: {name: frame.iloc[:, positions[name]] for name in found} for signal, found in names.items()}
-        signals = {signal: columns for signal, columns in signals.items() if columns}
-        return signals, {name: frame.iloc[:, positions[name]] for name in self.slices}
+        signals = {signal: {name: column(positions[name]) for name in found} for signal, found in names.items()}
+        signals = {signal: found for signal, found in signals.items() if found}
+        return signals, {name: column(positions[name]) for name in self.slices}
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -120,46 +121,50 @@ def tables(
 
     made = Tables()
     outputs = {semconv.SIGNAL_PREDICTION: prediction, semconv.SIGNAL_LABEL: label}
-    if names is not None and isinstance(data, pd.DataFrame):
-        raise ValueError("`names` is for an array; the columns of a frame have names")
-    if not isinstance(data, pd.DataFrame):
-        array = _array(data, "data")
-        if array.ndim == 1:
-            raise ValueError("the data has one dimension: give rows and columns, array.reshape(-1, 1) for one feature")
-        if names is None and _is_wide(array):
-            if slices or drop or any(isinstance(one, str) for one in outputs.values()):
-                raise ValueError(f"an array of {array.shape[1]} columns without names has no columns to name")
-            made.add_vectors(semconv.SIGNAL_INPUT, array)
-            data = None
-        else:
-            data = pd.DataFrame(array, columns=_names(array.shape[1], names))
     columns: dict[str, tuple[str, ...]] = {}
-    for signal, output in outputs.items():
-        if data is not None and (of_frame := _column_names(output, data)):
-            columns[signal] = of_frame
-    if data is not None:
-        predictions, labels = (columns.get(signal, ()) for signal in outputs)
-        signals, grouping = Roles(predictions, labels, tuple(slices), tuple(drop)).apart(data)
+    if isinstance(data, pd.DataFrame):
+        if names is not None:
+            raise ValueError("`names` is for an array; the columns of a frame have names")
+        own, column = list(map(str, data.columns)), partial(_frame_column, data)
+    else:
+        data = _array(data, "data")
+        if data.ndim == 1:
+            raise ValueError("the data has one dimension: give rows and columns, array.reshape(-1, 1) for one feature")
+        own, column = _names(data.shape[1], names), partial(_array_column, data)
+    if names is None and isinstance(data, np.ndarray) and _is_wide(data):
+        if slices or drop or any(isinstance(one, str) for one in outputs.values()):
+            raise ValueError(f"an array of {data.shape[1]} columns without names has no columns to name")
+        made.add_vectors(semconv.SIGNAL_INPUT, data)
+    else:
+        columns = {signal: _column_names(output, own, len(data)) for signal, output in outputs.items()}
+        predictions, labels = columns.values()
+        signals, grouping = Roles(predictions, labels, tuple(slices), tuple(drop)).apart(own, column)
         for signal, found in signals.items():
             made.add(signal, found)
         made.add_slices(grouping)
     for signal, output in {semconv.SIGNAL_FEATURE: features, **outputs}.items():
-        if output is not None and signal not in columns:
+        if output is not None and not columns.get(signal):
             _add_values(made, signal, output)
     made.check()
     return made
 
 
-def _column_names(output: Any, frame: Any) -> tuple[str, ...]:
-    """The columns of the frame that a prediction or label is, if it is some."""
+def _frame_column(frame: Any, position: int) -> Any:
+    return frame.iloc[:, position]
+
+
+def _array_column(array: Any, position: int) -> Any:
+    return array[:, position]
+
+
+def _column_names(output: Any, names: Sequence[str], rows: int) -> tuple[str, ...]:
+    """The columns, of those with `names`, that a prediction or label is, if it is some."""
     if isinstance(output, (str, int)):
         return (str(output),)
-    if isinstance(output, (list, tuple)) and output and all(isinstance(one, str) for one in output):
-        known = set(map(str, frame.columns))
-        # A list of labels is possible too, and has one for each row.
-        if known.issuperset(output) or len(output) != len(frame):
-            return tuple(output)
-    return ()
+    if not (isinstance(output, (list, tuple)) and output and all(isinstance(one, str) for one in output)):
+        return ()
+    # A list of labels is possible too, and has one for each row.
+    return tuple(output) if set(names).issuperset(output) or len(output) != rows else ()
 
 
 def _add_values(made: Tables, signal: str, values: Any) -> None:
@@ -168,7 +173,7 @@ def _add_values(made: Tables, signal: str, values: Any) -> None:
     if isinstance(values, pd.Series):
         made.add(signal, {SINGLE_FEATURE if values.name is None else str(values.name): values})
     elif isinstance(values, pd.DataFrame):
-        signals, _ = Roles().apart(values)
+        signals, _ = Roles().apart(values.columns, partial(_frame_column, values))
         made.add(signal, dict(chain.from_iterable(found.items() for found in signals.values())))
     else:
         array = _array(values, signal)

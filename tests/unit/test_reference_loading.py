@@ -1,0 +1,273 @@
+"""A reference in a file or a model's folder: what is good comes back, what is not gives one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from bento_observe.cli import main
+from bento_observe.features.reference import BadReferenceError, Reference
+from bento_observe.features.reference._document import MAX_BYTES, identify
+
+FEATURE = "signals.input.features.alcohol"
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"alcohol": rng.normal(11, 1, 500), "color": rng.choice(["red", "white"], 500)})
+    return Reference.from_frame(frame, prediction=rng.dirichlet([1, 1], 500), slices=["color"])
+
+
+@pytest.fixture
+def path(reference: Reference, tmp_path: Path) -> Path:
+    reference.save(tmp_path / "wine.json")
+    return tmp_path / "wine.json"
+
+
+def error_of(path: Path) -> str:
+    with pytest.raises(BadReferenceError) as raised:
+        Reference.load(path)
+    message = str(raised.value)
+    assert "\n" not in message
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+    return message
+
+
+def test_all_of_it_comes_back(reference: Reference, path: Path) -> None:
+    """From the file and from a pickle."""
+    for other in (Reference.load(path), Reference.load(str(path)), pickle.loads(pickle.dumps(reference))):
+        assert other == reference
+        assert hash(other) == hash(reference)
+        assert (other.id, other.rows) == (reference.id, 500)
+        assert other.signals["prediction"].classes == ("0", "1")
+        assert list(other.slices["color"]) == list(reference.slices["color"])
+        one, same = other.features["alcohol"], reference.features["alcohol"]
+        for name in ("kind", "count", "missing", "min", "max", "mean", "variance", "kurtosis", "distinct"):
+            assert getattr(one, name) == getattr(same, name)
+        np.testing.assert_array_equal(other.edges["alcohol"], reference.edges["alcohol"])
+        part = other.slices["color"]["red"]["input"]
+        assert part.id == reference.id
+        assert part.features["color"].categories == {"red": part.features["alcohol"].count, "white": 0}  # type: ignore[union-attr]
+    assert reference.signal("label") is None
+    assert reference.signal("input") is reference.signals["input"]
+
+
+def test_saving_replaces_and_leaves_nothing_beside(reference: Reference, path: Path) -> None:
+    """A file that is there is replaced as a whole."""
+    before = path.read_bytes()
+    path.write_text("something else")
+    reference.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+    with pytest.raises(FileNotFoundError):
+        reference.save(path.parent / "no" / "such.json")
+
+
+def test_what_is_no_file_is_told(path: Path, tmp_path: Path) -> None:
+    """Missing, a directory, a pipe, and a name that no file can have."""
+    assert "absent.json: there is no such file; check the path" in error_of(tmp_path / "absent.json")
+    assert "is a directory; give the file that is in it" in error_of(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe: is not a regular file" in error_of(tmp_path / "pipe")
+    assert "cannot be read" in error_of(tmp_path / "x" / "\0.json")
+    assert "cannot be read (Not a directory); check the path and its permissions" in error_of(path / "below.json")
+
+
+def test_a_file_that_may_not_be_read_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's reason."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert error_of(path).endswith("cannot be read (Permission denied); check the path and its permissions")
+
+
+def test_what_is_too_large_is_not_read(path: Path) -> None:
+    """A sparse file of one byte more than is allowed."""
+    with path.open("r+b") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert "is larger than 64 MiB" in error_of(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_told(path: Path, share: float) -> None:
+    """Wherever the end is."""
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(share * len(raw))])
+    message = error_of(path)
+    assert "perhaps it was cut off; copy it again, or profile the training data again" in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"[" * 100_000, b'{"rows": NaN}', b'{"rows": ' + b"1" * 5000 + b"}"])
+def test_what_is_no_json_is_told(path: Path, raw: bytes) -> None:
+    """Other encodings, endless nesting, NaN, endless numbers."""
+    path.write_bytes(raw)
+    assert "not JSON" in error_of(path) or "is not a bento-observe reference" in error_of(path)
+
+
+@pytest.mark.parametrize("document", [[], "text", {}, {"format": "another"}, None, 1])
+def test_other_json_is_told(path: Path, document: object) -> None:
+    """The remedy says how a reference is made."""
+    path.write_text(json.dumps(document))
+    assert "is not a bento-observe reference" in error_of(path)
+    assert "make one with `bento-observe profile` or `Reference.from_frame`" in error_of(path)
+
+
+def _edit(field: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
+    def edit(document: dict[str, Any]) -> None:
+        *parents, last = field.split(".")
+        inner: Any = document
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = change(inner.get(last))
+
+    return edit
+
+
+CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
+    ("schema_version", lambda _: 2, "2 was written by a newer bento-observe, this one reads 1; update it or profile"),
+    ("schema_version", lambda _: 0, "is not 1 or more"),
+    ("schema_version", lambda _: "1", "is not a whole number of 0 or more"),
+    ("rows", lambda _: -1, "is not a whole number of 0 or more"),
+    ("rows", lambda _: True, "is not a whole number of 0 or more"),
+    ("signals", lambda _: [], "is not an object"),
+    ("signals.other", lambda _: {}, "is none of input, feature, prediction, label"),
+    ("signals.input.features", lambda _: 3, "is not an object"),
+    ("signals.prediction.classes", lambda _: ["0", "0"], "is not an array of different texts"),
+    ("signals.prediction.vector", lambda _: {"mean": ["a"]}, ".mean are not all finite numbers"),
+    (f"{FEATURE}.kind", lambda _: "odd", "is not one of numeric, boolean, constant, categorical, high_cardinality"),
+    (f"{FEATURE}.count", lambda count: count + 0.5, "is not a whole number of 0 or more"),
+    (f"{FEATURE}.missing", lambda _: 2**63, "is not a whole number of 0 or more"),
+    (f"{FEATURE}.mean", lambda _: "11", "is not a finite number"),
+    (f"{FEATURE}.mean", lambda _: 1e9, "is not between min and max"),
+    (f"{FEATURE}.mean", lambda _: 10**400, "is not a finite number"),
+    (f"{FEATURE}.variance", lambda _: -1.0, "is negative"),
+    (f"{FEATURE}.edges", lambda _: None, "is not an array"),
+    (f"{FEATURE}.edges", lambda _: [], "are 0, not 1 to 47"),
+    (f"{FEATURE}.edges", lambda edges: [*edges, *range(100, 200)], "not 1 to 47"),
+    (f"{FEATURE}.edges", lambda edges: edges[::-1], "are not increasing; profile the training data again"),
+    (f"{FEATURE}.edges", lambda edges: [edges[0], *edges[:-1]], "are not increasing; profile the training data again"),
+    (f"{FEATURE}.edges", lambda edges: [*edges[:-1], None], "are not all finite numbers"),
+    (f"{FEATURE}.edges", lambda edges: [*edges[:-1], True], "are not all finite numbers"),
+    (f"{FEATURE}.counts", lambda counts: counts[1:], "have 46 elements, not 47"),
+    (f"{FEATURE}.counts", lambda counts: [-1, *counts[1:-1], 1], "are not all whole numbers of 0 or more"),
+    (f"{FEATURE}.counts", lambda counts: [1, *counts[1:]], "do not add up to count, 500"),
+    ("signals.input.features.color.categories", lambda _: {"red": "many"}, "is not a whole number of 0 or more"),
+    ("signals.input.features.color.count", lambda _: 1, "is less than the categories add up to"),
+    ("slices.color.red.label", lambda _: {}, "is not among signals"),
+    ("slices.color.red.input.other", lambda _: {}, "is not among the features of its signal"),
+    ("slices.color.red.input.color.counts", lambda _: [1], "have 1 elements, not 2"),
+    ("id", lambda _: 5, "is not a text"),
+    ("id", lambda _: "sha256:0", "does not match the content, which was changed after it was profiled; profile"),
+]
+
+
+@pytest.mark.parametrize(("field", "change", "expected"), CHANGES)
+def test_every_wrong_field_is_named(path: Path, field: str, change: Callable[[Any], Any], expected: str) -> None:
+    """The file, the field and what is wrong with it, even where the id fits."""
+    document = json.loads(path.read_text())
+    _edit(field, change)(document)
+    if field != "id":
+        document["id"] = identify(document)
+    path.write_text(json.dumps(document))
+    message = error_of(path)
+    assert message.startswith(f"reference {path}: {field}")
+    assert expected in message
+    assert "; " in message
+
+
+@pytest.mark.parametrize("field", ["schema_version", "rows", "signals", "id", f"{FEATURE}.edges", f"{FEATURE}.counts"])
+def test_a_missing_field_is_named(path: Path, field: str) -> None:
+    """With the whole way to it."""
+    document = json.loads(path.read_text())
+    *parents, last = field.split(".")
+    inner = document
+    for parent in parents:
+        inner = inner[parent]
+    del inner[last]
+    path.write_text(json.dumps(document))
+    assert f"{path}: {field} is missing" in error_of(path)
+
+
+def test_a_change_by_hand_is_told(path: Path) -> None:
+    """One digit that is fine in itself."""
+    text = path.read_text()
+    assert '"rows": 500' in text
+    path.write_text(text.replace('"rows": 500', '"rows": 501'))
+    assert "id does not match the content, which was changed after it was profiled" in error_of(path)
+
+
+def test_odd_names_do_not_break_the_line(tmp_path: Path) -> None:
+    """Line ends in a feature's name, and a name without end."""
+    for name, shown in (("a\nb.c", '["a\\nb.c"]'), ("x" * 1000, "xxx...")):
+        path = tmp_path / "odd.json"
+        Reference.from_frame(pd.DataFrame({name: [1.0, 2.0]})).save(path)
+        document = json.loads(path.read_text())
+        document["signals"]["input"]["features"][name]["edges"] = [2, 1]
+        path.write_text(json.dumps(document))
+        message = error_of(path)
+        assert shown in message
+        assert len(message) < 400 + len(str(path))
+
+
+@pytest.fixture
+def model_store(tmp_path: Path) -> Iterator[Path]:
+    """A model store of its own."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.models.model import ModelStore
+
+    BentoMLContainer.model_store.set(ModelStore(tmp_path / "models"))
+    yield tmp_path / "models"
+    BentoMLContainer.model_store.reset()
+
+
+def test_a_reference_lies_with_its_model(reference: Reference, model_store: Path) -> None:
+    """Put there while the model is made, or later; found by its tag; a model without one, and none at all."""
+    import bentoml
+
+    with bentoml.models.create("wine") as model:
+        reference.save(model.path_of(Reference.FILE))
+    assert str(model_store) in bentoml.models.get("wine:latest").path
+    assert Reference.of_model("wine:latest") == reference
+    assert Reference.of_model(model.tag) == reference
+    with bentoml.models.create("plain") as plain:
+        pass
+    with pytest.raises(BadReferenceError, match=r"of model plain.*there is no bento_observe.reference.json"):
+        Reference.of_model(str(plain.tag))
+    reference.save_with(plain.tag)
+    assert Reference.of_model("plain:latest").id == reference.id
+    for tag, problem in (("absent:latest", "there is no such model"), ("no tag!", "no model in BentoML's model store")):
+        with pytest.raises(BadReferenceError, match=problem):
+            Reference.of_model(tag)
+        with pytest.raises(BadReferenceError, match=problem):
+            reference.save_with(tag)
+
+
+def test_the_command_line_puts_it_next_to_a_model(model_store: Path, tmp_path: Path) -> None:
+    """With --model, and without a file."""
+    import bentoml
+
+    with bentoml.models.create("wine"):
+        pass
+    frame = pd.DataFrame({"x": [1.0, 2.0, 4.0]})
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    arguments = ["profile", str(tmp_path / "train.csv"), "--model"]
+    result = CliRunner().invoke(main, [*arguments, "wine:latest"])
+    assert result.exit_code == 0, result.output
+    assert "Put next to the model wine:latest." in result.output
+    assert Reference.of_model("wine:latest") == Reference.from_frame(frame)
+    result = CliRunner().invoke(main, [*arguments, "absent:latest"])
+    assert result.exit_code == 1
+    assert "Error: reference of model absent:latest: there is no such model in BentoML's model store" in result.output
