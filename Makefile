@@ -53,7 +53,7 @@ $(VENV)/.demo: pyproject.toml requirements.lock | $(BIN)/python
 	$(call install,dev$(comma)example)
 
 $(VENV)/.test: pyproject.toml requirements.lock | $(BIN)/python
-	$(call install,dev$(comma)example$(comma)bench$(comma)test)
+	$(call install,dev$(comma)example$(comma)bench$(comma)docs$(comma)test)
 	@touch $(VENV)/.demo
 
 comma := ,
