@@ -155,7 +155,8 @@ def test_parquet_is_not_read_ahead(tmp_path: Path) -> None:
         most = max(most, pyarrow.total_allocated_bytes() - before)
 
     for row_group_size in (values.shape[0], 50_000):
-        pd.DataFrame(values, columns=list("abcdefghij")).to_parquet(path, row_group_size=row_group_size)
+        frame = pd.DataFrame(values, columns=list("abcdefghij"))
+        frame.to_parquet(path, row_group_size=row_group_size, use_dictionary=False, data_page_size=2**16)
         before = pyarrow.total_allocated_bytes()
         assert Reference.from_file(path, chunk_rows=10_000, progress=look).rows == values.shape[0]
     assert path.stat().st_size > values.nbytes / 2

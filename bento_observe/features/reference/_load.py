@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from bento_observe import semconv
 from bento_observe.features._types import FloatArray
 from bento_observe.features.reference._document import FORMAT, MAX_BYTES, SCHEMA_VERSION, identify
@@ -116,7 +114,7 @@ def _feature(field: Field) -> FeatureReference:
     edges = field["edges"].numbers()
     if not 0 < edges.size <= MAX_EDGES:
         raise field["edges"].bad(f"are {edges.size}, not 1 to {MAX_EDGES}")
-    if not (np.diff(edges) > 0).all():
+    if not (edges[1:] > edges[:-1]).all():
         raise field["edges"].bad("are not increasing")
     return _numeric(field, kind, edges)
 
