@@ -179,3 +179,31 @@ def test_no_environment_makes_reading_fail() -> None:
     for _ in range(1000):
         environ = {name: "".join(generator.choices(values, k=generator.randint(0, 3))) for name in names}
         assert all("\n" not in problem for problem in settings(**environ).problems), environ
+
+
+def test_windows_and_methods_of_drift_may_be_chosen() -> None:
+    """Lengths of time with a unit; the methods in their own order."""
+    found = settings(BENTO_OBSERVE_DRIFT_WINDOWS="90s, 30m,7d", BENTO_OBSERVE_DRIFT_METHODS="ks, PSI")
+    assert found.drift_windows == {"90s": 90.0, "30m": 1800.0, "7d": 604_800.0}
+    assert found.drift_methods == ("psi", "ks")
+    assert settings(BENTO_OBSERVE_DRIFT_WINDOWS="none").drift_windows == {}
+    assert settings().drift_windows == {"1h": 3600.0, "24h": 86_400.0}
+    assert len(settings().drift_methods) == 7
+
+
+@pytest.mark.parametrize("value", ["1", "h", "1w", "-1h", "0h", "1h,,2h", "1h,60m", "1s,2s,3s,4s,5s", "31d", "²h"])
+def test_windows_that_make_no_sense_are_told(value: str) -> None:
+    """Setting, value and remedy; the defaults stay."""
+    found = settings(BENTO_OBSERVE_DRIFT_WINDOWS=value)
+    (problem,) = found.problems
+    assert problem.startswith(f"BENTO_OBSERVE_DRIFT_WINDOWS={value!r}")
+    assert "1h,24h" in problem
+    assert found.drift_windows == settings().drift_windows
+
+
+def test_methods_that_do_not_exist_are_told() -> None:
+    """All are used then."""
+    found = settings(BENTO_OBSERVE_DRIFT_METHODS="psi,kl")
+    (problem,) = found.problems
+    assert "'kl'" in problem
+    assert found.drift_methods == settings().drift_methods
