@@ -67,7 +67,7 @@ def _batch(names: tuple[str, ...], table: Sequence[Sequence[object]]) -> Batch |
     if PLAIN.issuperset(map(type, chain.from_iterable(table))):
         try:
             matrix = np.array(table, dtype=np.float64)
-            return Batch(names, matrix.T, typed=False)
+            return Batch(names, matrix.T, typed=False, table=table)
         except OverflowError:
             pass
     return Cells(names, list(zip(*table, strict=True)))

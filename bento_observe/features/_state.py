@@ -77,7 +77,11 @@ class FeatureState:
             if name in keep:  # of two columns with one name the first counts
                 continue
             if name in self._categories:
-                self._categories[name].add_numbers(batch.columns[position])
+                counts = self._categories[name]
+                if batch.table is None:
+                    counts.add_numbers(batch.columns[position])
+                else:
+                    counts.add([row[position] for row in batch.table])
             elif name in self._numbers:
                 keep[name] = position
             elif not batch.typed and bool(np.isnan(batch.columns[position]).all()):

@@ -33,13 +33,15 @@ class Batch:
 
     `columns` is float64, features x rows, of any layout and not to be changed. NaN is a missing value, or one of the
     `invalid` many in that feature that were no numbers. Where the data was not `typed`, a column that holds nothing
-    need not be numeric.
+    need not be numeric. `table` is the rows that `columns` were made of where they were Python objects: of a category,
+    1 and True are two.
     """
 
     names: tuple[str, ...]
     columns: FloatArray
     invalid: IntArray | None = None
     typed: bool = True
+    table: Sequence[Sequence[object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from opentelemetry.sdk.metrics._internal.exponential_histogram.mapping.exponent_mapping import ExponentMapping
 from opentelemetry.sdk.metrics._internal.exponential_histogram.mapping.logarithm_mapping import LogarithmMapping
 
@@ -156,6 +159,18 @@ def test_exponential_histogram_is_what_the_sdk_mapping_gives_at_the_finest_scale
     expected = counted_one_by_one(values)
     assert_equal(exponential(at_once, "value"), expected)
     assert_equal(exponential(piecemeal, "value"), expected)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(values=hnp.arrays(np.float64, st.integers(1, 20), elements=st.floats()))
+def test_exponential_histogram_of_any_finite_values_is_what_the_sdk_mapping_gives(values: np.ndarray) -> None:
+    """Whatever hypothesis thinks of, NaN and infinities counted apart."""
+    stats = FeatureStatistics()
+    stats.update(values)
+    finite = values[np.isfinite(values)]
+    feature = stats.snapshot().features["value"]
+    assert (feature.count, feature.missing) == (finite.size, np.isnan(values).sum())
+    assert_equal(exponential(stats, "value"), counted_one_by_one(finite))
 
 
 def test_features_of_different_range_keep_their_own_scale() -> None:
