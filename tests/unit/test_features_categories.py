@@ -93,7 +93,8 @@ def test_a_scalar_is_one_category_wherever_it_comes_from(cell: object, name: str
 
 
 @pytest.mark.parametrize(
-    "cell", [object(), datetime.date(2024, 1, 1), 1j, b"x", {1}, Odd(1), 10**5000, Decimal("sNaN"), range(3)],
+    "cell",
+    [object(), datetime.date(2024, 1, 1), 1j, b"x", {1}, Odd(1), 10**5000, Decimal("sNaN"), range(3)],
     ids=lambda cell: type(cell).__name__,
 )
 def test_what_is_no_scalar_is_invalid_and_spoils_nothing(cell: object) -> None:
@@ -101,7 +102,12 @@ def test_what_is_no_scalar_is_invalid_and_spoils_nothing(cell: object) -> None:
     assert category(cell) is None
     column = np.empty(2, dtype=object)
     column[:] = [cell, "x"]
-    for data in ([{"s": cell}, {"s": "x"}], {"s": [cell, "x"]}, {"s": column}, pd.DataFrame({"s": column})):
+    for data in (
+        [{"s": cell}, {"s": "x"}],
+        {"s": [cell, "x"]},
+        {"s": column},
+        pd.DataFrame({"s": column}, dtype=object),
+    ):
         feature = counted(data, "x")
         assert (feature.count, feature.invalid, feature.missing) == (1, 1, 0), data
 
