@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from bento_observe.features._text import NUMBERS, PLAIN, is_missing
-from bento_observe.features._types import CHUNK_CELLS, CHUNK_VALUES, Arrived, Batch, Cells, FloatArray
+from bento_observe.features._types import CHUNK_CELLS, CHUNK_VALUES, Batch, Cells, FloatArray
 
 __all__ = [
-    "SINGLE_FEATURE", "WrongColumnsError", "array_names", "arrays", "columns", "matrices", "ready", "records", "rows",
-    "to_floats", "values",
+    "SINGLE_FEATURE", "WrongColumnsError", "array_names", "arrays", "columns", "joined", "matrices", "records", "rows",
+    "tables", "to_floats", "values",
 ]  # fmt: skip
 
 _CHUNKS_AT_ONCE = 4  # of rows, to be counted some columns at a time
@@ -170,7 +170,40 @@ def columns(
             yield from _row_batches((str(key),), [(cell,) for cell in cells])
 
 
-def ready(payloads: Iterable[Sequence[Arrived]], _names: tuple[str, ...] | None) -> Iterator[Arrived]:
-    """What had to be made on arrival."""
+def tables(payloads: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...] | None) -> Iterator[Cells]:
+    """Sequences of columns of one length.
+
+    Raises:
+        WrongColumnsError: after the good tables, if there were others.
+    """
+    found: dict[int, list[Sequence[Sequence[object]]]] = defaultdict(list)
     for payload in payloads:
-        yield from payload
+        found[len(payload)].append(payload)
+    wrong = 0
+    for width, group in found.items():
+        if names is not None and width != len(names):
+            wrong += sum(len(table[0]) for table in group)
+        else:
+            yield from joined(group, names or tuple(map(str, range(width))))
+    if wrong:
+        raise WrongColumnsError(wrong)
+
+
+def joined(tables: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...]) -> Iterator[Cells]:
+    """Tables, each a column for each of `names`, joined where they are short and cut where they are long."""
+    step = max(1, CHUNK_CELLS // len(names))
+    waiting: list[Sequence[Sequence[object]]] = []
+    rows = 0
+    for table in tables:
+        length = len(table[0])
+        if length > step:
+            for start in range(0, length, step):
+                yield Cells(names, [column[start : start + step] for column in table])
+            continue
+        waiting.append(table)
+        rows += length
+        if rows >= step:
+            yield Cells(names, [list(chain.from_iterable(columns)) for columns in zip(*waiting, strict=True)])
+            waiting, rows = [], 0
+    if waiting:
+        yield Cells(names, [list(chain.from_iterable(columns)) for columns in zip(*waiting, strict=True)])

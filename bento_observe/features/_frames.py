@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from bento_observe.features._decode import SINGLE_FEATURE, arrays
+from bento_observe.features._decode import SINGLE_FEATURE, arrays, joined
 from bento_observe.features._text import OPAQUE, small_columns, small_names
-from bento_observe.features._types import CHUNK_CELLS, Batch, Cells
+from bento_observe.features._types import Batch, Cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,24 +170,4 @@ def frames(payloads: Iterable[Taken], _names: tuple[str, ...] | None) -> Iterato
     for names, chunks in numbers.items():
         yield from arrays(chunks, names)
     for names, tables in others.items():
-        yield from _joined(tables, names)
-
-
-def _joined(tables: Iterable[Sequence[Sequence[object]]], names: tuple[str, ...]) -> Iterator[Cells]:
-    """Tables, each a column for each of `names`, joined where they are short and cut where they are long."""
-    step = max(1, CHUNK_CELLS // len(names))
-    waiting: list[Sequence[Sequence[object]]] = []
-    rows = 0
-    for table in tables:
-        length = len(table[0])
-        if length > step:
-            for start in range(0, length, step):
-                yield Cells(names, [column[start : start + step] for column in table])
-            continue
-        waiting.append(table)
-        rows += length
-        if rows >= step:
-            yield Cells(names, [list(chain.from_iterable(columns)) for columns in zip(*waiting, strict=True)])
-            waiting, rows = [], 0
-    if waiting:
-        yield Cells(names, [list(chain.from_iterable(columns)) for columns in zip(*waiting, strict=True)])
+        yield from joined(tables, names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features import _decode, _frames
+from bento_observe.features._containers import column_of, has_fields
 from bento_observe.features._losses import Losses
 from bento_observe.features._text import (
     MAX_TEXT,
@@ -20,6 +20,7 @@ from bento_observe.features._text import (
     named,
     small,
     small_cells,
+    small_columns,
     small_record,
 )  # fmt: skip
 
@@ -141,7 +142,7 @@ class Intake:
             handler = self._sequence
         elif issubclass(kind, Mapping):
             handler = self._mapping
-        elif _has_fields(kind):
+        elif has_fields(kind):
             handler = self._record
         elif _frames.is_frame(kind):
             handler = self._frame
@@ -157,14 +158,17 @@ class Intake:
         if data.ndim > 2:
             self.losses.add("too_wide", data.shape[0], f"rows of an array of shape {data.shape}")
             return None
+        numeric = data.dtype.kind in _NUMERIC
         if data.size > _SMALL:
-            data = data[:: self._stride(data.shape[0], data.shape[1] if data.ndim > 1 else 1)]
+            width = data.shape[1] if data.ndim > 1 else 1
+            data = data[:: self._stride(data.shape[0], width if numeric else width * _TEXT_COST)]
         if isinstance(data, np.ma.MaskedArray):
-            numeric = data.dtype.kind in _NUMERIC
             data = np.ma.filled(data.astype(_FLOAT64), np.nan) if numeric else np.asarray(data.astype(object))
-        if data.dtype.kind not in _NUMERIC:
-            cells = data if data.dtype.kind in _TEXT else np.full(data.shape, OPAQUE)
-            return self._sequence(np.atleast_1d(cells).tolist())
+        if not numeric:
+            cells = np.atleast_1d(data if data.dtype.kind in _TEXT else np.full(data.shape, OPAQUE))
+            if cells.ndim == 1 or not cells.size or self.is_vector(cells.shape):
+                return self._sequence(cells.tolist())
+            return _decode.tables, small_columns(cells.T.tolist()), cells.size * _TEXT_COST + _ITEM_COST
         return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + _ITEM_COST
 
     def _scalar(self, data: object) -> Item:
@@ -180,20 +184,20 @@ class Intake:
         if issubclass(first, (list, tuple, Mapping, np.ndarray)):
             width = len(data[0])
         else:
-            width = len(vars(data[0])) if _has_fields(first) else 1
+            width = len(vars(data[0])) if has_fields(first) else 1
         nested = issubclass(first, (list, tuple, np.ndarray))
         if nested and self.is_vector((len(data), width)):
             return self._array(np.asarray(data, dtype=_FLOAT64))
         data = data[:: self._stride(len(data), width * _CELL_COST + _ITEM_COST)]
         if nested:
-            rows = [small_cells(cells) for row in data if (cells := _column(row)) is not None]
+            rows = [small_cells(cells) for row in data if (cells := column_of(row)) is not None]
             if len(rows) < len(data):
                 self.losses.add("unsupported_type", len(data) - len(rows), "rows that are no sequences of values")
             return _decode.rows, rows, _cost(rows)
         if issubclass(first, Mapping):
             records = [small_record(record) for record in data if self._fits(len(record))]
             return _decode.records, records, _cost(records)
-        if _has_fields(first):
+        if has_fields(first):
             records = [small_record(vars(record)) for record in data]
             return _decode.records, records, _cost(records)
         return _decode.values, small_cells(data), len(data) * _TEXT_COST + _ITEM_COST
@@ -215,11 +219,11 @@ class Intake:
             if handler == self._scalar or handler == self._unsupported:
                 record[key] = small(value)
                 continue
-            cells = _column(value)
+            cells = column_of(value)
             if cells is not None:
                 stride = self._stride(len(cells), len(data) * _CELL_COST) if len(cells) > _SMALL else 1
                 table[key] = small_cells(cells[::stride])
-            elif isinstance(value, Mapping) or _has_fields(type(value)):
+            elif isinstance(value, Mapping) or has_fields(type(value)):
                 if depth < _MAX_DEPTH:
                     self._append(self._mapping(value if isinstance(value, Mapping) else vars(value), depth + 1))
             elif isinstance(value, (list, tuple, np.ndarray)) or _frames.is_frame(type(value)):
@@ -268,13 +272,6 @@ class Intake:
         return stride
 
 
-def _has_fields(kind: type) -> bool:
-    """Whether `kind` is a pydantic model or a dataclass whose instances keep their fields in `vars`."""
-    if hasattr(kind, "__pydantic_fields__"):
-        return True
-    return dataclasses.is_dataclass(kind) and not hasattr(kind, "__slots__")
-
-
 def _cost(rows: Sequence[Sequence[object] | Mapping[Any, object]]) -> int:
     """About what rows cost that are objects each; they need not have one width."""
     first = rows[0] if rows else ()
@@ -284,14 +281,3 @@ def _cost(rows: Sequence[Sequence[object] | Mapping[Any, object]]) -> int:
 
 def _cell_cost(cells: Iterable[object]) -> int:
     return _CELL_COST if PLAIN.issuperset(map(type, cells)) else _TEXT_COST
-
-
-def _column(value: Any) -> Sequence[object] | None:
-    """The scalars of a one-dimensional value, None for anything else."""
-    if isinstance(value, (list, tuple)):
-        nested = value and (isinstance(value[0], (list, tuple, np.ndarray, Mapping)) or _has_fields(type(value[0])))
-        return None if nested else value
-    if isinstance(value, np.ndarray) or _frames.is_series(type(value)):
-        cells: Sequence[object] | None = value.tolist() if value.ndim == 1 else None
-        return cells
-    return None

@@ -22,6 +22,8 @@ __all__ = [
 MAX_TEXT: Final = 128
 """Categories are cut to so many characters."""
 
+_NAME_LENGTH: Final = 64  # on average
+
 OPAQUE: Final = object()
 """Stands for a cell that is neither number nor text, so that what it was need not be kept."""
 
@@ -121,8 +123,12 @@ def _short(label: object) -> str:
 
 def named(record: Mapping[Any, Any]) -> dict[str, Any]:
     """A copy of `record` whose keys are names of features; of two keys of one name the first counts."""
-    if set(map(type, record)) == {str} and max(map(len, record)) <= MAX_NAME_LENGTH:
-        return dict(record)
+    try:
+        # Single names that are too long are refused when they are counted; here it is what they take in memory.
+        if len("".join(record)) <= _NAME_LENGTH * len(record) + MAX_NAME_LENGTH:
+            return dict(record)
+    except TypeError:
+        pass
     cells: dict[str, Any] = {}
     for name, cell in zip(small_names(record), record.values(), strict=True):
         cells.setdefault(name, cell)
@@ -132,6 +138,7 @@ def named(record: Mapping[Any, Any]) -> dict[str, Any]:
 def small_record(record: Mapping[Any, object]) -> dict[str, object]:
     """A copy of `record` that keeps nothing of the request alive but scalars."""
     copy = named(record)
-    if PLAIN.issuperset(map(type, copy.values())):
+    kinds = set(map(type, copy.values()))
+    if kinds <= PLAIN or (kinds == {str} and max(map(len, copy.values())) <= MAX_TEXT):
         return copy
     return {name: small(cell) for name, cell in copy.items()}

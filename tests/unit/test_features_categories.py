@@ -362,3 +362,22 @@ def test_four_threads_lose_no_number_and_no_category() -> None:
     assert sum(counted) <= threads * updates
     assert stats.dropped == total.dropped == {}
     assert stats._intake._cost == 0
+
+
+def test_arrays_of_objects_are_rows_of_features() -> None:
+    """Numbers and text side by side, one row or thousands; those of another width are refused."""
+    stats = FeatureStatistics(names=["n", "s"])
+    rows = np.array([[1.0, "u"], [None, "v"], [2, None]] * 2000, dtype=object)
+    stats.update(rows)
+    stats.update(rows[:1])
+    stats.update(rows[:, :1])
+    stats.update(np.array([["7", "w" * 200]]))
+    snapshot = stats.snapshot()
+    numbers, texts = snapshot.features["n"], snapshot.features["s"]
+    assert isinstance(numbers, NumericFeature)
+    assert isinstance(texts, CategoricalFeature)
+    assert (numbers.count, numbers.missing, numbers.invalid, numbers.sum) == (4001, 2000, 1, 6001.0)
+    assert dict(texts.counts) == {"u": 2001, "v": 2000, "w" * 128: 1}
+    assert texts.missing == 2000
+    assert dict(snapshot.rows_refused) == {"columns": 6000}
+    assert stats.dropped == {}
