@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
@@ -109,9 +109,19 @@ def small_columns(columns: list[Sequence[object]]) -> list[Sequence[object]]:
     return list(map(small_cells, columns))
 
 
-def small_names(labels: Iterable[object]) -> list[str]:
+def small_names(labels: Collection[object]) -> list[str]:
     """Labels as names of features; one too long for that is cut, to what still is too long."""
+    if _are_names(labels):
+        return list(labels)  # type: ignore[arg-type]
     return [label if type(label) is str and len(label) <= MAX_NAME_LENGTH else _short(label) for label in labels]
+
+
+def _are_names(labels: Collection[Any]) -> bool:
+    """Whether all are strings that take little memory; a single one that is too long is refused when it is counted."""
+    try:
+        return len("".join(labels)) <= _NAME_LENGTH * len(labels) + MAX_NAME_LENGTH
+    except TypeError:
+        return False
 
 
 def _short(label: object) -> str:
@@ -123,12 +133,8 @@ def _short(label: object) -> str:
 
 def named(record: Mapping[Any, Any]) -> dict[str, Any]:
     """A copy of `record` whose keys are names of features; of two keys of one name the first counts."""
-    try:
-        # Single names that are too long are refused when they are counted; here it is what they take in memory.
-        if len("".join(record)) <= _NAME_LENGTH * len(record) + MAX_NAME_LENGTH:
-            return dict(record)
-    except TypeError:
-        pass
+    if _are_names(record):
+        return dict(record)
     cells: dict[str, Any] = {}
     for name, cell in zip(small_names(record), record.values(), strict=True):
         cells.setdefault(name, cell)
