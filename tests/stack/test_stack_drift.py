@@ -17,7 +17,7 @@ from server import BentoServer
 from traffic import Client, Request
 
 from bento_observe.features import FeatureStatistics, NumericFeature, Snapshot
-from bento_observe.features.drift import drift
+from bento_observe.features.drift import FLOORS, drift
 from bento_observe.features.reference import Reference, SignalReference
 from bento_observe.stack import Running, Stack, _http
 from bento_observe.stack.query import prometheus_query, prometheus_value
@@ -25,7 +25,7 @@ from bento_observe.stack.query import prometheus_query, prometheus_value
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("collector_log")]
 
 WORKERS = 3
-ROWS, BATCH = 6000, 50
+TRAINING, ROWS, BATCH = 1000, 6000, 50
 METHODS = ("psi", "js", "ks")
 EXPORT_SECONDS, SECONDS = 1, 30
 EXTRAPOLATED = 0.06
@@ -98,7 +98,7 @@ def running(stack: Stack) -> Running:
 def served(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Some thousands of rows through three workers, the real Collector and the real Prometheus."""
     random = np.random.default_rng(7)
-    training = _frame(random, 5000, 0.0, [0.4, 0.3, 0.2, 0.1, 0.0], [0.4, 0.3, 0.15, 0.1, 0.05, 0.0])
+    training = _frame(random, TRAINING, 0.0, [0.4, 0.3, 0.2, 0.1, 0.0], [0.4, 0.3, 0.15, 0.1, 0.05, 0.0])
     reference = Reference.from_frame(training, prediction=np.tanh(training["amount"]), slices=["country"])
     path = tmp_path_factory.mktemp("drift") / "reference.json"
     reference.save(path)
@@ -182,6 +182,7 @@ def test_critical_values_are_those_for_all_rows_together(served: Served) -> None
     found = served.rule("feature:ml_feature_drift_critical:pooled")
     assert found.keys() == critical.keys()
     whole = {series: value for series, value in critical.items() if not series[1]}
+    assert {series[3] for series, value in whole.items() if value > FLOORS[series[3]]} == set(METHODS)
     assert {series: found[series] for series in whole} == pytest.approx(whole, abs=1e-3)
     assert found == pytest.approx(critical, rel=EXTRAPOLATED)
     drifted = {series: float(values[series] > critical[series]) for series in values}
