@@ -12,6 +12,8 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
 
+from bento_observe.framing import message, string_field, varint
+
 __all__ = [
     "any_value",
     "attribute_key",
@@ -28,33 +30,6 @@ __all__ = [
 
 
 _MAX_TEXT, _MAX_ITEMS, _MAX_DEPTH = 16_384, 1024, 8
-
-
-def varint(number: int) -> bytes:
-    """`number` (not negative) in protobuf's base-128 form."""
-    if number < 0x80:
-        return _ONE_BYTE[number]
-    if number < 0x4000:
-        return bytes((number & 0x7F | 0x80, number >> 7))
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
-
-
-def message(tag: bytes, body: bytes) -> bytes:
-    """A length-delimited field: `tag`, the length of `body`, `body`."""
-    return tag + varint(len(body)) + body
-
-
-def string_field(tag: bytes, text: str) -> bytes:
-    """A string field; lone surrogates, which UTF-8 cannot hold, become question marks."""
-    return message(tag, text.encode("utf-8", "replace"))
 
 
 def any_value(value: Any, depth: int = 0) -> AnyValue:

@@ -37,6 +37,9 @@ class CategoryCounts:
         if reference is not None:
             self._counts = dict.fromkeys(reference.top, 0)
             self._known = reference.categories
+        # An array of booleans arrives as ones and zeros.
+        booleans = bool(self._known) and self._known.keys() <= {"true", "false"}
+        self._names = {"1": "true", "0": "false"} if booleans else {}
 
     def add(self, cells: Collection[object]) -> None:
         """Counts scalars of any kind; numbers and booleans are the categories that `category` makes of them."""
@@ -68,6 +71,8 @@ class CategoryCounts:
 
     def add_category(self, name: str, count: int) -> None:
         """Counts one category so many times."""
+        if self._names:
+            name = self._names.get(name, name)
         if name in self._counts:
             self._counts[name] += count
         elif name in self._known:

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bento_observe.features._histograms import Buckets, ExplicitHistogram, ExponentialHistogram
+from bento_observe.framing import message, string_field, varint
 from bento_observe.semconv import Kind, Metric
-from bento_observe.wire import message, string_field, varint
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1 import metrics_pb2

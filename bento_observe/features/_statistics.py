@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from bento_observe import semconv
 from bento_observe.features import _decode
@@ -19,7 +19,6 @@ from bento_observe.features.reference import SignalReference
 
 __all__ = ["FeatureStatistics"]
 
-_ITEMS_PER_STEP: Final = 8192
 
 
 class FeatureStatistics:
@@ -152,7 +151,7 @@ class FeatureStatistics:
     def _flush(self) -> None:
         waiting = len(self._intake)
         while waiting > 0:
-            items = self._intake.take(min(waiting, _ITEMS_PER_STEP))
+            items = self._intake.take(waiting)
             waiting -= len(items)
             self._count(items)
         self._state.settle()

@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from bento_observe.framing import message
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._queue import Batch, SignalQueue
 from bento_observe.telemetry._transport import Outcome, Transport
-from bento_observe.wire import message
 
 __all__ = ["Sender"]
 

@@ -381,3 +381,13 @@ def test_arrays_of_objects_are_rows_of_features() -> None:
     assert texts.missing == 2000
     assert dict(snapshot.rows_refused) == {"columns": 6000}
     assert stats.dropped == {}
+
+
+def test_booleans_are_the_classes_true_and_false_however_they_come() -> None:
+    """An array of them is ones and zeros by the time it is counted."""
+    stats = FeatureStatistics(reference("true", "false"))
+    for data in (np.array([True, False, True]), [True, None], {"s": False}, pd.DataFrame({"s": [True]}), "true", 1):
+        stats.update(data)
+    found = stats.snapshot().features["s"]
+    assert isinstance(found, CategoricalFeature)
+    assert (dict(found.counts), found.missing, found.unseen) == ({"true": 6, "false": 2}, 1, 0)
