@@ -20,8 +20,9 @@ _HEAD = """\
 #
 # Drift of every feature over all workers and replicas of a service: what each worker counted is added up, and
 # compared with the training data once. The values are those that `bento_observe.features.drift.drift` gives for all
-# rows together, but for what increase() extrapolates: at most an export interval's worth, the same for all bins of
-# a worker, so that it changes n a little and shares hardly.
+# rows together, but for what increase() extrapolates: about an export interval's worth, the same for all bins of a
+# worker, so that it changes n a little and shares hardly; and ks does not look between edges, where `drift` knows the
+# smallest and the largest value.
 #
 #   feature:ml_feature_drift:pooled           psi, js (bits) and ks, by ml_drift_method and ml_drift_window
 #   feature:ml_feature_drift_critical:pooled  what it has to exceed to be drift; depends on n
@@ -34,10 +35,11 @@ _HEAD = """\
 #
 # Counters are kept apart by instance until increase() has seen them: the sum over instances falls when one ends.
 #
-# What it takes, a feature of an API (a slice's counts as one more, without ks but for predictions and labels):
-# some 15 recorded series, and 35 more a window. Read for it are 11 series of a worker for psi and js, 48 for ks,
-# each over the whole window: which is why ks, and windows of a day, are computed less often. No interval is
-# longer than 4 minutes: after 5 Prometheus would show nothing in between.
+# What it takes: a feature of an API has some 15 recorded series, and 35 more a window; a slice's counts as one more,
+# without ks but for predictions and labels. Read for it are 11 series of each worker for psi and js, and 48 for ks,
+# over the whole window, which is why ks and the day are computed less often. With 100 features and 30 workers that
+# send once a minute, psi and js take 1 % of a core for the hour and 2 % for the day, ks 3 % and 9 %. No interval may
+# be as long as 5 minutes: Prometheus would show nothing in between.
 """
 
 _WINDOWS = {"1h": ("30s", "1m"), "24h": ("4m", "4m")}

@@ -135,7 +135,8 @@ def _send(port: int, rows: pd.DataFrame) -> Iterable[str]:
         else:
             client = Client(port)
             answer = client.send(request)
-            connections.setdefault(answer.headers["x-worker"], client)
+            if connections.setdefault(answer.headers["x-worker"], client) is not client:
+                client.close()
         assert answer.status == 200, answer.body
     for client in connections.values():
         client.close()
