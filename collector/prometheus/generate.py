@@ -45,7 +45,7 @@ _HEAD = """\
 _WINDOWS = {"1h": ("30s", "1m"), "24h": ("4m", "4m")}
 """By window, how often psi and js, and ks, are computed."""
 
-_RESOURCE = (semconv.SERVICE_NAMESPACE, semconv.SERVICE_NAME, "deployment.environment.name")
+_RESOURCE = (semconv.SERVICE_NAMESPACE, semconv.SERVICE_NAME, semconv.DEPLOYMENT_ENVIRONMENT_NAME)
 _BY = ", ".join(
     label_name(name) for name in (*_RESOURCE, *semconv.FEATURE_BIN.attributes) if name != semconv.ML_FEATURE_BIN
 )
