@@ -57,6 +57,8 @@ def command(
         if tag is not None:
             reference.save_with(tag)
             click.echo(f"Put next to the model {tag}.")
+    except BrokenPipeError:  # nobody reads on, which is click's to handle
+        raise
     except OSError as error:
         raise click.ClickException(f"{error.filename or output}: {error.strerror or error}") from error
     except ValueError as error:
