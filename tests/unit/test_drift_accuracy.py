@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from _drift_samples import counted, matrix, mid_ranks
 from scipy import stats
 from sklearn import datasets
-from _drift_samples import counted, matrix, mid_ranks
 
 from bento_observe.features.drift import measure
 

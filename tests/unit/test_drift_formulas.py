@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from _drift_samples import counted, matrix, mid_ranks, signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from _drift_samples import counted, matrix, mid_ranks, signal
 
 from bento_observe import semconv
 from bento_observe.features import FeatureStatistics, Snapshot
@@ -33,7 +35,7 @@ from bento_observe.features.drift._distributions import (
     ks_quantile,
     normal_quantile,
 )
-from bento_observe.features.reference import NumericReference, SignalReference
+from bento_observe.features.reference import CategoricalReference, NumericReference, SignalReference
 
 NUMERIC_ONLY = ("ks", "wasserstein", "mean_z", "variance_ratio")
 
@@ -342,3 +344,67 @@ def test_no_features_are_an_empty_table() -> None:
     reference, _ = mixed()
     assert drift(reference, Snapshot()).empty
     assert drift(SignalReference("r", {}), Snapshot()).shape == (0, 23)
+
+
+def test_a_table_can_be_changed_without_a_trace_in_the_next() -> None:
+    """What is remembered between calls is not what the caller gets."""
+    reference, snapshot = mixed()
+    before = drift(reference, snapshot)
+    changed = drift(reference, snapshot)
+    changed.index.name = "column"
+    changed.columns.name = "measure"
+    changed.loc[:, "kind"] = "unknown"
+    changed.loc[:, ["psi", "missing_share_reference", "outside_share"]] = -1.0
+    null_quantiles(reference)["psi"][:] = -1.0
+    pd.testing.assert_frame_equal(drift(reference, snapshot), before)
+
+
+def test_one_alpha_after_another_gives_each_its_own_critical_values() -> None:
+    rng = np.random.default_rng(15)
+    rows = rng.normal(size=(2000, 3))
+    reference, fresh = matrix(rows), matrix(rows)
+    snapshot = counted(reference, rng.normal(size=(500, 3)))
+    first = measure(reference, snapshot, 0.05).critical
+    strict = measure(reference, snapshot, 0.001).critical
+    for method in METHODS:
+        np.testing.assert_array_equal(measure(reference, snapshot, 0.05).critical[method], first[method])
+        np.testing.assert_array_equal(measure(fresh, snapshot, 0.001).critical[method], strict[method])
+    assert (strict["ks"] > first["ks"]).all()
+
+
+def test_a_snapshot_from_another_process_is_compared_the_same() -> None:
+    """Its edges are copies, equal or not."""
+    rng = np.random.default_rng(16)
+    rows = rng.normal(size=(2000, 3))
+    reference = matrix(rows)
+    snapshot = counted(reference, rng.normal(0.1, 1, size=(500, 3)))
+    copied = pickle.loads(pickle.dumps(snapshot))
+    assert copied.features["1"].edges is not snapshot.features["1"].edges
+    pd.testing.assert_frame_equal(drift(reference, copied), drift(reference, snapshot))
+    moved = rows.copy()
+    moved[:, 1] += 1
+    other = pickle.loads(pickle.dumps(counted(matrix(moved), rows)))
+    with pytest.raises(ValueError, match=r"'1'.*edges"):
+        drift(reference, other)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_can_be_compared_there_is_no_answer_and_no_warning() -> None:
+    """Categories alone, a window without values, features without training data, infinite variances."""
+    letters = signal({"c": list("aaab") * 1000})
+    assert drift(letters, counted(letters, pd.DataFrame({"c": list("ab") * 400})))["state"].tolist() == ["drifted"]
+    reference, snapshot = mixed()
+    assert drift(reference, Snapshot({"y": snapshot.features["x"]}, {}, "r")).empty
+    assert set(drift(reference, snapshot - snapshot)["state"]) == {"not enough data"}
+    nan = math.nan
+    empty = NumericReference(
+        "numeric", 0, 9, 0, nan, nan, nan, nan, nan, None, np.zeros(1), np.zeros(2, np.int64)
+    )  # fmt: skip
+    untrained = SignalReference("r", {"e": empty, "c": CategoricalReference("categorical", 0, 9, 0, {})})
+    served = counted(untrained, pd.DataFrame({"e": np.arange(2000.0), "c": ["a"] * 2000}))
+    x = reference.features["x"]
+    assert isinstance(x, NumericReference)
+    wild = SignalReference("r", {"x": replace(x, variance=math.inf)})
+    for method in METHODS:
+        assert drift(untrained, served, method=method)["state"].tolist() == ["not enough data"] * 2
+        drift(wild, Snapshot({"x": snapshot.features["x"]}, {}, "r"), method=method)

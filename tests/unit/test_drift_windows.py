@@ -7,9 +7,9 @@ import weakref
 
 import numpy as np
 import pytest
+from _drift_samples import matrix
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from _drift_samples import matrix
 
 from bento_observe.features import FeatureStatistics, Snapshot
 from bento_observe.features.drift import Windows, drift

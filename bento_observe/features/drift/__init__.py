@@ -8,13 +8,12 @@ and all features are compared at once.
 - `measure`: the same in plain arrays, for those who export it; needs no pandas.
 - `null_quantiles`: the part of the critical values that does not depend on the window, for those who compute drift
   elsewhere, as Prometheus does.
-- `binned`, `smoothed`: values by drift bin, of a feature and of its reference.
-- `binned`, `smoothed`: the counts and shares by drift bin that go with it.
+- `binned`, `smoothed`: the counts of a feature and the shares of its reference by drift bin, which go with it.
 - `FLOORS`, `MINIMUM`, `MINIMUM_PER_BIN`: effects that are too small, and windows too short, to call drift.
 - `Windows`: the last hour, the last day.
 
 `_layout` prepares a reference, `_window` aligns a snapshot with it, `_formulas` measures, `_critical` and
-`_distributions` say how much is too much.
+`_distributions` say how much is too much. Matrices have a column a feature, so that numpy adds up whole rows.
 """
 
 from bento_observe.features.drift._bins import SMOOTHING, binned, smoothed

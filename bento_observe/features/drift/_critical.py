@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from bento_observe.features._types import FloatArray, IntArray
+from bento_observe.features._types import FloatArray
 from bento_observe.features.drift._distributions import (
     bridge_area_quantile,
     chi2_quantile,
@@ -29,8 +30,8 @@ from bento_observe.semconv import (
 )
 
 __all__ = [
-    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "NUMERIC_METHODS", "null_quantiles",
-    "quantiles",
+    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "NUMERIC_METHODS", "Limits", "limits_of",
+    "null_quantiles",
 ]  # fmt: skip
 
 METHODS: Final = (
@@ -78,6 +79,8 @@ feature, and nearly its limit from 30 on; means of skewed features become normal
 where tails are heavy. Without drift it calls lognormal features drifted more often than not.
 """
 
+_KEY: Final = "drift_limits"
+
 
 def null_quantiles(reference: SignalReference, alpha: float = 0.05) -> dict[str, FloatArray]:
     """What is left of the critical values when n, the values in the window, is taken out of them.
@@ -104,26 +107,60 @@ def null_quantiles(reference: SignalReference, alpha: float = 0.05) -> dict[str,
     Raises:
         ValueError: `alpha` is not between 0 and 1.
     """
-    return quantiles(layout_of(reference), alpha)
+    return dict(zip(METHODS, limits_of(reference, alpha).quantiles.copy(), strict=True))
 
 
-def quantiles(layout: Layout, alpha: float, degrees: IntArray | None = None) -> dict[str, FloatArray]:
-    """`null_quantiles` of a layout. `degrees` of freedom of `chi2`, int64 (F,), are else those without new values."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Limits:
+    """What a reference and `alpha` say before there is a window; M methods in the order of `METHODS`, F features.
+
+    Attributes:
+        alpha: as in `null_quantiles`.
+        quantiles: float64 (M, F), see there.
+        chi2: float64 (B,), the quantile of `chi2` by degrees of freedom.
+        needed: float64 (M, F), how many values a window needs; infinite where the method does not apply, or there is
+            no training data.
+    """
+
+    alpha: float
+    quantiles: FloatArray
+    chi2: FloatArray
+    needed: FloatArray
+
+
+def limits_of(reference: SignalReference, alpha: float) -> Limits:
+    """The limits of `reference`, of which it keeps those of the last `alpha`.
+
+    Raises:
+        ValueError: `alpha` is not between 0 and 1.
+    """
+    limits: Limits | None = reference._cache.get(_KEY)
+    if limits is None or limits.alpha != alpha:
+        limits = reference._cache[_KEY] = _limits(layout_of(reference), alpha)
+    return limits
+
+
+def _limits(layout: Layout, alpha: float) -> Limits:
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha!r}, but a probability between 0 and 1 is needed, such as 0.05")
     tail = alpha / max(1, len(layout.names))
-    if degrees is None:
-        degrees = np.count_nonzero(layout.bin_counts, axis=1) - 1
-    chi2 = np.array([chi2_quantile(count, tail) for count in range(layout.bin_counts.shape[1])])
+    chi2 = np.array([chi2_quantile(count, tail) for count in range(layout.bin_counts.shape[0])])
+    filled = np.count_nonzero(layout.bin_counts, axis=0)
     psi = chi2[layout.bins - 1]
     numeric = np.where(layout.numeric, 1.0, np.nan)
     z = normal_quantile(tail)
-    return {
+    quantiles = {
         DRIFT_PSI: psi,
         DRIFT_JS: psi * JS_PER_PSI,
         DRIFT_KS: numeric * ks_quantile(tail),
         DRIFT_WASSERSTEIN: numeric * bridge_area_quantile(tail),
-        DRIFT_CHI2: chi2[np.maximum(degrees, 0)],
+        DRIFT_CHI2: chi2[np.maximum(filled - 1, 0)],
         DRIFT_MEAN_Z: numeric * z,
         DRIFT_VARIANCE_RATIO: z * np.sqrt(np.maximum(np.nan_to_num(layout.kurtosis - 1), 0.0)) * numeric,
     }
+    needed = np.empty((len(METHODS), len(layout.names)))
+    for row, method in enumerate(METHODS):
+        applies = layout.numeric | (method not in NUMERIC_METHODS)
+        enough = MINIMUM.get(method, MINIMUM_PER_BIN * layout.bins)
+        needed[row] = np.where(applies & (layout.count > 0), enough, np.inf)
+    return Limits(alpha, np.array([quantiles[method] for method in METHODS]), chi2, needed)

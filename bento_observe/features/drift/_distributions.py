@@ -18,7 +18,7 @@ __all__ = ["bridge_area_quantile", "bridge_area_tail", "chi2_quantile", "chi2_ta
 
 
 def chi2_tail(statistic: FloatArray, degrees: IntArray) -> FloatArray:
-    """P(X > `statistic`) for X chi-squared distributed, float64 of the shape of both arguments.
+    """P(X > `statistic`) for X chi-squared distributed, float64 (F,) as both arguments.
 
     With a whole number of degrees of freedom the regularised upper incomplete gamma function is a finite sum
     (Abramowitz & Stegun 26.4.4 and 26.4.5): Q(a + 1, y) = Q(a, y) + y^a e^-y / gamma(a + 1), upwards from
@@ -28,13 +28,12 @@ def chi2_tail(statistic: FloatArray, degrees: IntArray) -> FloatArray:
     odd = degrees % 2 == 1
     root, decay = np.sqrt(half), np.exp(-half)
     order = np.where(odd, 0.5, 1.0)
-    term = decay * np.where(odd, root * (2 / math.sqrt(math.pi)), half)  # y^a e^-y / gamma(a + 1) at a = order
     tail = np.where(odd, [math.erfc(value) for value in root.tolist()], decay)
     terms = (degrees - 1) // 2
-    for step in range(int(terms.max(initial=0))):
-        tail += np.where(step < terms, term, 0.0)
-        order += 1
-        term *= half / order
+    step = np.arange(terms.max(initial=0))[:, None]
+    factors = half / (order + step)
+    factors[:1] = decay * np.where(odd, root * (2 / math.sqrt(math.pi)), half)  # y^a e^-y / gamma(a + 1) at a = order
+    tail += np.where(step < terms, factors.cumprod(axis=0), 0.0).sum(axis=0)
     return np.where(degrees > 0, tail, 1.0)
 
 

@@ -1,4 +1,7 @@
-"""The measures themselves, of all features at once: a row a feature, as the layout has them."""
+"""The measures themselves, of all features at once: a column a feature, as the layout has them.
+
+Empty windows and constants divide by zero here: NaN and infinity are what is meant, and the caller silences numpy.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,14 @@ def divergences(layout: Layout, bins: FloatArray, n: FloatArray) -> tuple[FloatA
     (Lin 1991). Without drift PSI / (1/n + 1/m) is about chi-squared distributed with B - 1 degrees of freedom.
 
     Args:
-        bins: float64 (F, B), the window's values by drift bin.
+        bins: float64 (B, F), the window's values by drift bin.
     """
     q, log_q = layout.bin_shares, layout.log_shares
-    p = (bins + SMOOTHING) / (n + SMOOTHING * layout.bins)[:, None]
-    p[np.arange(p.shape[1]) >= layout.bins[:, None]] = 1.0
+    p = (bins + SMOOTHING) / (n + SMOOTHING * layout.bins)
+    p[layout.no_bin] = 1.0
     log_p, log_half = np.log(p), np.log((p + q) / 2)
-    psi = ((p - q) * (log_p - log_q)).sum(axis=1)
-    js = (p * (log_p - log_half) + q * (log_q - log_half)).sum(axis=1) / (2 * np.log(2))
+    psi = ((p - q) * (log_p - log_q)).sum(axis=0)
+    js = (p * (log_p - log_half) + q * (log_q - log_half)).sum(axis=0) / (2 * np.log(2))
     return psi, np.maximum(js, 0.0)
 
 
@@ -48,17 +51,16 @@ def chi_square(layout: Layout, bins: FloatArray, n: FloatArray) -> tuple[FloatAr
     """
     m = layout.count
     both = bins + layout.bin_counts
-    rare = both * (np.minimum(n, m) / np.maximum(n + m, 1))[:, None] < _EXPECTED
-    largest = np.arange(n.size), both.argmax(axis=1)
+    rare = both * (np.minimum(n, m) / np.maximum(n + m, 1)) < _EXPECTED
+    largest = both.argmax(axis=0), np.arange(n.size)
     rare[largest] = False
     ours, theirs = np.where(rare, 0.0, bins), np.where(rare, 0.0, layout.bin_counts)
-    ours[largest] += n - ours.sum(axis=1)
-    theirs[largest] += m - theirs.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root = np.sqrt(m / n)[:, None]
-        difference = root * ours - theirs / root
-        statistic = (difference * difference / np.maximum(ours + theirs, 1.0)).sum(axis=1)
-    degrees: IntArray = rare.shape[1] - 1 - np.count_nonzero(rare, axis=1)
+    ours[largest] += n - ours.sum(axis=0)
+    theirs[largest] += m - theirs.sum(axis=0)
+    root = np.sqrt(m / n)
+    difference = root * ours - theirs / root
+    statistic = (difference * difference / np.maximum(ours + theirs, 1.0)).sum(axis=0)
+    degrees: IntArray = rare.shape[0] - 1 - rare.sum(axis=0)
     known = np.isfinite(statistic)
     p = np.where(known, chi2_tail(np.where(known, statistic, 0.0), degrees), np.nan)
     return statistic, degrees, p
@@ -75,42 +77,36 @@ def transport(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray]:
     included: the distance W1 between both samples once each value x is replaced by the share of the training data
     below it plus half of those equal to it. So its unit is quantiles: 0.1 is a move past a tenth of the training data.
     """
-    counts = np.zeros(layout.cdf.shape)
+    counts = np.zeros(layout.steps.shape, np.int64)
     counts.ravel()[layout.slots] = window.counts
-    difference = counts.cumsum(axis=1)
-    difference /= np.maximum(window.n, 1)[:, None]
-    difference -= layout.cdf
+    difference = counts.cumsum(axis=0) / np.maximum(window.n, 1)
+    difference -= layout.cdf[1:]
     size = np.abs(difference)
-    ks = np.maximum(size.max(axis=1), _at_extremes(layout, window))
+    ks = np.maximum(size.max(axis=0), _at_extremes(layout, window))
 
-    area = np.einsum("ij,ij->i", size, layout.weights)
-    # Where D changes its sign between two edges, |D| is two triangles instead of a trapezium. Not so in a bucket of one
-    # repeated value: there D jumps, half way, and the trapezium is right.
-    left, right = difference[:, :-1], difference[:, 1:]
-    product = left * right
-    rows, columns = np.nonzero((product < 0) & (layout.steps > 0))
-    product = product[rows, columns]
-    excess = product / (size[rows, columns] + size[rows, columns + 1]) * layout.steps[rows, columns]
-    return ks, area + np.bincount(rows, excess, area.size)
+    area = np.einsum("ij,ij->j", size, layout.weights)
+    # Where D changes its sign between two edges, |D| is two triangles instead of a trapezium, which are smaller by
+    # |left * right| / (|left| + |right|). Not so in a bucket of one repeated value, which has no step: there D jumps,
+    # half way, and the trapezium is right.
+    crossing = np.minimum(difference[:-1] * difference[1:], 0.0)
+    crossing /= np.maximum(size[:-1] + size[1:], _TINY)
+    return ks, area + np.einsum("ij,ij->j", crossing, layout.steps[1:])
 
 
 def _at_extremes(layout: Layout, window: Window) -> FloatArray:
     """The larger |D| of those just below the window's minimum and at its maximum; 0 where they are not known."""
-    rows = np.arange(window.low.size)
-    sizes = []
-    for value, above in ((window.low, False), (window.high, True)):
-        bucket = (layout.upper < value[:, None]).sum(axis=1)
-        edge = np.maximum(bucket - 1, 0)
-        lower, upper = layout.lower[rows, bucket], layout.upper[rows, bucket]
-        with np.errstate(invalid="ignore"):
-            part = (value - lower) / (upper - lower)
-        mass = np.where(bucket > 0, layout.steps[rows, edge], 0.0)
-        # A minimum on the edge itself may be a value that repeats: only what lies surely below it counts.
-        part = np.where(np.isfinite(part) & ((part < 1) | above), part, 0.0)
-        below = np.where(bucket > 0, layout.cdf[rows, edge], 0.0) + mass * part
-        size = np.where(mass > 0, 1 - below if above else below, 0.0)
-        sizes.append(size)
-    return np.maximum(*sizes)
+    values = np.array([window.low, window.high])
+    window_below = np.array([[0.0], [1.0]])
+    bucket = (layout.bounds[1:] < values[:, None]).argmin(axis=1)  # the first that does not end below it
+    columns = np.arange(values.shape[1])
+    at = bucket, columns
+    begin, mass = layout.bounds[at], layout.steps[at]
+    part = (values - begin) / (layout.bounds[bucket + 1, columns] - begin)
+    # A minimum on the edge itself may be a value that repeats: only what lies surely below it counts.
+    part = np.where(np.isfinite(part) & ((part < 1) | (window_below > 0)), part, 0.0)
+    sizes = np.abs(window_below - (layout.cdf[at] + mass * part))
+    larger: FloatArray = np.where(mass > 0, sizes, 0.0).max(axis=0)
+    return larger
 
 
 def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -122,12 +118,11 @@ def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray, Floa
         The statistic; how much larger the error is with the training data's variance in place of the window's, at
         least 1; and the training data's standard deviation in such errors.
     """
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        expected = np.sqrt(layout.variance * (1 / layout.count + 1 / window.n))
-        error = np.sqrt(layout.variance / layout.count + window.variance / window.n)
-        error = np.maximum(error, np.maximum(_ROUNDING * np.abs(layout.mean), _TINY))
-        z = (window.mean - layout.mean) / error
-        return z, np.maximum(expected / error, 1.0), np.sqrt(layout.variance) / error
+    expected = np.sqrt(layout.variance * (1 / layout.count + 1 / window.n))
+    error = np.sqrt(layout.variance / layout.count + window.variance / window.n)
+    error = np.maximum(error, np.maximum(_ROUNDING * np.abs(layout.mean), _TINY))
+    z = (window.mean - layout.mean) / error
+    return z, np.maximum(expected / error, 1.0), np.sqrt(layout.variance) / error
 
 
 def variance_ratio(layout: Layout, window: Window) -> FloatArray:
@@ -136,7 +131,6 @@ def variance_ratio(layout: Layout, window: Window) -> FloatArray:
     A variance below what rounding makes that of a constant counts as none.
     """
     rounding = (_ROUNDING * layout.mean) ** 2 + _TINY
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = window.variance / layout.variance
-        constant = np.where(window.variance > rounding, np.inf, 1.0)
-        return np.where(layout.variance > rounding, ratio, np.where(np.isnan(window.mean), np.nan, constant))
+    ratio = window.variance / layout.variance
+    constant = np.where(window.variance > rounding, np.inf, 1.0)
+    return np.where(layout.variance > rounding, ratio, np.where(np.isnan(window.mean), np.nan, constant))

@@ -1,4 +1,4 @@
-"""A reference as matrices, one row a feature: all that drift needs of it, worked out once and kept on it."""
+"""A reference as matrices, one column a feature: all that drift needs of it, worked out once and kept on it."""
 
 from __future__ import annotations
 
@@ -23,45 +23,44 @@ _KEY: Final = "drift"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layout:
-    """F features, at most W buckets and B drift bins. Shorter rows are padded so that their padding adds nothing.
+    """F features, at most W buckets and B drift bins. Shorter columns are padded so that their padding adds nothing.
 
     Attributes:
         names, features: of the reference, in its order.
+        kinds: `numeric`, `boolean`, `categorical`, ..., of each feature.
         numeric: bool (F,).
-        sizes: buckets of each feature.
-        edges: those of the numeric features, one after the other.
         first, last: int64 (F,), where the buckets of each feature begin and end among those of all.
-        slots: int64, where each bucket of each feature, one after the other, goes in an F x W matrix.
-        bin_slots: int64, likewise in which drift bin of an F x B matrix it is.
+        slots: int64, where each bucket of each feature, one after the other, goes in a W x F matrix.
+        bin_slots: int64, likewise in which drift bin of a B x F matrix it is.
         bins: int64 (F,), drift bins.
-        bin_counts: float64 (F, B), values of the training data by drift bin.
-        bin_shares, log_shares: float64 (F, B), smoothed, 1 and 0 on padding.
-        cdf: float64 (F, W), share of the training data up to each bucket's end.
-        weights: float64 (F, W), half the share in the buckets on either side of each edge.
-        steps: float64 (F, W - 1), share in the bucket after each edge, 0 where that bucket is of one repeated value.
-        lower, upper: float64 (F, W), ends of each bucket; infinite where there are none.
+        bin_counts: float64 (B, F), values of the training data by drift bin.
+        no_bin: bool (B, F), True on padding.
+        bin_shares, log_shares: float64 (B, F), smoothed, 1 and 0 on padding.
+        bounds: float64 (W + 1, F), where each bucket begins, and the last one ends; infinite where that is nowhere.
+        cdf: float64 (W + 1, F), share of the training data up to each of `bounds`.
+        weights: float64 (W, F), half the share in the buckets on either side of each bucket's end.
+        steps: float64 (W, F), share in each bucket; 0 where it is of one repeated value, and in the first.
         count, mean, variance, kurtosis, missing_share: float64 (F,); moments are NaN for categorical features.
         knows_all: bool (F,), whether values that the training data did not have can be told.
     """
 
     names: tuple[str, ...]
     features: tuple[FeatureReference, ...]
+    kinds: tuple[str, ...]
     numeric: npt.NDArray[np.bool_]
-    sizes: tuple[int, ...]
-    edges: FloatArray
     first: IntArray
     last: IntArray
     slots: IntArray
     bin_slots: IntArray
     bins: IntArray
     bin_counts: FloatArray
+    no_bin: npt.NDArray[np.bool_]
     bin_shares: FloatArray
     log_shares: FloatArray
+    bounds: FloatArray
     cdf: FloatArray
     weights: FloatArray
     steps: FloatArray
-    lower: FloatArray
-    upper: FloatArray
     count: FloatArray
     mean: FloatArray
     variance: FloatArray
@@ -92,36 +91,35 @@ def joined(arrays: Sequence[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
 def _layout(reference: SignalReference) -> Layout:
     features = tuple(reference.features.values())
     numeric = [one if isinstance(one, NumericReference) else None for one in features]
-    sizes = tuple(one.counts.size for one in features)
-    ends = np.cumsum(sizes, dtype=np.int64)
-    width = max(sizes, default=1)
+    sizes = np.array([one.counts.size for one in features], np.int64)
+    ends = sizes.cumsum()
     bins = np.array([int(one.bins.max(initial=0)) + 1 for one in features], np.int64)
-    most = int(bins.max(initial=1))
-    rows = np.repeat(np.arange(len(features)), sizes)
-    slots: IntArray = joined([row * width + np.arange(size) for row, size in enumerate(sizes)], np.int64)
-    bin_slots = rows * most + joined([one.bins for one in features], np.int64)
+    width, most = int(sizes.max(initial=1)), int(bins.max(initial=1))
+    owner = np.repeat(np.arange(len(features)), sizes)
+    slots = owner + len(features) * joined([np.arange(size) for size in sizes], np.int64)
+    bin_slots = owner + len(features) * joined([one.bins for one in features], np.int64)
     counts: FloatArray = joined([one.counts for one in features], np.int64).astype(np.float64)
     total = _floats(one.count for one in features)
 
-    shape = len(features), width
-    shares = np.zeros(shape)
-    shares.ravel()[slots] = counts / np.maximum(total, 1)[rows]
+    shares = np.zeros((width, len(features)))
+    shares.ravel()[slots] = counts / np.maximum(total, 1)[owner]
+    after = np.zeros(shares.shape)
+    after[:-1] = shares[1:]
+    cdf = np.zeros((width + 1, len(features)))
+    shares.cumsum(axis=0, out=cdf[1:])
     few_values = np.array([one is None or one.distinct is not None for one in numeric], bool)
-    after = np.zeros(shape)
-    after[:, :-1] = shares[:, 1:]
-    edges: FloatArray = joined([one.edges for one in numeric if one is not None], np.float64)
-    upper = np.full(shape, np.inf)
-    on_edge = np.isin(np.arange(shape[0] * width), slots).reshape(shape)
-    on_edge[np.arange(shape[0]), np.array(sizes, np.int64) - 1] = False
-    on_edge[[one is None for one in numeric]] = False
-    upper[on_edge] = edges
-    lower = np.full(shape, -np.inf)
-    lower[:, 1:] = upper[:, :-1]
+    steps = np.where((shares <= _REPEATED) & ~few_values, shares, 0.0)
+    steps[0] = 0.0
+    bounds = np.full(cdf.shape, np.inf)
+    bounds[0] = -np.inf
+    for column, one in enumerate(numeric):
+        if one is not None:
+            bounds[1 : one.counts.size, column] = one.edges
 
-    bin_counts = np.bincount(bin_slots, counts, shape[0] * most).reshape(shape[0], most).astype(np.float64)
-    real = np.arange(most) < bins[:, None]
+    bin_counts = np.bincount(bin_slots, counts, most * len(features)).reshape(most, -1).astype(np.float64)
+    no_bin = np.arange(most)[:, None] >= bins
     bin_shares = np.ones(bin_counts.shape)
-    bin_shares[real] = [share for one in features for share in smoothed(one)]
+    bin_shares.T[~no_bin.T] = [share for one in features for share in smoothed(one)]
     everything = _floats(
         one.count + one.missing + (one.non_finite if isinstance(one, NumericReference) else 0) for one in features
     )
@@ -129,22 +127,21 @@ def _layout(reference: SignalReference) -> Layout:
     return Layout(
         names=tuple(reference.features),
         features=features,
+        kinds=tuple(one.kind for one in features),
         numeric=np.array([one is not None for one in numeric], bool),
-        sizes=sizes,
-        edges=edges,
-        first=ends - np.array(sizes, np.int64),
+        first=ends - sizes,
         last=ends - 1,
         slots=slots,
         bin_slots=bin_slots,
         bins=bins,
         bin_counts=bin_counts,
+        no_bin=no_bin,
         bin_shares=bin_shares,
         log_shares=np.log(bin_shares),
-        cdf=shares.cumsum(axis=1),
+        bounds=bounds,
+        cdf=cdf,
         weights=(shares + after) / 2,
-        steps=np.where((after <= _REPEATED) & ~few_values[:, None], after, 0.0)[:, :-1],
-        lower=lower,
-        upper=upper,
+        steps=steps,
         count=total,
         mean=_floats(nan if one is None else one.mean for one in numeric),
         variance=_floats(nan if one is None else one.variance for one in numeric),

@@ -16,10 +16,9 @@ from bento_observe.features.drift import _formulas
 from bento_observe.features.drift._critical import (
     FLOORS,
     METHODS,
-    MINIMUM,
-    MINIMUM_PER_BIN,
     NUMERIC_METHODS,
-    quantiles,
+    Limits,
+    limits_of,
 )
 from bento_observe.features.drift._layout import Layout, layout_of
 from bento_observe.features.drift._window import Window, window_of
@@ -126,13 +125,14 @@ def measure(reference: SignalReference | Signals, snapshot: Snapshot, alpha: flo
         raise ValueError(f"the snapshot was counted against reference {snapshot.reference_id!r}, not {signal.id!r}")
     layout = layout_of(signal)
     window = window_of(layout, snapshot)
+    limits = limits_of(signal, alpha)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        measures = _measured(layout, window, alpha)
+        measures = _measured(layout, window, limits)
     return measures if window.present.all() else _selected(measures, window.present)
 
 
-def _measured(layout: Layout, window: Window, alpha: float) -> Measures:
-    n, names = window.n, layout.names
+def _measured(layout: Layout, window: Window, limits: Limits) -> Measures:
+    n = window.n
     flat = np.bincount(layout.bin_slots, window.counts, layout.bin_counts.size).astype(np.float64)
     bins = flat.reshape(layout.bin_counts.shape)
     psi, js = _formulas.divergences(layout, bins, n)
@@ -144,33 +144,31 @@ def _measured(layout: Layout, window: Window, alpha: float) -> Measures:
         DRIFT_MEAN_Z: z, DRIFT_VARIANCE_RATIO: _formulas.variance_ratio(layout, window),
     }  # fmt: skip
 
+    # As `null_quantiles` has them.
     ratio = 1 / n + 1 / layout.count
     root = np.sqrt(ratio)
-    critical = quantiles(layout, alpha, degrees)
+    critical = dict(zip(METHODS, limits.quantiles, strict=True))
     for method in (DRIFT_PSI, DRIFT_JS):
         critical[method] = np.maximum(critical[method] * ratio, FLOORS[method])
     for method in (DRIFT_KS, DRIFT_WASSERSTEIN):
         critical[method] = np.maximum(critical[method] * root, FLOORS[method])
-    critical[DRIFT_CHI2] = np.maximum(critical[DRIFT_CHI2], FLOORS[DRIFT_CHI2] / ratio)
+    critical[DRIFT_CHI2] = np.maximum(limits.chi2[np.maximum(degrees, 0)], FLOORS[DRIFT_CHI2] / ratio)
     critical[DRIFT_MEAN_Z] = np.maximum(critical[DRIFT_MEAN_Z] * larger, FLOORS[DRIFT_MEAN_Z] * deviation)
     widest = np.exp(critical[DRIFT_VARIANCE_RATIO] * root)
     critical[DRIFT_VARIANCE_RATIO] = np.maximum(widest, FLOORS[DRIFT_VARIANCE_RATIO])
 
-    for method in METHODS:
-        needed = MINIMUM.get(method, MINIMUM_PER_BIN * layout.bins)
-        known = (n >= needed) & (layout.count > 0)
-        if method in NUMERIC_METHODS:
-            known &= layout.numeric
-        values[method] = np.where(known, values[method], np.nan)
-        critical[method] = np.where(known, critical[method], np.nan)
+    enough = n >= limits.needed
+    known_values, known_critical = (
+        np.where(enough, np.array([table[method] for method in METHODS]), np.nan) for table in (values, critical)
+    )
     return Measures(
-        names=names,
-        kinds=tuple(one.kind for one in layout.features),
+        names=layout.names,
+        kinds=layout.kinds,
         numeric=layout.numeric,
         n=n.astype(np.int64),
-        values=values,
-        critical=critical,
-        chi2_p=np.where(np.isnan(values[DRIFT_CHI2]), np.nan, chi2_p),
+        values=dict(zip(METHODS, known_values, strict=True)),
+        critical=dict(zip(METHODS, known_critical, strict=True)),
+        chi2_p=np.where(enough[METHODS.index(DRIFT_CHI2)], chi2_p, np.nan),
         missing_share=window.missing / window.everything,
         missing_share_reference=layout.missing_share,
         outside_share=np.where(layout.knows_all, window.outside / n, np.nan),

@@ -55,13 +55,13 @@ def drift(
 
     Raises:
         ValueError: the snapshot was counted against another reference, or one of its features differs in kind, edges
-            or categories; no such method; `alpha` is not between 0 and 1.
+            or categories; the reference has no input; no such method; `alpha` is not between 0 and 1.
     """
     import pandas as pd
 
     measures = measure(reference, snapshot, alpha)
     verdict = measures.verdict(method)
-    columns: dict[str, Any] = {"kind": np.array(measures.kinds, object), "n": measures.n}
+    columns: dict[str, Any] = {"kind": _text(measures.kinds).array.copy(), "n": measures.n}
     for one in METHODS:
         columns[one] = measures.values[one]
         if one == DRIFT_CHI2:
@@ -69,13 +69,26 @@ def drift(
     for one in METHODS:
         columns[f"{one}_critical"] = measures.critical[one]
     columns["missing_share"] = measures.missing_share
-    columns["missing_share_reference"] = measures.missing_share_reference
+    columns["missing_share_reference"] = measures.missing_share_reference.copy()  # the layout's, read-only
     columns["outside_share"] = measures.outside_share
     columns["critical"] = verdict.critical
     codes = np.where(verdict.enough, np.where(verdict.drifted, 0, 1), 2).astype(np.int8)
-    columns["state"] = pd.Categorical.from_codes(codes, dtype=_state_type())
+    columns["state"] = pd.Categorical.from_codes(codes, dtype=_state_type(), validate=False)
     columns["drifted"] = pd.arrays.BooleanArray(verdict.drifted, ~verdict.enough)
-    return pd.DataFrame(columns, index=pd.Index(measures.names, name="feature"), copy=False)
+    # Under numbers first, as pandas takes a while to see that names are text.
+    table = pd.DataFrame(dict(enumerate(columns.values())), index=_text(measures.names).copy(), copy=False)
+    table.columns = _text(tuple(columns)).copy()
+    table.index.name = "feature"
+    return table
+
+
+@lru_cache(maxsize=16)
+def _text(texts: tuple[str, ...]) -> pd.Index[str]:
+    """What pandas makes of texts, remembered. Whoever hands it out copies it, as tables can be changed."""
+    import pandas as pd
+
+    index: pd.Index[str] = pd.Index(np.array(texts, object))
+    return index
 
 
 @lru_cache(maxsize=1)

@@ -1,10 +1,11 @@
-"""A snapshot in the rows of its reference's layout."""
+"""A snapshot in the columns of its reference's layout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -18,12 +19,14 @@ from bento_observe.features.reference import NumericReference
 
 __all__ = ["Window", "window_of"]
 
-_ABSENT: Final = (0, 0, 0, nan, nan, nan, nan)
+_NUMBERS: Final = attrgetter("count", "missing", "non_finite", "invalid", "min", "max", "mean", "squares")
+
+_ABSENT: Final = (0, 0, 0, 0, nan, nan, nan, nan)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Window:
-    """One row a feature of the reference, float64 (F,) but for the first two. Those that are not `present` are empty.
+    """One element a feature of the reference, float64 (F,) but for the first two. If not `present` it is empty.
 
     Attributes:
         present: bool (F,).
@@ -55,39 +58,34 @@ def window_of(layout: Layout, snapshot: Snapshot) -> Window:
     """
     features = snapshot.features
     counts: list[IntArray] = []
-    edges: list[FloatArray] = []
     numbers: list[float] = []
+    other_edges: list[tuple[str, FloatArray, FloatArray]] = []
     for name, expected in zip(layout.names, layout.features, strict=True):
         feature = features.get(name)
         if feature is None:
             counts.append(np.zeros(expected.counts.size, np.int64))
-            if isinstance(expected, NumericReference):
-                edges.append(expected.edges)
             numbers += _ABSENT
             continue
         try:
             counts.append(bucket_counts(expected, feature))
         except ValueError as error:
             raise ValueError(f"feature {name!r}: {error}") from None
-        count, missing = feature.count, feature.missing
-        if isinstance(feature, NumericFeature):
-            edges.append(feature.edges)
-            everything = count + missing + feature.non_finite + feature.invalid
-            numbers += (count, missing, everything, feature.min, feature.max, feature.mean, feature.squares)
+        if isinstance(feature, NumericFeature) and isinstance(expected, NumericReference):
+            numbers += _NUMBERS(feature)
+            if (edges := feature.edges) is not expected.edges:
+                other_edges.append((name, expected.edges, edges))
         else:
-            numbers += (count, missing, count + missing + feature.invalid, nan, nan, nan, nan)
-    # All edges at once; only where some differ it is worth asking which.
-    if not np.array_equal(joined(edges, np.float64), layout.edges):
-        raise ValueError(f"feature {_other_edges(layout, edges)!r}: its edges are not those of the reference")
+            numbers += (feature.count, feature.missing, 0, feature.invalid, nan, nan, nan, nan)
+    _check_edges(other_edges)
     flat: IntArray = joined(counts, np.int64)
-    columns: FloatArray = np.array(numbers, np.float64).reshape(-1, len(_ABSENT)).T
-    n, not_there, of_all, low, high, mean, squares = columns
+    columns = np.fromiter(numbers, np.float64, len(numbers)).reshape(-1, len(_ABSENT)).T
+    n, missing, non_finite, invalid, low, high, mean, squares = columns
     return Window(
         present=np.array([name in features for name in layout.names], bool),
         counts=flat,
         n=n,
-        missing=not_there,
-        everything=of_all,
+        missing=missing,
+        everything=n + missing + non_finite + invalid,
         low=low,
         high=high,
         mean=mean,
@@ -96,8 +94,11 @@ def window_of(layout: Layout, snapshot: Snapshot) -> Window:
     )
 
 
-def _other_edges(layout: Layout, edges: Sequence[FloatArray]) -> str:
-    features = zip(layout.names, layout.features, strict=True)
-    numeric = [(name, one.edges) for name, one in features if isinstance(one, NumericReference)]
-    pairs = zip(numeric, edges, strict=True)
-    return next(name for (name, expected), found in pairs if not np.array_equal(expected, found))
+def _check_edges(pairs: Sequence[tuple[str, FloatArray, FloatArray]]) -> None:
+    """Edges that came from another process are copies. All at once; only where some differ it is worth asking which."""
+    if not pairs:
+        return
+    _, expected, found = zip(*pairs, strict=True)
+    if not np.array_equal(np.concatenate(expected), np.concatenate(found)):
+        name = next(name for name, ours, theirs in pairs if not np.array_equal(ours, theirs))
+        raise ValueError(f"feature {name!r}: its edges are not those of the reference")
