@@ -15,9 +15,6 @@ from bento_observe.features.drift._window import Window
 
 __all__ = ["chi_square", "divergences", "mean_z", "transport", "variance_ratio"]
 
-_ROUNDING = 64 * np.finfo(np.float64).eps
-"""How far, relative to the mean, two means of one constant may come out apart."""
-
 _EXPECTED = 5.0
 
 _TINY = np.finfo(np.float64).tiny
@@ -120,9 +117,9 @@ def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray, Floa
     """
     expected = np.sqrt(layout.variance * (1 / layout.count + 1 / window.n))
     error = np.sqrt(layout.variance / layout.count + window.variance / window.n)
-    error = np.maximum(error, np.maximum(_ROUNDING * np.abs(layout.mean), _TINY))
+    error = np.maximum(error, layout.rounding)
     z = (window.mean - layout.mean) / error
-    return z, np.maximum(expected / error, 1.0), np.sqrt(layout.variance) / error
+    return z, np.maximum(expected / error, 1.0), layout.deviation / error
 
 
 def variance_ratio(layout: Layout, window: Window) -> FloatArray:
@@ -130,7 +127,7 @@ def variance_ratio(layout: Layout, window: Window) -> FloatArray:
 
     A variance below what rounding makes that of a constant counts as none.
     """
-    rounding = (_ROUNDING * layout.mean) ** 2 + _TINY
+    rounding = layout.rounding**2 + _TINY
     ratio = window.variance / layout.variance
     constant = np.where(window.variance > rounding, np.inf, 1.0)
     return np.where(layout.variance > rounding, ratio, np.where(np.isnan(window.mean), np.nan, constant))

@@ -18,6 +18,9 @@ __all__ = ["Layout", "joined", "layout_of"]
 _REPEATED: Final = 0.05
 """A bucket with more of the training data than that, twice what quantile edges leave, holds a value that repeats."""
 
+_ROUNDING: Final = 64 * np.finfo(np.float64).eps
+"""How far, relative to the mean, two means of one constant may come out apart."""
+
 _KEY: Final = "drift"
 
 
@@ -40,7 +43,8 @@ class Layout:
         cdf: float64 (W + 1, F), share of the training data up to each of `bounds`.
         weights: float64 (W, F), half the share in the buckets on either side of each bucket's end.
         steps: float64 (W, F), share in each bucket; 0 where it is of one repeated value, and in the first.
-        count, mean, variance, kurtosis, missing_share: float64 (F,); moments are NaN for categorical features.
+        count, mean, variance, deviation, kurtosis, missing_share: float64 (F,); moments are NaN for categories.
+        rounding: float64 (F,), how far two means of one constant of that size may come out apart.
         knows_all: bool (F,), whether values that the training data did not have can be told.
     """
 
@@ -64,6 +68,8 @@ class Layout:
     count: FloatArray
     mean: FloatArray
     variance: FloatArray
+    deviation: FloatArray
+    rounding: FloatArray
     kurtosis: FloatArray
     missing_share: FloatArray
     knows_all: npt.NDArray[np.bool_]
@@ -124,6 +130,8 @@ def _layout(reference: SignalReference) -> Layout:
         one.count + one.missing + (one.non_finite if isinstance(one, NumericReference) else 0) for one in features
     )
     nan = float("nan")
+    mean = _floats(nan if one is None else one.mean for one in numeric)
+    variance = _floats(nan if one is None else one.variance for one in numeric)
     return Layout(
         names=tuple(reference.features),
         features=features,
@@ -143,8 +151,10 @@ def _layout(reference: SignalReference) -> Layout:
         weights=(shares + after) / 2,
         steps=steps,
         count=total,
-        mean=_floats(nan if one is None else one.mean for one in numeric),
-        variance=_floats(nan if one is None else one.variance for one in numeric),
+        mean=mean,
+        variance=variance,
+        deviation=np.sqrt(variance),
+        rounding=np.maximum(_ROUNDING * np.abs(mean), np.finfo(np.float64).tiny),
         kurtosis=_floats(nan if one is None else one.kurtosis for one in numeric),
         missing_share=_floats(one.missing for one in features) / np.where(everything > 0, everything, nan),
         knows_all=np.array([one.kind != "high_cardinality" for one in features], bool),

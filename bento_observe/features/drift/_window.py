@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from bento_observe.features._histograms import ExplicitHistogram
 from bento_observe.features._snapshot import NumericFeature, Snapshot
 from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.drift._bins import bucket_counts
@@ -59,24 +60,28 @@ def window_of(layout: Layout, snapshot: Snapshot) -> Window:
     features = snapshot.features
     counts: list[IntArray] = []
     numbers: list[float] = []
-    other_edges: list[tuple[str, FloatArray, FloatArray]] = []
+    copies: list[tuple[str, FloatArray, FloatArray]] = []
     for name, expected in zip(layout.names, layout.features, strict=True):
         feature = features.get(name)
         if feature is None:
             counts.append(np.zeros(expected.counts.size, np.int64))
             numbers += _ABSENT
             continue
+        if isinstance(feature, NumericFeature):
+            numbers += _NUMBERS(feature)
+            histogram = feature.histogram
+            if isinstance(histogram, ExplicitHistogram) and isinstance(expected, NumericReference):
+                if histogram.edges is expected.edges:
+                    counts.append(histogram.counts)
+                    continue
+                copies.append((name, expected.edges, histogram.edges))
+        else:
+            numbers += (feature.count, feature.missing, 0, feature.invalid, nan, nan, nan, nan)
         try:
             counts.append(bucket_counts(expected, feature))
         except ValueError as error:
             raise ValueError(f"feature {name!r}: {error}") from None
-        if isinstance(feature, NumericFeature) and isinstance(expected, NumericReference):
-            numbers += _NUMBERS(feature)
-            if (edges := feature.edges) is not expected.edges:
-                other_edges.append((name, expected.edges, edges))
-        else:
-            numbers += (feature.count, feature.missing, 0, feature.invalid, nan, nan, nan, nan)
-    _check_edges(other_edges)
+    _check_edges(copies)
     flat: IntArray = joined(counts, np.int64)
     columns = np.fromiter(numbers, np.float64, len(numbers)).reshape(-1, len(_ABSENT)).T
     n, missing, non_finite, invalid, low, high, mean, squares = columns
