@@ -29,8 +29,9 @@ class Call:
         self._keys = keys
 
     def output(self, value: Any) -> None:
-        """The result."""
-        self.record(semconv.SIGNAL_PREDICTION, value)
+        """The result; None is none."""
+        if value is not None:
+            self.record(semconv.SIGNAL_PREDICTION, value)
 
     def record(self, signal: str, data: Any, names: Sequence[str] | None = None) -> None:
         """Data of one of the four signals. Never raises."""

@@ -79,16 +79,22 @@ class FeatureRecording:
         """The recorder of one BentoML `APIMethod`, whose API is called `label` in telemetry."""
         parameters = [name for name in list(inspect.signature(method.func).parameters)[1:] if name != method.ctx_param]
         reference = self._references.of(semconv.SIGNAL_INPUT, label, method)
+        # An API that takes something else is another one than the model's; labels may come to it all the same.
+        like = reference is not None or self._references.of(semconv.SIGNAL_INPUT) is None
+
+        def reference_of(signal: str) -> Any:
+            if signal == semconv.SIGNAL_INPUT:
+                return reference
+            return self._references.of(signal) if like or signal == semconv.SIGNAL_LABEL else None
 
         def make(signal: str, names: Sequence[str] | None) -> FeatureStatistics:
-            found = reference if signal == semconv.SIGNAL_INPUT else self._references.of(signal)
-            return self._watch(label, signal, found, names)
+            return self._watch(label, signal, reference_of(signal), names)
 
         def make_slice(column: str, value: str) -> Mapping[str, FeatureStatistics]:
             attributes = {semconv.ML_SLICE_NAME: column, semconv.ML_SLICE_VALUE: value}
             made = {}
             for signal in semconv.SIGNALS:
-                whole = reference if signal == semconv.SIGNAL_INPUT else self._references.of(signal)
+                whole = reference_of(signal)
                 # Inputs and features of a slice are only worth their series where they can be compared.
                 if signal in _SLICED_DETAIL or whole is not None:
                     found = None if whole is None else self._references.slice_of(column, value, signal)
@@ -98,7 +104,7 @@ class FeatureRecording:
         statistics = ApiStatistics(make)
         statistics.of(semconv.SIGNAL_PREDICTION)
         for signal in _ON_REQUEST:  # known beforehand, so that its counters start at zero
-            if self._references.of(signal) is not None:
+            if reference_of(signal) is not None:
                 statistics.of(signal)
         slices = [
             Slices(column, self._references.slice_values(column), self._slice_values, make_slice)

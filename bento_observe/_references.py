@@ -132,7 +132,7 @@ def _declared(method: Any) -> tuple[str, ...] | int | None:
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return tuple(kind.model_fields)
-    if one.annotation in (int, float, bool, str):
+    if one.annotation in (int, float, bool, str, list[str]):
         return (name,)
     for schema in one.metadata:
         if getattr(schema, "columns", None):
