@@ -99,8 +99,8 @@ def _at_extremes(layout: Layout, window: Window) -> FloatArray:
     at = bucket, columns
     begin, mass = layout.bounds[at], layout.steps[at]
     part = (values - begin) / (layout.bounds[bucket + 1, columns] - begin)
-    # A minimum on the edge itself may be a value that repeats: only what lies surely below it counts.
-    part = np.where(np.isfinite(part) & ((part < 1) | (window_below > 0)), part, 0.0)
+    # A minimum on the edge itself may be a value that repeats: only what is surely below counts. NaN is below none.
+    part = np.where(part < np.array([[1.0], [np.inf]]), part, 0.0)
     sizes = np.abs(window_below - (layout.cdf[at] + mass * part))
     larger: FloatArray = np.where(mass > 0, sizes, 0.0).max(axis=0)
     return larger
