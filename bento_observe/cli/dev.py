@@ -9,13 +9,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
@@ -30,13 +31,27 @@ from bento_observe.dev import (
     otlp_environment,
     run_command,
 )
-from bento_observe.dev.pictures import histogram_bars, read_histograms, read_trace, waterfall
+from bento_observe.dev.pictures import (
+    category_bars,
+    histogram_bars,
+    read_categories,
+    read_histograms,
+    read_trace,
+    waterfall,
+)
 
 __all__ = ["command"]
+
+T = TypeVar("T")
 
 _CHILD = "bento_observe.dev.child"
 _NOT_FOUND = 127
 _ONE_LINE = 100_000
+_ALL_FEATURES = """
+SELECT api, signal, feature, "count", missing, round(mean, 4) AS mean, round("min", 4) AS "min",
+    round("max", 4) AS "max", round(psi, 3) AS psi, round(psi_critical, 3) AS critical
+FROM features WHERE slice IS NULL AND ("count" > 0 OR missing > 0) ORDER BY ALL
+"""
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -222,20 +237,31 @@ def _trace(ctx: click.Context, trace_id: str | None, db: Path | None) -> None:
 @click.option("--minutes", type=float, help="Compare the last MINUTES with what was before. Default: half and half.")
 @click.pass_context
 def _features(ctx: click.Context, name: str | None, db: Path | None, signal: str | None, minutes: float | None) -> None:
-    """List the features that were seen, or draw the histogram of one, earlier and later values side by side."""
+    """List the features that were seen, or draw the values of one, earlier and later ones side by side.
+
+    In the list `psi` is the largest drift from the training data that a worker tells, and drift where it is above
+    `critical`; empty where there is no reference or not enough data. The view `features` has slices too, and more columns.
+    """
     if name is None:
-        ctx.invoke(_query, sql="SELECT * FROM features ORDER BY ALL", db=db, as_json=False, limit=1000)
+        ctx.invoke(_query, sql=_ALL_FEATURES, db=db, as_json=False, limit=1000)
         return
     split = None if minutes is None else time.time_ns() - int(minutes * 60e9)
     try:
-        before, after = read_histograms(_answers(ctx, db), name, signal=signal, split_ns=split)
+        picture = _picture(_answers(ctx, db), name, signal, split)
     except (DevError, LookupError) as error:
         raise click.ClickException(str(error)) from error
-    both = before.total > 0 and after.total > 0
-    Console().print(
-        histogram_bars(name, before, after) if both else histogram_bars(name, max(before, after, key=_total))
-    )
+    Console().print(picture)
 
 
-def _total(buckets: Any) -> float:
-    return float(buckets.total)
+def _picture(answers: Any, name: str, signal: str | None, split: int | None) -> RenderableType:
+    try:
+        histograms = read_histograms(answers, name, signal=signal, split_ns=split)
+    except LookupError:
+        categories = read_categories(answers, name, signal=signal, split_ns=split)
+        return category_bars(name, *_filled(categories, lambda counts: sum(counts.values())))
+    return histogram_bars(name, *_filled(histograms, lambda buckets: buckets.total))
+
+
+def _filled(sides: tuple[T, T], total: Callable[[T], float]) -> Sequence[T]:
+    """Both sides, or the one that holds anything."""
+    return sides if all(total(side) > 0 for side in sides) else [max(sides, key=total)]

@@ -19,10 +19,14 @@ _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 @dataclass(frozen=True)
 class Buckets:
-    """`counts[i]` values, shape (n,), lie between `edges[i]` and `edges[i + 1]`, shape (n + 1,), strictly ascending."""
+    """`counts[i]` values, shape (n,), lie between `edges[i]` and `edges[i + 1]`, shape (n + 1,), strictly ascending.
+
+    Where it is `open_ended`, the outer two reach as far as that, but how their values lie in there is not known.
+    """
 
     edges: npt.NDArray[np.float64]
     counts: npt.NDArray[np.float64]
+    open_ended: bool = False
 
     @classmethod
     def explicit(
@@ -44,7 +48,7 @@ class Buckets:
         values = np.asarray(counts if len(counts) else [0] * (inner.size + 1), dtype=np.float64)
         if values.size == 1:
             values = np.array([values[0] / 2, values[0] / 2])
-        return cls(np.array([bottom, *inner, top]), values)
+        return cls(np.array([bottom, *inner, top]), values, open_ended=True)
 
     @property
     def total(self) -> float:
@@ -154,15 +158,31 @@ def rebin(buckets: Buckets, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
 def readable_edges(histograms: Sequence[Buckets], bins: int = 16) -> npt.NDArray[np.float64]:
     """At most about `bins` round edges over the middle 99 % of all `histograms`.
 
-    Equally wide, or 1-2-5 a decade where all is positive and spans more than two decades.
+    Equally wide, or 1-2-5 a decade where all is positive and spans more than two decades; but none within the open
+    end of a histogram, where the outermost edge is then the end's.
     """
     filled = [histogram for histogram in histograms if histogram.total > 0]
     if not filled:
         return np.array([0.0, 1.0])
-    low = min(histogram.quantile(0.005) for histogram in filled)
-    high = max(histogram.quantile(0.995) for histogram in filled)
+    ends = [(histogram.edges[1], histogram.edges[-2]) for histogram in filled if histogram.open_ended]
+    first, last = max((low for low, _ in ends), default=-math.inf), min((high for _, high in ends), default=math.inf)
+    if first >= last:
+        return np.array([first])
+    low = max(first, min(histogram.quantile(0.005) for histogram in filled))
+    high = min(last, max(histogram.quantile(0.995) for histogram in filled))
+    if low >= high:  # all of it in one open end
+        return np.array([first, last])
     # Never finer than the buckets themselves, which would draw detail that was not measured.
-    finest = max(histogram.width_at(0.5) for histogram in filled)
+    edges = _round_edges(low, high, bins, max(histogram.width_at(0.5) for histogram in filled))
+    if not ends:
+        return edges
+    sliver = float(np.diff(edges).min()) / 2
+    edges = np.clip(edges, first, last)
+    inner = edges[(edges > edges[0] + sliver) & (edges < edges[-1] - sliver)]
+    return np.array([edges[0], *inner, edges[-1]])
+
+
+def _round_edges(low: float, high: float, bins: int, finest: float) -> npt.NDArray[np.float64]:
     if low > 0 and high / low > 100 and finest < high / 100:
         return _decades(low, high, bins)
     raw = max(high / bins - low / bins, finest)

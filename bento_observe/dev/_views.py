@@ -75,16 +75,54 @@ FROM (
 GROUP BY ALL
 """
 
+# One row a feature and what it is compared with. Histograms with explicit buckets have no sum: their mean is that of
+# training, which one worker tells, and how far the values are from it. Drift is that of the worker and the window where
+# it is largest for its critical value.
 _FEATURES = """
 CREATE OR REPLACE VIEW features AS
+WITH points AS (
+    SELECT service_name, name, attributes, value, "count", "sum", "min", "max", instances
+    FROM metric_totals
+    WHERE name IN ('ml.feature.value', 'ml.feature.category', 'ml.feature.missing', 'ml.feature.deviation')
+    UNION ALL BY NAME
+    SELECT service_name, name, attributes, value FROM metric_latest WHERE name = 'ml.feature.reference.mean'
+    UNION ALL BY NAME
+    SELECT
+        service_name, any_value(attributes) AS attributes,
+        max(value) FILTER (name = 'ml.feature.drift') AS psi,
+        max(value) FILTER (name = 'ml.feature.drift.critical') AS critical
+    FROM metric_latest
+    WHERE name IN ('ml.feature.drift', 'ml.feature.drift.critical') AND (attributes->>'ml.drift.method') = 'psi'
+    GROUP BY service_name, service_instance_id, attributes::VARCHAR
+), summed AS (
+    SELECT
+        service_name,
+        attributes->>'ml.model.name' AS model,
+        attributes->>'bentoml.api.name' AS api,
+        attributes->>'ml.signal' AS signal,
+        attributes->>'ml.feature.name' AS feature,
+        (attributes->>'ml.slice.name') || '=' || (attributes->>'ml.slice.value') AS slice,
+        attributes->>'ml.reference.id' AS reference,
+        sum("count") AS numbers,
+        sum(value) FILTER (name = 'ml.feature.category' AND (attributes->>'ml.feature.category') <> '__missing__')
+            AS categories,
+        sum(value) FILTER (name = 'ml.feature.missing') AS missing,
+        sum("sum") AS total,
+        sum(value) FILTER (name = 'ml.feature.deviation' AND (attributes->>'ml.deviation.side') = 'above') AS above,
+        sum(value) FILTER (name = 'ml.feature.deviation' AND (attributes->>'ml.deviation.side') = 'below') AS below,
+        max(value) FILTER (name = 'ml.feature.reference.mean') AS expected,
+        min("min") AS "min", max("max") AS "max", max(instances) AS instances,
+        arg_max(psi, psi / critical) AS psi, arg_max(critical, psi / critical) AS psi_critical
+    FROM points GROUP BY ALL
+)
 SELECT
-    service_name,
-    attributes->>'ml.model.name' AS model,
-    attributes->>'bentoml.api.name' AS api,
-    attributes->>'ml.signal' AS signal,
-    attributes->>'ml.feature.name' AS feature,
-    "count", "sum" / nullif("count", 0) AS mean, "min", "max", instances
-FROM metric_totals WHERE name = 'ml.feature.value'
+    service_name, model, api, signal, feature, slice,
+    if(numbers IS NULL, 'categorical', 'numeric') AS kind,
+    coalesce(numbers, categories)::BIGINT AS "count",
+    coalesce(missing, 0)::BIGINT AS missing,
+    coalesce(total, expected * numbers + above - below) / nullif(numbers, 0) AS mean,
+    "min", "max", instances, psi, psi_critical, reference
+FROM summed WHERE coalesce(numbers, categories) IS NOT NULL
 """
 
 VIEWS: Final = (_REQUESTS, _TRACES, _ERRORS, _METRIC_LATEST, _METRIC_TOTALS, _FEATURES)

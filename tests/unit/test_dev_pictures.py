@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import numpy as np
@@ -14,7 +15,7 @@ from rich.console import Console, RenderableType
 
 from bento_observe.dev import DevReceiver
 from bento_observe.dev._buckets import Buckets, Exponential, readable_edges, rebin
-from bento_observe.dev.pictures import Bar, histogram_bars, read_histograms, read_trace, waterfall
+from bento_observe.dev.pictures import Bar, category_bars, histogram_bars, read_histograms, read_trace, waterfall
 
 MS = 1_000_000
 
@@ -96,6 +97,49 @@ def test_equal_explicit_buckets_are_drawn_as_they_are():
     ]
     lengths = [max(len(bar) for bar in re.findall("[█▏▎▍▌▋▊▉]+", row)) for row in rows]
     assert lengths[2] == max(lengths)
+
+
+def test_an_open_end_is_never_divided():
+    """What lies above the last of many bounds may be anywhere: it is one row, however far the largest value is."""
+    bounds = np.linspace(10.03, 14.97, 40)
+    before = Buckets.explicit(bounds, [0, *np.full(39, 10), 0], 10.0, 15.0)
+    after = Buckets.explicit(bounds, [0, *np.full(39, 5), 195], 11.0, 30.0)
+    _, *rows = _lines(histogram_bars("alcohol", before, after))
+    assert re.match(r" +> 14.97 +0.0% .* 50.0% ", rows[-1])
+    assert rows[0].split()[:3] == ["10.03", "–", "10.50"]
+    alone = Buckets.explicit(bounds, [*np.zeros(40), 7], 20.0, 30.0)
+    assert re.match(r" +> 15  100.0% ", _lines(histogram_bars("alcohol", alone))[-1])
+
+
+@pytest.mark.parametrize("lowest", [0.0, 1.0, -3.0])
+def test_the_lowest_of_a_few_values_is_a_row_of_its_own(lowest):
+    """A reference's first edge is the float below its lowest value, which no one wants to read."""
+    bounds = [math.nextafter(lowest, -math.inf), lowest, lowest + 1]
+    _, *rows = _lines(histogram_bars("flag", Buckets.explicit(bounds, [1, 6, 2, 1])))
+    value, next_value = f"{lowest:g}", f"{lowest + 1:g}"
+    assert [re.match(r" *(.*?)  ? *([\d.]+)%", row).groups() for row in rows] == [
+        (f"< {value}", "10.0"),
+        (value, "60.0"),
+        (f"{value} – {next_value}", "20.0"),
+        (f"> {next_value}", "10.0"),
+    ]
+
+
+def test_categories_are_drawn_by_how_frequent_they_are():
+    """Over both sides; those that stand for many come last, and only if there are any."""
+    before = {"red": 30.0, "white": 60.0, "__other__": 0.0, "__unseen__": 0.0, "__missing__": 10.0}
+    after = {"red": 150.0, "white": 40.0, "__unseen__": 10.0}
+    header, *rows = _lines(category_bars("colour", before, after))
+    assert re.fullmatch(r"\s*colour\s+before: 100 values\s+after: 200 values\s+change", header)
+    cells = [re.split(r"[\s█▏▎▍▌▋▊▉]{2,}", row.strip()) for row in rows]
+    assert cells == [
+        ["red", "30.0%", "75.0%", "+45.0"],
+        ["white", "60.0%", "20.0%", "-40.0"],
+        ["__missing__", "10.0%", "0.0%", "-10.0"],
+        ["__unseen__", "0.0%", "5.0%", "+5.0"],
+    ]
+    assert "100 values" in _lines(category_bars("colour", before))[0]
+    assert "0 values" in _lines(category_bars("colour", {}))[0]
 
 
 def _exponential(values: np.ndarray, scale: int) -> Exponential:
