@@ -55,6 +55,11 @@ class Buckets:
         """Values counted."""
         return float(self.counts.sum())
 
+    @property
+    def closed(self) -> Buckets:
+        """Without open ends."""
+        return Buckets(self.edges[1:-1], self.counts[1:-1]) if self.open_ended else self
+
     def quantile(self, q: float) -> float:
         """A value that about the share `q` lies below, to the width of a bucket."""
         cumulative = np.concatenate([[0.0], np.cumsum(self.counts)])
@@ -164,8 +169,9 @@ def readable_edges(histograms: Sequence[Buckets], bins: int = 16) -> npt.NDArray
     filled = [histogram for histogram in histograms if histogram.total > 0]
     if not filled:
         return np.array([0.0, 1.0])
-    ends = [(histogram.edges[1], histogram.edges[-2]) for histogram in filled if histogram.open_ended]
-    first, last = max((low for low, _ in ends), default=-math.inf), min((high for _, high in ends), default=math.inf)
+    ends = [histogram.closed.edges for histogram in filled if histogram.open_ended]
+    first = max((float(edges[0]) for edges in ends), default=-math.inf)
+    last = min((float(edges[-1]) for edges in ends), default=math.inf)
     if first >= last:
         return np.array([first])
     low = max(first, min(histogram.quantile(0.005) for histogram in filled))
@@ -173,7 +179,7 @@ def readable_edges(histograms: Sequence[Buckets], bins: int = 16) -> npt.NDArray
     if low >= high:  # all of it in one open end
         return np.array([first, last])
     # Never finer than the buckets themselves, which would draw detail that was not measured.
-    edges = _round_edges(low, high, bins, max(histogram.width_at(0.5) for histogram in filled))
+    edges = _round_edges(low, high, bins, max(histogram.closed.width_at(0.5) for histogram in filled))
     if not ends:
         return edges
     sliver = float(np.diff(edges).min()) / 2

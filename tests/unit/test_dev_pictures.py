@@ -103,9 +103,10 @@ def test_an_open_end_is_never_divided():
     """What lies above the last of many bounds may be anywhere: it is one row, however far the largest value is."""
     bounds = np.linspace(10.03, 14.97, 40)
     before = Buckets.explicit(bounds, [0, *np.full(39, 10), 0], 10.0, 15.0)
-    after = Buckets.explicit(bounds, [0, *np.full(39, 5), 195], 11.0, 30.0)
+    after = Buckets.explicit(bounds, [0, *np.full(39, 5), 585], 11.0, 99.0)
     _, *rows = _lines(histogram_bars("alcohol", before, after))
-    assert re.match(r" +> 14.97 +0.0% .* 50.0% ", rows[-1])
+    assert re.match(r" +> 14.97 +0.0% .* 75.0% ", rows[-1])
+    assert len(rows) > 8
     assert rows[0].split()[:3] == ["10.03", "–", "10.50"]
     alone = Buckets.explicit(bounds, [*np.zeros(40), 7], 20.0, 30.0)
     assert re.match(r" +> 15  100.0% ", _lines(histogram_bars("alcohol", alone))[-1])
