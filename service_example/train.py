@@ -1,6 +1,7 @@
 """Trains the classifier and saves it in BentoML's model store: `python -m service_example.train`.
 
-The version in the model's tag is a digest of all that makes the model what it is, so training again for the same
+With the model lies its reference, the training data summed up, which `observe` finds there and compares what is served
+with. The version in the model's tag is a digest of all that makes the two what they are, so training again for the same
 result is left out.
 """
 
@@ -13,14 +14,16 @@ from pathlib import Path
 
 import bentoml
 import joblib
+import pandas as pd
 import sklearn
 from bentoml.exceptions import NotFound
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import cross_val_predict, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from service_example.wine import MODEL, PIPELINE_FILE, load
+from bento_observe import Reference, __version__
+from service_example.wine import MODEL, PIPELINE_FILE, PREDICTION, load
 
 __all__ = ["train"]
 
@@ -37,21 +40,34 @@ def train(force: bool = False) -> str:
     pipeline: Pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     pipeline.fit(learn, learn_cultivars)
     accuracy = float(pipeline.score(hold, hold_cultivars))
+    reference = _reference(pipeline, learn, learn_cultivars)
     if _exists(tag):
         bentoml.models.delete(tag)
     with bentoml.models.create(
         tag, labels={"data": "wine"}, metadata={"accuracy": round(accuracy, 4), "trained_on": len(learn)}
     ) as model:
         joblib.dump(pipeline, model.path_of(PIPELINE_FILE))
+        reference.save(model.path_of(Reference.FILE))
     return tag
 
 
+def _reference(pipeline: Pipeline, wines: pd.DataFrame, cultivars: pd.Series[int]) -> Reference:
+    """The wines, what the model says of them, and what they are.
+
+    The predictions have one name only, that of `Verdict.cultivar`: the array that `classify` returns takes the
+    reference's name, so both APIs are compared with it. The probability of a verdict is counted without a reference.
+    """
+    # Of wines that the model was not fitted on, as those that it will be asked about.
+    predicted = pd.Series(cross_val_predict(pipeline, wines, cultivars), name=PREDICTION)
+    return Reference.from_frame(wines, prediction=predicted, label=cultivars.rename(PREDICTION))
+
+
 def _version() -> str:
-    """A digest of this code and of the versions that a pickled pipeline depends on."""
+    """A digest of this code and of the versions that a pickled pipeline and its reference depend on."""
     digest = hashlib.sha256()
     for module in ("train.py", "wine.py"):
         digest.update(Path(__file__).with_name(module).read_bytes())
-    digest.update(f"{sklearn.__version__} {platform.python_version()}".encode())
+    digest.update(f"{sklearn.__version__} {platform.python_version()} {__version__}".encode())
     return digest.hexdigest()[:12]
 
 

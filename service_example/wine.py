@@ -9,13 +9,16 @@ from typing import Final
 
 import pandas as pd
 
-__all__ = ["FEATURES", "MODEL", "PIPELINE_FILE", "load"]
+__all__ = ["FEATURES", "MODEL", "PIPELINE_FILE", "PREDICTION", "load"]
 
 MODEL: Final = "wine_cultivar"
 """The model's name in BentoML's model store."""
 
 PIPELINE_FILE: Final = "pipeline.joblib"
 """The file in the model that holds the scikit-learn pipeline."""
+
+PREDICTION: Final = "cultivar"
+"""What the model predicts."""
 
 FEATURES: Final = (
     "alcohol",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bento_observe.demo._checks import Counts
 from bento_observe.dev.pictures import Bar, Buckets
+from bento_observe.semconv import Metric
 
 __all__ = ["Backend"]
 
@@ -33,3 +35,9 @@ class Backend(Protocol):
 
     def histograms(self, feature: str, split_ns: int) -> tuple[Buckets, Buckets]:
         """The values of an input feature that had been counted at a time (Unix), and those counted after it."""
+
+    def values(self, metric: Metric, by: Sequence[str], at_ns: int | None = None) -> Mapping[tuple[str, ...], float]:
+        """A counter's sums or a gauge's maxima over all workers, by the values of attributes, at a time (Unix) or now.
+
+        Points that lack one of the attributes `by` are left out.
+        """

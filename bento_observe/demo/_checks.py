@@ -62,7 +62,7 @@ def _samples(sent: Sent) -> Counts:
 def _predictions(sent: Sent) -> Counts:
     one = sent.predicted.get("classify_one", 0)
     found = {
-        "classify/value": sent.predicted.get("classify", 0),
+        "classify/cultivar": sent.predicted.get("classify", 0),
         "classify_one/cultivar": one,
         "classify_one/probability": one,
     }

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bento_observe.demo._backend import Backend
 from bento_observe.demo._comparison import Line, await_arrival, compare
+from bento_observe.demo._drift import drift_lines
 from bento_observe.demo._example import SERVICE, Example
 from bento_observe.demo._paths import shown
 from bento_observe.demo._screen import Screen
@@ -134,6 +135,7 @@ def _show(backend: Backend, sent: Sent, lines: Sequence[Line], screen: Screen) -
         if sent.drifted_at_ns is not None:
             before, after = backend.histograms(_DRIFTED, sent.drifted_at_ns)
             screen.picture("One feature, before and after the drift", histogram_bars(_DRIFTED, before, after))
+            screen.drift(drift_lines(backend, sent.drifted_at_ns))
     except LookupError as error:
         screen.console.print(Text(f"No picture: {error}", style="red"))
     screen.verdict(lines)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,8 +19,16 @@ __all__ = ["Embedded"]
 
 _FEATURES: Final = """
     SELECT concat_ws('/', attributes->>$api, attributes->>$feature), sum(coalesce("count", value)) FROM metric_totals
-    WHERE list_contains($names, name) AND (attributes->>$signal) = $wanted GROUP BY ALL
+    WHERE list_contains($names, name) AND (attributes->>$signal) = $wanted
+        AND (attributes->>$category) IS DISTINCT FROM $missing GROUP BY ALL
 """
+_VALUES: Final = """
+    SELECT [{labels}] AS labels, {total}(value) FROM (
+        SELECT * FROM metric_points WHERE name = $name AND time_ns <= $at
+        QUALIFY row_number() OVER (PARTITION BY service_instance_id, attributes ORDER BY time_ns DESC, rowid DESC) = 1
+    ) GROUP BY labels
+"""
+_TOTALS: Final = {semconv.Kind.COUNTER: "sum", semconv.Kind.GAUGE: "max"}
 _BY_STATUS: Final = """
     SELECT attributes->>$key, count(*) FROM logs WHERE scope_name = $logger AND trace_id IS NOT NULL GROUP BY ALL
 """
@@ -32,6 +41,8 @@ def _features(wanted: str, *metrics: semconv.Metric) -> tuple[str, Parameters]:
         "feature": semconv.ML_FEATURE_NAME,
         "signal": semconv.ML_SIGNAL,
         "wanted": wanted,
+        "category": semconv.ML_FEATURE_CATEGORY,
+        "missing": semconv.CATEGORY_MISSING,
         "names": [metric.name for metric in metrics],
     }
 
@@ -46,7 +57,7 @@ _COUNTS: Final[Mapping[str, tuple[str, Parameters]]] = {
     ),
     "samples": _features(semconv.SIGNAL_INPUT, semconv.FEATURE_VALUE, semconv.FEATURE_MISSING),
     "missing": _features(semconv.SIGNAL_INPUT, semconv.FEATURE_MISSING),
-    "predictions": _features(semconv.SIGNAL_PREDICTION, semconv.FEATURE_VALUE),
+    "predictions": _features(semconv.SIGNAL_PREDICTION, semconv.FEATURE_VALUE, semconv.FEATURE_CATEGORY),
     "access_log": (_BY_STATUS, {"key": semconv.HTTP_RESPONSE_STATUS_CODE, "logger": semconv.LOGGER_ACCESS}),
     "service_log": (
         "SELECT '', count(*) FROM logs WHERE scope_name = $logger AND trace_id IS NOT NULL",
@@ -73,7 +84,8 @@ class Embedded:
         dev, option = f"{program()} dev", f"--db {shlex.quote(shown(database))}"
         self.places = (
             ("the last trace", f"{dev} trace {option}"),
-            ("a feature", f"{dev} features proline {option}"),
+            ("all features", f"{dev} features {option}"),
+            ("one of them", f"{dev} features proline {option}"),
             ("any question", f'{dev} query {option} "FROM requests WHERE status >= 500 LIMIT 10"'),
         )
 
@@ -99,3 +111,13 @@ class Embedded:
     def histograms(self, feature: str, split_ns: int) -> tuple[Buckets, Buckets]:
         """See `Backend`; `LookupError` when no value has arrived."""
         return read_histograms(self._receiver.query, feature, signal=semconv.SIGNAL_INPUT, split_ns=split_ns)
+
+    def values(
+        self, metric: semconv.Metric, by: Sequence[str], at_ns: int | None = None
+    ) -> Mapping[tuple[str, ...], float]:
+        """See `Backend`."""
+        keys = {f"by_{position}": name for position, name in enumerate(by)}
+        labels = ", ".join(f"attributes->>${key}" for key in keys)
+        asked = {**keys, "name": metric.name, "at": time.time_ns() if at_ns is None else at_ns}
+        rows = self._receiver.query(_VALUES.format(labels=labels, total=_TOTALS[metric.kind]), asked)
+        return {tuple(labels): float(value) for labels, value in rows if None not in labels}

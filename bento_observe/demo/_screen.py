@@ -14,7 +14,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from bento_observe import semconv
 from bento_observe.demo._comparison import Line
+from bento_observe.demo._drift import DriftLine, Side
 
 __all__ = ["Screen", "Step"]
 
@@ -91,6 +93,33 @@ class Screen:
         self.console.print()
         self.console.print(Padding(picture, (0, 0, 0, 2)))
 
+    def drift(self, lines: Sequence[DriftLine]) -> None:
+        """The features' distance from the training data, before and after."""
+        self._section("How far all of them are from the training data")
+        self.console.print()
+        if not lines:
+            self.console.print(
+                Text("  Nothing to compare with has arrived: the service has no reference.", style="red")
+            )
+            return
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("feature")
+        for when in ("before", "after"):
+            table.add_column(when, justify="right")
+            table.add_column("PSI, critical")
+        for line in lines:
+            name = line.feature if line.signal == semconv.SIGNAL_INPUT else f"{line.signal}: {line.feature}"
+            sides = (cell for side in (line.before, line.after) for cell in (f"{side.n:,}", _distance(side)))
+            table.add_row(name, *sides)
+        self.console.print(Padding(table, (0, 0, 0, 2)))
+        trained = max(line.trained for line in lines)
+        words = (
+            "PSI, the population stability index, is 0 where both distributions are equal. Above its critical value it "
+            f"is drift; that value is high here, because {trained} wines to compare with are few."
+        )
+        self.console.print()
+        self.console.print(Padding(Text(words, style="dim"), (0, 0, 0, 2)))
+
     def places(self, title: str, places: Sequence[tuple[str, str]]) -> None:
         """Where to look further."""
         self._section(title)
@@ -114,3 +143,11 @@ class Screen:
     def _section(self, title: str) -> None:
         self.console.print()
         self.console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+
+
+def _distance(side: Side) -> Text:
+    if not side.enough:
+        return Text("not enough data", "dim")
+    if side.drifted:
+        return Text(f"{side.psi:.2f} > {side.critical:.2f}  drift", "bold yellow")
+    return Text(f"{side.psi:.2f} ≤ {side.critical:.2f}")

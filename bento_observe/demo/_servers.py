@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
 from bento_observe import semconv
 from bento_observe.demo import _jaeger
+from bento_observe.demo._buckets import buckets
 from bento_observe.demo._checks import SERVICE_LOGGER, Counts
 from bento_observe.demo._errors import DemoError
 from bento_observe.demo._example import SERVICE
-from bento_observe.demo._native_histogram import buckets
 from bento_observe.demo._paths import program
 from bento_observe.dev.pictures import Bar, Buckets
+from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack import Running, Stack, StackError
 from bento_observe.stack.query import elasticsearch_count, jaeger_traces, prometheus_query
 
@@ -25,6 +26,7 @@ __all__ = ["Servers"]
 _LOGS: Final = "logs-bentoml.otel-*"
 _STATUSES: Final = ("200", "400", "500")
 _OTHER: Final = "other"
+_TOTALS: Final = {semconv.Kind.COUNTER: "sum", semconv.Kind.GAUGE: "max"}
 
 
 class Servers:
@@ -40,10 +42,12 @@ class Servers:
             "into Jaeger, Prometheus and Elasticsearch"
         )
         # The APIs' answers: the servers as built here come without their web pages.
-        medians = "histogram_quantile(0.5, sum by (ml_feature_name) (ml_feature_value))"
+        medians = "histogram_quantile(0.5, sum by (ml_feature_name, le) (ml_feature_value_bucket))"
+        drift = f'max by (ml_feature_name) ({metric_name(semconv.FEATURE_DRIFT)}{{ml_drift_method="psi"}})'
         self.places = (
             ("traces", f"{running.jaeger}/api/traces?service={SERVICE}&limit=5&prettyPrint=true"),
             ("metrics", f"{running.prometheus}/api/v1/query?query={quote(medians, safe='(),')}"),
+            ("drift", f"{running.prometheus}/api/v1/query?query={quote(drift, safe='(),')}"),
             ("logs", f"{running.elasticsearch}/{_LOGS}/_search?pretty&sort=@timestamp:desc"),
             ("the servers", f"{program()} stack status"),
         )
@@ -57,7 +61,9 @@ class Servers:
             "requests": self._requests,
             "samples": lambda: dict(Counter(self._values(semconv.SIGNAL_INPUT)) + Counter(self._missing())),
             "missing": self._missing,
-            "predictions": lambda: self._values(semconv.SIGNAL_PREDICTION),
+            "predictions": lambda: dict(
+                Counter(self._values(semconv.SIGNAL_PREDICTION)) + Counter(self._categories(semconv.SIGNAL_PREDICTION))
+            ),
             "access_log": self._access_log,
             "service_log": lambda: {"": self._logs(f'scope.name:"{SERVICE_LOGGER}"')},
             "exceptions": lambda: {"": self._logs(f"_exists_:attributes.{semconv.EXCEPTION_TYPE}")},
@@ -92,7 +98,13 @@ class Servers:
         return self._features("sum by ({by}) (ml_feature_missing_total{{{of}}})", semconv.SIGNAL_INPUT)
 
     def _values(self, signal: str) -> dict[str, int]:
-        return self._features("histogram_count(sum by ({by}) (ml_feature_value{{{of}}}))", signal)
+        # Explicit histograms where the reference has edges, native ones elsewhere.
+        explicit = self._features("sum by ({by}) (ml_feature_value_count{{{of}}})", signal)
+        return {**explicit, **self._features("histogram_count(sum by ({by}) (ml_feature_value{{{of}}}))", signal)}
+
+    def _categories(self, signal: str) -> dict[str, int]:
+        present = 'ml_feature_category_total{{{of},ml_feature_category!="__missing__"}}'
+        return self._features(f"sum by ({{by}}) ({present})", signal)
 
     def _access_log(self) -> dict[str, int]:
         access = f'scope.name:"{semconv.LOGGER_ACCESS}"'
@@ -109,13 +121,27 @@ class Servers:
     def histograms(self, feature: str, split_ns: int) -> tuple[Buckets, Buckets]:
         """See `Backend`; `LookupError` when no value has arrived."""
         of = f'{self._selected},ml_signal="{semconv.SIGNAL_INPUT}",ml_feature_name="{feature}"'
-        before = f"sum(ml_feature_value{{{of}}} @ {split_ns / 1e9:.3f})"
-        both = (before, f"sum(ml_feature_value{{{of}}}) - {before}")
+        before = f"sum by (le) (ml_feature_value_bucket{{{of}}} @ {split_ns / 1e9:.3f})"
+        both = (before, f"sum by (le) (ml_feature_value_bucket{{{of}}}) - {before}")
         found = [prometheus_query(self._running.prometheus, promql) for promql in both]
-        if not all(samples and samples[0].histogram for samples in found):
+        if not all(found):
             raise LookupError(f"no histogram of a feature named {feature!r} has arrived on both sides of the drift")
-        first, second = (buckets(samples[0].histogram or {}) for samples in found)
+        first, second = map(buckets, found)
         return first, second
+
+    def values(
+        self, metric: semconv.Metric, by: Sequence[str], at_ns: int | None = None
+    ) -> Mapping[tuple[str, ...], float]:
+        """See `Backend`."""
+        labels = [label_name(name) for name in by]
+        at = "" if at_ns is None else f" @ {at_ns / 1e9:.3f}"
+        promql = f"{_TOTALS[metric.kind]} by ({', '.join(labels)}) ({metric_name(metric)}{{{self._selected}}}{at})"
+        found = prometheus_query(self._running.prometheus, promql)
+        return {
+            tuple(sample.labels[label] for label in labels): sample.value
+            for sample in found
+            if sample.value is not None and sample.labels.keys() >= set(labels)
+        }
 
     def _spans(self) -> list[dict[str, Any]]:
         return [span for trace in self._traces() for span in trace["spans"]]

@@ -93,7 +93,7 @@ def _demo(cache: Path, output: Path, *arguments: str) -> Iterator[Demo]:
 
 
 def test_the_demo_finds_everything_that_it_sent(cache: Path, tmp_path: Path) -> None:
-    """Every count is equal, both pictures are there, the exit status is 0, no line is wider than the terminal."""
+    """Every count is equal, pictures and drift are there, the exit status is 0, no line is wider than the terminal."""
     with _demo(cache, tmp_path, *SHORT, "--exit") as demo:
         demo.await_line("  service ")
         assert demo.end() == 0
@@ -102,6 +102,9 @@ def test_the_demo_finds_everything_that_it_sent(cache: Path, tmp_path: Path) -> 
     assert re.search(r"requests sent, and answered as they must be +300 +300 +equal", demo.printed)
     assert re.search(r"├─ predict +[\d.]+ +█", demo.printed)
     assert re.search(r"alcohol +before: \d+ values +after: \d+ values", demo.printed)
+    assert re.search(r"alcohol +\d+ +[\d.]+ ≤ [\d.]+ +\d+ +[\d.]+ > [\d.]+ +drift\b", demo.printed)
+    assert re.search(r"hue +\d+ +[\d.]+ ≤ [\d.]+ +\d+ +[\d.]+ ≤ [\d.]+", demo.printed)
+    assert re.search(r"prediction: cultivar +\d+ ", demo.printed)
     assert max(map(len, demo.printed.splitlines())) <= 100
 
 

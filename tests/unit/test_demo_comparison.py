@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bento_observe.demo._backend import Backend
 from bento_observe.demo._checks import CHECKS, Counts, each_feature
 from bento_observe.demo._comparison import await_arrival, compare
 from bento_observe.demo._traffic import Sent
 from bento_observe.dev.pictures import Bar, Buckets
+from bento_observe.semconv import Metric
 
 SENT = Sent(
     sent=10, answered=10, unexpected=0, continued=3, statuses={"200": 7, "400": 2, "500": 1}, decoded={"classify": 8},
@@ -39,6 +40,9 @@ class _Kept:
 
     def histograms(self, feature: str, split_ns: int) -> tuple[Buckets, Buckets]:
         raise LookupError
+
+    def values(self, metric: Metric, by: Sequence[str], at_ns: int | None = None) -> Mapping[tuple[str, ...], float]:
+        return {}
 
 
 def _all() -> dict[str, dict[str, int]]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bento_observe.demo import _jaeger
-from bento_observe.demo._native_histogram import buckets
+from bento_observe.demo._buckets import buckets
+from bento_observe.stack.query import Sample
 
 
 def _span(span_id: str, kind: str, duration: int, parent: str = "", **tags: Any) -> dict[str, Any]:
@@ -65,13 +66,11 @@ def test_the_environments_of_a_trace_tell_one_run_from_another() -> None:
     assert _jaeger.environments(_trace("a", environment="demo-2")) == {"demo-2"}
 
 
-def test_empty_buckets_that_prometheus_leaves_out_are_filled_in() -> None:
-    """Negative ones first, in ascending order, a gap with nothing in it."""
-    found = buckets({"buckets": [[0, "2", "4", "5"], [1, "-2", "-1", "3"], [3, "-1", "1", "1"]]})
-    assert found.edges.tolist() == [-2, -1, 1, 2, 4]
-    assert found.counts.tolist() == [3, 1, 0, 5]
-
-
-def test_a_histogram_without_buckets_is_empty() -> None:
-    """And has a shape all the same."""
-    assert buckets({"count": "0"}).total == 0
+def test_series_that_count_up_to_their_label_become_buckets() -> None:
+    """In any order; the outer two are open, and one without bounds is known to hold all."""
+    up_to = {"+Inf": 9.0, "-2": 3.0, "1e+01": 8.0, "0.5": 3.0}
+    found = buckets([Sample({"le": le}, count) for le, count in up_to.items()])
+    assert found.edges[1:-1].tolist() == [-2.0, 0.5, 10.0]
+    assert found.counts.tolist() == [3.0, 0.0, 5.0, 1.0]
+    assert found.open_ended
+    assert buckets([Sample({"le": "+Inf"}, 4.0)]).total == 4.0
