@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from bento_observe.features._snapshot import MAX_CATEGORIES, CategoricalFeature
+from bento_observe.features._feature import MAX_CATEGORIES, CategoricalFeature
 from bento_observe.features._text import category, is_missing
 from bento_observe.features._types import CHUNK_CELLS, FloatArray
 from bento_observe.features.reference import CategoricalReference

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from bento_observe import semconv
 from bento_observe.features._export_reference import ReferenceWriter
+from bento_observe.features._feature import CategoricalFeature, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram
 from bento_observe.features._points import Labels, MetricPoints, Times, labels
-from bento_observe.features._snapshot import CategoricalFeature, NumericFeature, Snapshot
+from bento_observe.features._snapshot import Snapshot
 from bento_observe.features.drift import Measures, binned
 from bento_observe.features.reference import CategoricalReference, NumericReference, SignalReference
 

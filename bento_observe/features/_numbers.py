@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features._exponential import ExponentialTable
+from bento_observe.features._feature import Deviations, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
 from bento_observe.features._moments import Moments, Rows
 from bento_observe.features._search import EdgeSearch, slots_for
-from bento_observe.features._snapshot import Deviations, NumericFeature
 from bento_observe.features._types import CHUNK_VALUES, FloatArray, IntArray
 from bento_observe.features._workspace import WORKSPACE
 

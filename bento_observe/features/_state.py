@@ -8,10 +8,10 @@ import numpy as np
 
 from bento_observe.features._categories import CategoryCounts
 from bento_observe.features._decode import to_floats
+from bento_observe.features._feature import Feature
 from bento_observe.features._losses import Losses
 from bento_observe.features._numbers import NumericTable
 from bento_observe.features._schema import Schema
-from bento_observe.features._snapshot import Feature
 from bento_observe.features._text import NUMBERS, is_missing
 from bento_observe.features._types import MAX_NAME_LENGTH, Arrived, Batch, Cells, FloatArray, IntArray
 

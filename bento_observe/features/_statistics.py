@@ -20,7 +20,6 @@ from bento_observe.features.reference import SignalReference
 __all__ = ["FeatureStatistics"]
 
 
-
 class FeatureStatistics:
     """Statistics of every feature that passes: counts, missing values, extremes, mean, variance and a histogram.
 

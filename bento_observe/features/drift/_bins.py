@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from bento_observe.features._feature import CategoricalFeature, Feature, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram
-from bento_observe.features._snapshot import CategoricalFeature, Feature, NumericFeature
 from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.reference import FeatureReference, NumericReference
 

@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from bento_observe.features._feature import NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram
-from bento_observe.features._snapshot import NumericFeature, Snapshot
+from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.drift._bins import bucket_counts
 from bento_observe.features.drift._layout import Layout, joined
