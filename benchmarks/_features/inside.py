@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe.features import FeatureStatistics
+from bento_observe.features._categories import CategoryCounts
+from bento_observe.features._numbers import NumericTable
 from bento_observe.features._state import FeatureState
 
 __all__ = ["longest_step", "state_bytes"]
+
+_STEPS = ((FeatureState, "add"), (NumericTable, "_count"), (CategoryCounts, "add"))
 
 _Array = npt.NDArray[Any]
 
@@ -22,17 +27,21 @@ _Array = npt.NDArray[Any]
 def longest_step(statistics: FeatureStatistics) -> float:
     """Milliseconds of CPU time of the longest step of the flush that this does.
 
-    A step ends when a batch has been counted (`FeatureState.add`); it begins where the one before ended, so that
-    taking the data from the buffer and converting it are part of the step that needs it.
+    A step ends when a chunk of numbers, a chunk of cells or all that came at once has been counted; it begins where
+    the one before ended, so that taking the data from the buffer and converting it are part of the step that needs it.
     """
     ends: list[float] = []
-    counted = FeatureState.add
 
-    def add(state: FeatureState, arrived: Any) -> None:
-        counted(state, arrived)
-        ends.append(time.thread_time())
+    def told(counted: Callable[..., None]) -> Callable[..., None]:
+        def tell(*args: Any, **options: Any) -> None:
+            counted(*args, **options)
+            ends.append(time.thread_time())
 
-    with mock.patch.object(FeatureState, "add", add):
+        return tell
+
+    with contextlib.ExitStack() as stack:
+        for owner, name in _STEPS:
+            stack.enter_context(mock.patch.object(owner, name, told(getattr(owner, name))))
         ends.append(time.thread_time())
         statistics.flush()
         ends.append(time.thread_time())

@@ -2,8 +2,8 @@
 
 An `update` passes `_intake` and `_containers` (on the request path), then at flush `_decode` or `_frames` (to columns),
 `_derived` (probabilities and vectors) and `_state`, which counts numbers in `_numbers` (with `_moments`, `_search` or
-`_exponential`, in the memory of `_workspace`) and all else in `_categories`. `_feature` and `_snapshot` are what comes out, `_export`
-writes it as OTLP. `reference` is the training data summed up, `drift` compares the two.
+`_exponential`, in the memory of `_workspace`) and all else in `_categories`. `_feature` and `_snapshot` are what comes
+out, `_export` writes it as OTLP. `reference` is the training data summed up, `drift` compares the two.
 """
 
 from bento_observe.features._export import Group, encode
