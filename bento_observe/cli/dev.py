@@ -239,8 +239,8 @@ def _trace(ctx: click.Context, trace_id: str | None, db: Path | None) -> None:
 def _features(ctx: click.Context, name: str | None, db: Path | None, signal: str | None, minutes: float | None) -> None:
     """List the features that were seen, or draw the values of one, earlier and later ones side by side.
 
-    In the list `psi` is the largest drift from the training data that a worker tells, and drift where it is above
-    `critical`; empty where there is no reference or not enough data. The view `features` has slices too, and more columns.
+    In the list `psi` is the distance from the training data of the worker that moved most, and drift where it is above
+    `critical`; empty where there is no reference or not enough data. The view `features` has more columns, and slices.
     """
     if name is None:
         ctx.invoke(_query, sql=_ALL_FEATURES, db=db, as_json=False, limit=1000)
