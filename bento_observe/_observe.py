@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("bento_observe")
 
+_MAX_SLICES = 8
 _MAX_SLICE_VALUES = 1000
 _OPTIONS = "__bento_observe_options__"
 
@@ -83,17 +84,25 @@ def observe(
         The same service object.
 
     Raises:
-        TypeError: if `service` is not a BentoML service, or is observed already; if `slices` are no names.
-        ValueError: if `slice_values` is not between 1 and 1000.
+        TypeError: if `service` is not a BentoML service, or is observed already; if `slices` are no names, or
+            `slice_values` is no whole number.
+        ValueError: if `slices` are more than 8, or `slice_values` is not between 1 and 1000.
     """
-    if isinstance(slices, str) or not all(isinstance(column, str) for column in slices):
+    columns = (slices,) if isinstance(slices, (str, bytes)) else tuple(slices)
+    if isinstance(slices, (str, bytes)) or not all(isinstance(column, str) for column in columns):
         raise TypeError(f"observe: slices={slices!r} are no names of columns; write slices=['country']")
+    if len(columns) > _MAX_SLICES:
+        raise ValueError(
+            f"observe: {len(columns)} slices are too many; each has series of its own, {_MAX_SLICES} at most"
+        )
+    if not isinstance(slice_values, int):
+        raise TypeError(f"observe: slice_values={slice_values!r} is no whole number; 20 is the default")
     if not 1 <= slice_values <= _MAX_SLICE_VALUES:
         raise ValueError(
             f"observe: slice_values={slice_values!r} is not between 1 and {_MAX_SLICE_VALUES}; each value has series "
-            "of its own, 20 are the default"
+            "of its own, 20 is the default"
         )
-    options = Options(reference, tuple(slices), slice_values)
+    options = Options(reference, tuple(dict.fromkeys(columns)), slice_values)
     if service is None:
         return lambda decorated: _observe(decorated, options)
     return _observe(service, options)

@@ -130,12 +130,15 @@ class ApiRecorder:
     ) -> None:
         """Data of one signal; `names` are those of an array's columns. Never raises."""
         try:
-            statistics = self._statistics.of(signal, names)
-            if names is not None and tuple(names) != statistics.names:
-                data = _named(data, names)
+            wanted = None if names is None else tuple(map(str, names))
+            statistics = self._statistics.of(signal, wanted)
+            if wanted is not None and wanted != statistics.names:
+                data = _named(data, wanted)
             statistics.update(data)
             if keys:
                 self._count_slices(signal, data, keys)
+        except _WrongNamesError:
+            self._health.dropped(_HEALTH, "columns", 1)
         except Exception:  # noqa: BLE001 - as above
             self._health.error(signal)
 
@@ -145,14 +148,27 @@ class ApiRecorder:
                 self._health.dropped(_HEALTH, "not_sliced", 1)
 
 
-def _named(data: Any, names: Sequence[str]) -> Any:
-    """An array or rows as columns with names; anything else as it is."""
-    if not isinstance(data, (np.ndarray, list, tuple)):
+class _WrongNamesError(ValueError):
+    """There are not as many names as columns."""
+
+
+def _named(data: Any, names: tuple[str, ...]) -> Any:
+    """An array or rows as columns with names; anything else as it is.
+
+    Raises:
+        _WrongNamesError: there are not as many names as columns.
+    """
+    if not isinstance(data, (np.ndarray, list, tuple)) or not len(data):
         return data
-    array = np.asarray(data)
-    if array.ndim not in (1, 2) or array.shape[-1] != len(names):
-        return data
-    return dict(zip(names, array.tolist() if array.ndim == 1 else array.T, strict=True))
+    if not isinstance(data, np.ndarray):
+        if isinstance(data[0], Mapping) or hasattr(data[0], "__dict__"):
+            return data
+        data = np.array(data, dtype=object)
+    if data.ndim == 1 and len(names) == 1:
+        return {names[0]: data}
+    if data.ndim not in (1, 2) or data.shape[-1] != len(names):
+        raise _WrongNamesError
+    return dict(zip(names, data.tolist() if data.ndim == 1 else data.T, strict=True))
 
 
 def record_features(data: object, names: Sequence[str] | None = None) -> None:

@@ -72,12 +72,13 @@ class FeatureRecording:
         self._slice_values = slice_values
         self._describe = describe
         self._watched: list[_Watched] = []
-        self._start_ns = time.time_ns()
+        self._sliced: list[Slices] = []
+        self._began_ns = self._start_ns = time.time_ns()
         self._flushed = 0.0
 
     def recorder(self, method: Any, label: str) -> ApiRecorder:
         """The recorder of one BentoML `APIMethod`, whose API is called `label` in telemetry."""
-        parameters = [name for name in list(inspect.signature(method.func).parameters)[1:] if name != method.ctx_param]
+        parameters = _parameters(method)
         reference = self._references.of(semconv.SIGNAL_INPUT, label, method)
         # An API that takes something else is another one than the model's; labels may come to it all the same.
         like = reference is not None or self._references.of(semconv.SIGNAL_INPUT) is None
@@ -110,6 +111,7 @@ class FeatureRecording:
             Slices(column, self._references.slice_values(column), self._slice_values, make_slice)
             for column in self._slices
         ]
+        self._sliced += slices
         names = statistics.of(semconv.SIGNAL_INPUT).names or ()
         return ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
 
@@ -150,11 +152,21 @@ class FeatureRecording:
         groups = [one.group(delta, self._describe) for one in watched]
         for one in watched:
             one.tell_losses(self._health)
-        metrics = encode(groups, self._start_ns, now_ns, temporality)
+        for slices in self._sliced[:]:
+            slices.sampled, sampled = 0, slices.sampled
+            self._health.dropped(_ITEM, "slices_sampled", sampled)
+        metrics = encode(groups, self._start_ns, now_ns, temporality, self._began_ns)
         if delta:  # each interval begins where the last one ended
             self._start_ns = now_ns
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=metrics)]
+
+
+def _parameters(method: Any) -> list[str]:
+    """Names of an API's parameters, without the service and the context; `**parameters` have none of their own."""
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    declared = list(inspect.signature(method.func).parameters.items())[1:]
+    return [name for name, one in declared if name != method.ctx_param and one.kind not in several]
 
 
 class _Watched:

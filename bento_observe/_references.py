@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel
+import bentoml
+from pydantic import BaseModel, RootModel
 
 from bento_observe import semconv
+from bento_observe.features import FeatureStatistics
 from bento_observe.features.reference import BadReferenceError, Reference, SignalReference
 
 __all__ = ["References", "find_reference"]
@@ -29,21 +31,32 @@ def find_reference(wanted: Any, models: Iterable[Any], tell: Callable[[str], Non
     try:
         if wanted is None:
             return _of_models(models)
+        if isinstance(wanted, bentoml.Tag):
+            return Reference.of_model(wanted)
         if not isinstance(wanted, (str, os.PathLike)):
+            FeatureStatistics(wanted)  # raises what is wrong with it
             return wanted
         if os.path.exists(wanted) or isinstance(wanted, os.PathLike) or str(wanted).endswith(".json"):
             return Reference.load(wanted)
         return Reference.of_model(str(wanted))
     except BadReferenceError as error:
         tell(f"reference={str(wanted)!r}: {error}; served without a reference")
-        return None
+    except (TypeError, ValueError) as error:
+        tell(
+            f"reference={type(wanted).__name__}: {error}; give a Reference, a path or a model's tag; served without a "
+            "reference"
+        )
+    return None
 
 
 def _of_models(models: Iterable[Any]) -> Reference | None:
-    stored = [model for model in models if getattr(model, "tag", None) is not None]
-    if len(stored) != 1:
+    tags = [tag for tag in (getattr(model, "tag", None) for model in models) if tag is not None]
+    if len(tags) != 1:
         return None
-    path = stored[0].path_of(Reference.FILE)
+    try:
+        path = bentoml.models.get(tags[0]).path_of(Reference.FILE)
+    except bentoml.exceptions.BentoMLException:  # whoever needs the model will say so
+        return None
     return Reference.load(path) if os.path.exists(path) else None
 
 
@@ -125,14 +138,26 @@ def _some(names: Iterable[str]) -> str:
 def _declared(method: Any) -> tuple[str, ...] | int | None:
     """What an API says it takes: names of features, how many columns, or nothing."""
     fields = method.input_spec.model_fields
-    if len(fields) != 1:
-        return tuple(fields)
-    ((name, one),) = fields.items()
-    kinds = (one.annotation, *getattr(one.annotation, "__args__", ()))
-    for kind in kinds:
+    if len(fields) == 1:
+        return _declared_by(*next(iter(fields.items())))
+    names: list[str] = []
+    for name, one in fields.items():
+        found = _declared_by(name, one)
+        if not isinstance(found, tuple):
+            return None
+        names += found
+    return tuple(names)
+
+
+def _declared_by(name: str, one: Any) -> tuple[str, ...] | int | None:
+    """The same of one parameter."""
+    annotation = one.annotation
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        annotation = annotation.model_fields["root"].annotation
+    for kind in (annotation, *getattr(annotation, "__args__", ())):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return tuple(kind.model_fields)
-    if one.annotation in (int, float, bool, str, list[str]):
+    if annotation in (int, float, bool, str, list[str]):
         return (name,)
     for schema in one.metadata:
         if getattr(schema, "columns", None):

@@ -13,6 +13,9 @@ from bento_observe.features import FeatureStatistics, category
 
 __all__ = ["Keys", "Slices", "keys_in"]
 
+_MAX_ROWS: Final = 1000
+"""Of a larger batch, evenly spaced rows are taken, at most so many: the request's thread takes it apart."""
+
 Keys = str | Sequence[str]
 """The slice of all rows, or of each."""
 
@@ -80,8 +83,10 @@ class Slices:
         self._make = make
         self._lock = threading.Lock()
         self._frozen = bool(known)
+        self.sampled = 0
+        """Rows left out of large batches."""
         self._slices: dict[str, Mapping[str, FeatureStatistics]] = {}
-        for value in (*known[:limit], semconv.CATEGORY_OTHER) if known else ():
+        for value in dict.fromkeys((*known[:limit], semconv.CATEGORY_OTHER)) if known else ():
             self._slices[value] = make(column, value)
 
     def update(self, signal: str, data: Any, keys: Keys) -> bool:
@@ -97,6 +102,9 @@ class Slices:
     def _split(self, signal: str, data: Any, keys: Sequence[str]) -> bool:
         if not hasattr(data, "__len__") or len(data) != len(keys) or isinstance(data, (str, Mapping)):
             return False
+        if (stride := -(-len(keys) // _MAX_ROWS)) > 1:
+            data, keys = _rows(data, range(0, len(keys), stride)), keys[::stride]
+            self.sampled += (stride - 1) * len(keys)
         positions: dict[str, list[int]] = {}
         for position, key in enumerate(keys):
             positions.setdefault(self._slice(key), []).append(position)
@@ -121,9 +129,9 @@ class Slices:
             return key
 
 
-def _rows(data: Any, positions: list[int]) -> Any:
+def _rows(data: Any, positions: Sequence[int]) -> Any:
     if isinstance(data, np.ndarray):
-        return data[positions]
+        return data[np.asarray(positions)]
     if hasattr(data, "iloc"):
-        return data.iloc[positions]
+        return data.take(positions)
     return [data[position] for position in positions]

@@ -82,7 +82,8 @@ class _Within:
         self._call = call
 
     def __enter__(self) -> None:
-        self._before = current_call.set(self._call)
+        self._before = current_call.get()
+        current_call.set(self._call)
         if self._stage is not None:
             self._token = attach(set_span_in_context(self._stage))
 
@@ -90,17 +91,18 @@ class _Within:
         if self._stage is not None:
             detach(self._token)
             close_stage(self._stage, self._health, error)
-        current_call.reset(self._before)
+        current_call.set(self._before)
 
 
 @contextmanager
 def _apart(call: Call) -> Iterator[None]:
     """A context with the call, and without the span of a request that is over."""
-    token, before = attach(Context()), current_call.set(call)
+    token, before = attach(Context()), current_call.get()
+    current_call.set(call)
     try:
         yield
     finally:
-        current_call.reset(before)
+        current_call.set(before)
         detach(token)
 
 
@@ -138,13 +140,14 @@ def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, healt
             while True:
                 # Each item may be made in another thread: what was current within the generator goes with it.
                 token = None if context is None else attach(context)
-                before = current_call.set(call)
+                before = current_call.get()
+                current_call.set(call)
                 try:
                     item = next(items)
                 except StopIteration:
                     return
                 finally:
-                    current_call.reset(before)
+                    current_call.set(before)
                     if token is not None:
                         context = get_current()
                         detach(token)
@@ -154,7 +157,10 @@ def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, healt
             raise
         finally:
             close_stage(stage, health)
+            before = current_call.get()
+            current_call.set(call)
             items.close()
+            current_call.set(before)
 
     return predict
 
@@ -168,13 +174,14 @@ def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder,
         try:
             while True:
                 token = None if context is None else attach(context)
-                before = current_call.set(call)
+                before = current_call.get()
+                current_call.set(call)
                 try:
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
                 finally:
-                    current_call.reset(before)
+                    current_call.set(before)
                     if token is not None:
                         context = get_current()
                         detach(token)
@@ -184,7 +191,10 @@ def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder,
             raise
         finally:
             close_stage(stage, health)
+            before = current_call.get()
+            current_call.set(call)
             await items.aclose()
+            current_call.set(before)
 
     return predict
 

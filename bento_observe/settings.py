@@ -213,7 +213,7 @@ def _windows(env: EnvironmentReader) -> Mapping[str, float]:
     found = {}
     for part in map(str.strip, value.split(",")):
         number, unit = part[:-1], part[-1:]
-        if not (number.isascii() and number.isdigit() and int(number) and unit in _SECONDS):
+        if not (number.isascii() and number.isdigit() and len(number) < 9 and int(number) and unit in _SECONDS):
             break
         found[part] = float(int(number) * _SECONDS[unit])
     else:

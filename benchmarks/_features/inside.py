@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from bento_observe.features import FeatureStatistics
 from bento_observe.features._categories import CategoryCounts
+from bento_observe.features._intake import Intake
 from bento_observe.features._numbers import NumericTable
 from bento_observe.features._state import FeatureState
 
 __all__ = ["longest_step", "state_bytes"]
 
-_STEPS = ((FeatureState, "add"), (NumericTable, "_count"), (CategoryCounts, "add"))
+_STEPS = ((FeatureState, "add"), (NumericTable, "_count"), (CategoryCounts, "add"), (Intake, "take"))
 
 _Array = npt.NDArray[Any]
 
@@ -27,15 +28,16 @@ _Array = npt.NDArray[Any]
 def longest_step(statistics: FeatureStatistics) -> float:
     """Milliseconds of CPU time of the longest step of the flush that this does.
 
-    A step ends when a chunk of numbers, a chunk of cells or all that came at once has been counted; it begins where
-    the one before ended, so that taking the data from the buffer and converting it are part of the step that needs it.
+    A step ends when some of the data has been taken from the buffer, or a chunk of numbers, a chunk of cells or all
+    that came at once has been counted; it begins where the one before ended, so that converting is part of it too.
     """
     ends: list[float] = []
 
-    def told(counted: Callable[..., None]) -> Callable[..., None]:
-        def tell(*args: Any, **options: Any) -> None:
-            counted(*args, **options)
+    def told(counted: Callable[..., Any]) -> Callable[..., Any]:
+        def tell(*args: Any, **options: Any) -> Any:
+            result = counted(*args, **options)
             ends.append(time.thread_time())
+            return result
 
         return tell
 

@@ -84,6 +84,15 @@ class CategoryCounts:
         else:
             self._other += count
 
+    def merge(self, other: CategoricalFeature) -> None:
+        """Adds what another aggregator has counted."""
+        self._missing += other.missing
+        self._invalid += other.invalid
+        self._other += other.other
+        self._unseen += other.unseen
+        for name, count in other.counts.items():
+            self.add_category(name, count)
+
     def add_missing(self, count: int) -> None:
         """Counts so many missing values."""
         self._missing += count

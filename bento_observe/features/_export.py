@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from bento_observe.features._histograms import ExplicitHistogram
 from bento_observe.features._points import Labels, MetricPoints, Times, labels
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features.drift import Measures, binned
-from bento_observe.features.reference import CategoricalReference, NumericReference, SignalReference
+from bento_observe.features.reference import CategoricalReference, FeatureReference, NumericReference, SignalReference
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1 import metrics_pb2
@@ -48,13 +49,18 @@ class Group:
 
 
 def encode(
-    groups: Iterable[Group], start_time_unix_nano: int, time_unix_nano: int, temporality: int
+    groups: Iterable[Group],
+    start_time_unix_nano: int,
+    time_unix_nano: int,
+    temporality: int,
+    began_unix_nano: int | None = None,
 ) -> list[metrics_pb2.Metric]:
     """The `ml.feature.*` metrics of all groups, without empty ones.
 
     `temporality` is a value of OTLP's `AggregationTemporality`; a delta wants the snapshots of
-    `FeatureStatistics.delta`, and leaves out what did not change. Counters start at zero as soon as their feature is
-    known, so that a rate sees the first increment.
+    `FeatureStatistics.delta`, and leaves out what did not change. References are cumulative in any case, since they
+    never change, and start at `began_unix_nano` (default: the start of what is sent). Counters start at zero as soon
+    as their feature is known, so that a rate sees the first increment.
 
     A metric holds one kind of histogram, so features with explicit and features with exponential buckets are two
     metrics of one name; Prometheus stores them apart anyway (`ml_feature_value_bucket` and `ml_feature_value`).
@@ -66,7 +72,8 @@ def encode(
     """
     times = Times(start_time_unix_nano, time_unix_nano)
     values = _ValueWriter(times, temporality)
-    references = ReferenceWriter(times, _CUMULATIVE)
+    began = start_time_unix_nano if began_unix_nano is None else began_unix_nano
+    references = ReferenceWriter(Times(began, time_unix_nano), _CUMULATIVE)
     for group in groups:
         constant = dict(group.attributes)
         if group.snapshot.reference_id is not None:
@@ -113,7 +120,7 @@ class _ValueWriter:
                 if group.detail:
                     self._add_numeric(base, feature, isinstance(reference, NumericReference))
             elif group.detail:
-                self._add_categorical(base, feature, isinstance(reference, CategoricalReference))
+                self._add_categorical(base, feature, reference)
             if reference is not None and (feature.count or not self._delta):
                 for number, count in enumerate(binned(reference, feature)):
                     self._count(self._bin, base, count, semconv.ML_FEATURE_BIN, f"{number:02d}")
@@ -149,13 +156,17 @@ class _ValueWriter:
             self._sum(self._deviation, base, feature.deviations.below, semconv.ML_DEVIATION_SIDE, semconv.SIDE_BELOW)
             self._sum(self._squares, base, feature.deviations.squares)
 
-    def _add_categorical(self, base: Labels, feature: CategoricalFeature, in_reference: bool) -> None:
+    def _add_categorical(self, base: Labels, feature: CategoricalFeature, reference: FeatureReference | None) -> None:
         self._count(self._missing, base, feature.missing)
         self._count(self._invalid, base, feature.invalid, semconv.REASON, semconv.REASON_NOT_A_CATEGORY)
         # Names that no reference gives could be anything, what a person typed included: they do not leave.
-        counts = dict(feature.counts) if in_reference else {}
-        counts[semconv.CATEGORY_OTHER] = feature.other + (0 if in_reference else sum(feature.counts.values()))
-        counts[semconv.CATEGORY_UNSEEN] = feature.unseen
-        counts[semconv.CATEGORY_MISSING] = feature.missing
+        known = isinstance(reference, CategoricalReference)
+        named = {semconv.CATEGORY_OTHER: sum(feature.counts.values())}
+        counts = Counter(dict(feature.counts) if known else named)
+        # Added, not set: training data may have categories of these names.
+        counts[semconv.CATEGORY_OTHER] += feature.other
+        if isinstance(reference, CategoricalReference) and reference.kind != "high_cardinality":
+            counts[semconv.CATEGORY_UNSEEN] += feature.unseen
+        counts[semconv.CATEGORY_MISSING] += feature.missing
         for name, count in counts.items():
             self._count(self._category, base, count, semconv.ML_FEATURE_CATEGORY, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from bento_observe import semconv
@@ -60,10 +61,12 @@ class ReferenceWriter:
             self._mean.real(base, feature.mean)
             self._deviation.real(base, math.sqrt(feature.variance))
         elif feature.count:
-            shares = (feature.counts / feature.count).tolist()
             names = (*feature.top, semconv.CATEGORY_OTHER, semconv.CATEGORY_UNSEEN)
-            for name, share in zip(names, shares, strict=True):
-                self._category.real(base, share, semconv.ML_FEATURE_CATEGORY, name)
+            counts: Counter[str] = Counter()  # training data may have categories of the names that are ours
+            for name, count in zip(names, feature.counts.tolist(), strict=True):
+                counts[name] += count
+            for name, count in counts.items():
+                self._category.real(base, count / feature.count, semconv.ML_FEATURE_CATEGORY, name)
         self._missing.real(base, feature.missing / rows if rows else 0.0)
 
     def drift(self, measures: Measures, constant: _Pairs, window: str, methods: Sequence[str]) -> None:

@@ -28,6 +28,8 @@ class Deviations:
         above: sum of `x - center` over the values above it.
         below: sum of `center - x` over the values below it.
         squares: sum of `(x - center) ** 2`.
+
+    A value more than a thousand training ranges away counts as that far: these sums last as long as the worker.
     """
 
     center: float
@@ -61,7 +63,7 @@ class NumericFeature:
         non_finite: infinite values, and integers too large for a float64.
         invalid: values that were no numbers.
         min, max: of the finite values; NaN where unknown, as in a difference of snapshots.
-        mean: of the finite values.
+        mean: of the finite values; with a reference of the values as `Deviations` counts them.
         squares: their sum of squared deviations from `mean`.
         histogram: explicit where the reference has edges for this feature, else exponential.
         deviations: where the reference has a mean for this feature.

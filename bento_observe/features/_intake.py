@@ -41,8 +41,8 @@ _ITEM_COST: Final = 32  # the tuple, its shape and the headers take some 250 byt
 _FRAME_COST: Final = 256  # a frame's own objects take some kilobytes
 _CELL_COST: Final = 6  # a pointer and a Python object
 _TEXT_COST: Final = 24  # a text of the greatest length in ASCII
-_COST_AT_ONCE: Final = 262_144
-_ITEMS_AT_ONCE: Final = 2048
+_COST_AT_ONCE: Final = 32_768
+_ITEMS_AT_ONCE: Final = 1024
 _NAMES_PER_FEATURE: Final = 4
 _MAX_DEPTH: Final = 3  # of mappings within mappings
 

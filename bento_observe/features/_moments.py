@@ -15,17 +15,18 @@ __all__ = ["Moments", "Rows"]
 Rows: TypeAlias = "npt.NDArray[np.intp] | slice"
 """Which slots of a table columns go to: a slice with start and stop where they follow one another, which is quicker."""
 
-_EMPTY = {"low": np.inf, "high": -np.inf, "_recent_low": np.inf, "_recent_high": -np.inf}
+_EMPTY = {"reach": np.inf, "low": np.inf, "high": -np.inf, "_recent_low": np.inf, "_recent_high": -np.inf}
 
 
 class Moments:
     """One slot of every array for each feature, filled in the order features become known.
 
     `above` and `below` are the sums of the distances from `center` of the values on either side, `s2` that of the
-    squares. Where `fixed`, the center is the mean of the training data and the sums only ever grow. Else it is the
-    first finite value and then follows the mean (`recenter`), which keeps the variance right where the mean is much
-    larger than the spread (T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for
-    Computing Sample Variances", 1979); of `above` and `below` only the difference means anything then.
+    squares. Where `fixed`, the center is the mean of the training data, the sums only ever grow, and a value further
+    away than `reach` counts as that far. Else it is the first finite value and then follows the mean (`recenter`),
+    which keeps the variance right where the mean is much larger than the spread (T. F. Chan, G. H. Golub,
+    R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979); of `above` and
+    `below` only the difference means anything then.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Moments:
         self.invalid: IntArray = np.zeros(0, np.int64)
         self.fixed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self.center: FloatArray = np.zeros(0)
+        self.reach: FloatArray = np.zeros(0)
         self.above: FloatArray = np.zeros(0)
         self.below: FloatArray = np.zeros(0)
         self.s2: FloatArray = np.zeros(0)
@@ -51,9 +53,9 @@ class Moments:
             start = _EMPTY.get(name, 0)
             setattr(self, name, np.concatenate([array, np.full(extra, start, dtype=array.dtype)]))
 
-    def fix(self, row: int, center: float) -> None:
-        """Gives the feature in slot `row`, of which nothing is counted yet, a center that stays."""
-        self.center[row], self.fixed[row] = center, True
+    def fix(self, row: int, center: float, reach: float) -> None:
+        """Gives the feature in slot `row`, of which nothing is counted yet, a center that stays, and a reach."""
+        self.center[row], self.reach[row], self.fixed[row] = center, reach, True
 
     def add(self, rows: Rows, columns: FloatArray, invalid: IntArray | None) -> IntArray:
         """Counts `columns` (C-contiguous, features x rows, at most `CHUNK_VALUES`) into the slots `rows`, all distinct.
@@ -81,6 +83,11 @@ class Moments:
                 s2 = np.einsum("ij,ij->i", deviations, deviations)
             self.missing[rows] += missing
             self.non_finite[rows] += skipped - missing
+        # Within reach a whole chunk's squares do not come near this.
+        reach = self.reach[rows]
+        if (s2 > reach * reach).any():
+            np.clip(deviations, -reach[:, None], reach[:, None], out=deviations)
+            s2 = np.einsum("ij,ij->i", deviations, deviations)
         if invalid is not None:
             self.invalid[rows] += invalid
             self.missing[rows] -= invalid

@@ -36,14 +36,14 @@ class _Part:
 class NumericTable:
     """One row of every table a feature: those with edges first, in the order of the reference, then the others."""
 
-    def __init__(self, edges: Mapping[str, FloatArray], centers: Mapping[str, float]) -> None:
+    def __init__(self, edges: Mapping[str, FloatArray], centers: Mapping[str, tuple[float, float]]) -> None:
         self._edges = list(edges.values())
         self._rows = {name: row for row, name in enumerate(edges)}
         self._moments = Moments()
         self._moments.grow(len(edges))
-        for name, center in centers.items():
+        for name, (center, reach) in centers.items():
             if math.isfinite(center):
-                self._moments.fix(self._rows[name], center)
+                self._moments.fix(self._rows[name], center, reach)
         self._slots = slots_for([e.size for e in self._edges]) if edges else 1
         width = max((e.size for e in self._edges), default=0) + 1
         self._explicit: IntArray = np.zeros((len(edges), width), np.int64)

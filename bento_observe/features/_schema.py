@@ -16,6 +16,10 @@ __all__ = ["Bounds", "Schema", "schema_of"]
 
 _MAX_EDGES = 1023
 
+_REACH = 1000.0
+"""In ranges of the training data: a value further away counts as that far, so that one which is wrong by orders of
+magnitude does not take the digits from all that come after it."""
+
 
 @runtime_checkable
 class Bounds(Protocol):
@@ -41,7 +45,7 @@ class Schema:
         names: of all features, in the reference's order; None where there is no reference. Where the reference is of
             probabilities or of wide vectors, those of its columns.
         edges: read-only float64 arrays, for the numeric features.
-        centers: means in training, for those of them that have one.
+        centers: for those of them that have one, the mean in training, and how far from it a value may count.
         categories: the categorical features.
         classes: column names, where columns are probabilities.
         vector: mean in training, where rows are vectors: float64, one element a dimension.
@@ -50,7 +54,7 @@ class Schema:
     reference_id: str | None
     names: tuple[str, ...] | None
     edges: Mapping[str, FloatArray]
-    centers: Mapping[str, float]
+    centers: Mapping[str, tuple[float, float]]
     categories: Mapping[str, CategoricalReference]
     classes: tuple[str, ...] | None = None
     vector: FloatArray | None = None
@@ -75,7 +79,7 @@ def schema_of(reference: object) -> Schema:
             reference.id,
             None if reference.vector is not None else columns or None,
             {name: _checked(reference.id, name, one.edges) for name, one in numeric.items()},
-            {name: one.mean for name, one in numeric.items()},
+            {name: (one.mean, _reach(one)) for name, one in numeric.items()},
             {name: one for name, one in reference.features.items() if isinstance(one, CategoricalReference)},
             reference.classes,
             None if reference.vector is None else reference.vector.mean,
@@ -84,6 +88,11 @@ def schema_of(reference: object) -> Schema:
         edges = {str(name): _checked(reference.id, name, values) for name, values in reference.edges.items()}
         return Schema(reference.id, tuple(edges) or None, edges, {}, {})
     raise TypeError(f"{type(reference).__name__} is no reference: it has no `id` and no `edges`")
+
+
+def _reach(one: NumericReference) -> float:
+    spread = one.max - one.min
+    return _REACH * (spread if spread > 0 else max(abs(one.mean), 1.0))
 
 
 def _checked(reference_id: str, name: object, values: object) -> FloatArray:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bento_observe.features._categories import CategoryCounts
 from bento_observe.features._decode import to_floats
-from bento_observe.features._feature import Feature
+from bento_observe.features._feature import Feature, NumericFeature
 from bento_observe.features._losses import Losses
 from bento_observe.features._numbers import NumericTable
 from bento_observe.features._schema import Schema
@@ -49,6 +49,8 @@ class FeatureState:
             counts.add_missing(arrived.missing)
             for name, count in arrived.counts.items():
                 counts.add_category(name, count)
+        else:
+            self._tell(True, sum(arrived.counts.values()) + arrived.missing)
 
     def _add_batch(self, batch: Batch) -> None:
         if not self._is_plain(batch.names):
@@ -168,6 +170,28 @@ class FeatureState:
     def _remember(self, name: str, missing: int) -> None:
         if name in self._undecided or (len(self._undecided) < self._max_features and len(name) <= MAX_NAME_LENGTH):
             self._undecided[name] = self._undecided.get(name, 0) + missing
+
+    def merge(self, features: Mapping[str, Feature]) -> dict[str, NumericFeature]:
+        """Adds the categorical ones of what another aggregator has counted; returns the numeric ones, known from now.
+
+        Raises:
+            ValueError: a feature is numeric in one and categorical in the other; nothing has been added then.
+        """
+        for name, feature in features.items():
+            numeric = isinstance(feature, NumericFeature)
+            if name in (self._categories if numeric else self._numbers):
+                raise ValueError(f"feature {name!r} is numeric in one and categorical in the other: they do not add up")
+        numbers = {}
+        for name, feature in features.items():
+            if isinstance(feature, NumericFeature):
+                numbers[name] = feature
+                if name not in self._numbers and self._has_room(name):
+                    self._new_number(name)
+            elif (counts := self._category(name)) is not None:
+                counts.merge(feature)
+            else:
+                self._tell(True, feature.count)
+        return numbers
 
     def settle(self) -> None:
         """To be called after each flush: keeps the sums well conditioned."""

@@ -59,7 +59,7 @@ class FeatureStatistics:
     ) -> None:
         schema = schema_of(reference)
         self._reference_id = schema.reference_id
-        self._names = tuple(map(str, names)) if names else schema.names
+        self._names = tuple(map(str, names)) if names is not None and len(names) else schema.names
         self._derived = Derived(schema, probabilities)
         self._intake = Intake(self._names, max_pending, max_rows, max_features, self._derived.vector_width)
         self._state = FeatureState(schema, max_features, self._intake.losses)
@@ -119,10 +119,11 @@ class FeatureStatistics:
                 "their counts do not add up"
             )
         with self._lock:
-            merged = self._merged + snapshot
+            self._flush()
             # A merge that cannot be added later must fail here, not at the next snapshot.
-            _ = Snapshot(self._state.features(), reference_id=self._reference_id) + merged
-            self._merged = merged
+            _ = self._total() + snapshot
+            numbers = self._state.merge(snapshot.features)
+            self._merged += Snapshot(numbers, snapshot.rows_refused, snapshot.reference_id)
 
     @property
     def names(self) -> tuple[str, ...] | None:

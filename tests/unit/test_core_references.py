@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
+from bentoml.models import BentoModel
 from bentoml.validators import DataframeSchema, Shape
 
 from bento_observe import FeatureStatistics, Reference, semconv
@@ -20,6 +21,10 @@ from bento_observe._references import References, find_reference
 class Row(pydantic.BaseModel):
     a: float
     b: float
+
+
+class Rows(pydantic.RootModel[list[Row]]):
+    pass
 
 
 class OnlyA(pydantic.BaseModel):
@@ -48,6 +53,12 @@ class Api:
     @bentoml.api
     def other(self, row: Other) -> float: ...
     @bentoml.api
+    def frame_and_more(self, rows: pd.DataFrame, threshold: float = 0.5) -> float: ...
+    @bentoml.api
+    def model_and_more(self, row: Row, threshold: float = 0.5) -> float: ...
+    @bentoml.api
+    def root(self, rows: Rows) -> float: ...
+    @bentoml.api
     def wide(self, rows: Annotated[np.ndarray, Shape((-1, 3))]) -> float: ...
 
 
@@ -60,7 +71,9 @@ def references(told: list[str]) -> References:
     return References(REFERENCE, told.append, "train.json")
 
 
-@pytest.mark.parametrize("api", ["model", "models", "parameters", "frame", "array", "any_array"])
+@pytest.mark.parametrize(
+    "api", ["model", "models", "parameters", "frame", "array", "any_array", "frame_and_more", "model_and_more", "root"]
+)
 def test_an_api_that_takes_the_reference_s_features_has_it(api: str) -> None:
     """By names, by the number of columns, or because nothing is known before the first request."""
     told: list[str] = []
@@ -116,11 +129,12 @@ def test_a_reference_is_found_by_path_by_tag_and_beside_the_only_model(
         REFERENCE.save(tmp_path / "r.json")
         told: list[str] = []
         for wanted, models in (
-            (str(tmp_path / "r.json"), []), (tmp_path / "r.json", []), ("wine:v1", []), (None, [model]),
+            (str(tmp_path / "r.json"), []), (tmp_path / "r.json", []), ("wine:v1", []), (bentoml.Tag("wine", "v1"), []),
+            (None, [model]), (None, [BentoModel("wine:latest")]),
         ):  # fmt: skip
             assert find_reference(wanted, models, told.append) == REFERENCE
         assert find_reference(REFERENCE, [], told.append) is REFERENCE
-        for models in ([], [bare], [model, bare]):
+        for models in ([], [bare], [model, bare], [BentoModel("nobody:v1")], [object()]):
             assert find_reference(None, models, told.append) is None
         assert told == []
         assert find_reference("bare:v1", [], told.append) is None
@@ -128,6 +142,22 @@ def test_a_reference_is_found_by_path_by_tag_and_beside_the_only_model(
         assert len(told) == 2
         assert "bare:v1" in told[0]
         assert "nobody:v1" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (123, "int"), (b"x.json", "bytes"), (pd.DataFrame({"a": [1.0]}), "DataFrame"), (object(), "object"),
+        (SimpleNamespace(id="mine", edges={"a": [1.0, 0.0]}), "'a'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_reference_is_told_in_one_line(wrong: object, named: str) -> None:
+    """With the remedy; the service goes on without one."""
+    told: list[str] = []
+    assert find_reference(wrong, [], told.append) is None
+    (line,) = told
+    assert named in line
+    assert "served without a reference" in line
 
 
 def test_whatever_gives_edges_is_a_reference() -> None:

@@ -114,9 +114,37 @@ def test_without_a_reference_no_name_of_a_category_leaves() -> None:
     statistics.update({"c": ["secret@example.org", "b", None, "b"]})
     assert statistics.snapshot().features["c"].counts["b"] == 2
     found = sent(Group({}, statistics.snapshot()))["ml.feature.category"]
-    assert {key[1]: point.as_int for key, point in found.items()} == {
-        "__other__": 3, "__unseen__": 0, "__missing__": 1,
-    }  # fmt: skip
+    assert {key[1]: point.as_int for key, point in found.items()} == {"__other__": 3, "__missing__": 1}
+
+
+def test_categories_that_are_called_as_ours_are_lose_nothing() -> None:
+    """Training data whose gaps were filled with `__missing__`: counts add up, and each series is there once."""
+    training = pd.DataFrame({"c": ["DE"] * 50 + ["__missing__"] * 30 + ["__other__"] * 20})
+    reference = Reference.from_frame(training)
+    statistics = counted(training, reference)
+    statistics.update({"c": [None, "new"]})
+    found = sent(Group({}, statistics.snapshot(), reference.signals["input"], describe=True))
+    counts = {key[1]: point.as_int for key, point in found["ml.feature.category"].items()}
+    assert counts == {"DE": 50, "__missing__": 31, "__other__": 20, "__unseen__": 1}
+    shares = {key[1]: point.as_double for key, point in found["ml.feature.reference.category"].items()}
+    assert shares == pytest.approx({"DE": 0.5, "__missing__": 0.3, "__other__": 0.2, "__unseen__": 0.0})
+
+
+def test_of_too_many_categories_nobody_knows_which_are_unseen() -> None:
+    """No series, rather than a zero that is not true."""
+    training = pd.DataFrame({"c": [f"id{i}" for i in range(2000)]})
+    reference = Reference.from_frame(training)
+    assert reference.features["c"].kind == "high_cardinality"
+    found = sent(Group({}, counted(training[:10], reference).snapshot(), reference.signals["input"]))
+    assert ("c", "__unseen__") not in found["ml.feature.category"]
+
+
+def test_the_reference_begins_once_even_where_intervals_do_not() -> None:
+    """With delta temporality too it is a total that stays, not a new one each time."""
+    group = Group({}, FeatureStatistics(REFERENCE).delta(), SIGNAL, describe=True)
+    (metric,) = [one for one in encode([group], 5, 9, DELTA, 1) if one.name == "ml.feature.reference.value"]
+    assert metric.histogram.aggregation_temporality == CUMULATIVE
+    assert {(p.start_time_unix_nano, p.time_unix_nano) for p in metric.histogram.data_points} == {(1, 9)}
 
 
 def test_the_reference_is_sent_as_it_is() -> None:

@@ -36,7 +36,7 @@ edge_lists = st.lists(
 def reference(edges: dict[str, np.ndarray], center: float = 0.5, **options: Any) -> SignalReference:
     features = {
         name: NumericReference(
-            "numeric", 100, 0, 0, 0.0, 1.0, center, 1.0, 3.0, None, values.copy(), np.zeros(values.size + 1, np.int64)
+            "numeric", 100, 0, 0, -1e7, 1e7, center, 1.0, 3.0, None, values.copy(), np.zeros(values.size + 1, np.int64)
         )
         for name, values in edges.items()
     }
@@ -242,6 +242,29 @@ def test_sums_of_deviations_only_grow_and_give_mean_and_variance(batches: list[n
     )
 
 
+@pytest.mark.parametrize("wrong", [1e12, 1e30, 1e200, 1.7e308, -1.7e308])
+def test_one_wrong_value_does_not_take_the_digits_from_all_others(wrong: float) -> None:
+    """Microseconds in a field of seconds, once: mean and variance of what comes later are right to seven digits."""
+    training = SignalReference(
+        "training",
+        {"a": NumericReference("numeric", 99, 0, 0, -4.0, 4.0, 0.0, 1.0, 3.0, None, np.zeros(1), np.zeros(2, int))},
+    )
+    stats = FeatureStatistics(training)
+    stats.update({"a": [wrong, 0.5]})
+    early = stats.snapshot()
+    values = np.random.default_rng(RNG_SEED).normal(size=10_000)
+    stats.update({"a": values})
+    later = stats.snapshot() - early
+    feature = later.features["a"]
+    assert isinstance(feature, NumericFeature)
+    assert feature.mean == pytest.approx(values.mean(), abs=1e-7)
+    assert feature.variance == pytest.approx(values.var(), rel=1e-7)
+    whole = early.features["a"]
+    assert isinstance(whole, NumericFeature)
+    assert wrong in (whole.min, whole.max)
+    assert (whole.below, whole.above) == ((1, 1) if wrong < 0 else (0, 2))
+
+
 @pytest.mark.parametrize(("rows", "width"), [(3000, 100), (70_000, 1), (900, 256), (20_000, 7), (1, 200), (5, 20)])
 @pytest.mark.parametrize("share", [0.0, 0.01])
 def test_batches_of_any_size_are_cut_without_loss(rows: int, width: int, share: float) -> None:
@@ -316,7 +339,7 @@ def test_state_of_a_feature_is_small() -> None:
     """512 bytes, and 1.6 kB with the tables that values are searched in, for 47 edges."""
     features = 100
     edges = {f"f{i}": np.linspace(0, 1, 47) for i in range(features)}
-    table = NumericTable(edges, dict.fromkeys(edges, 0.5))
+    table = NumericTable(edges, dict.fromkeys(edges, (0.5, 1000.0)))
     table.add(tuple(edges), np.zeros((features, 3)), None)
     state = sum(array.nbytes for array in vars(table._moments).values()) + table._explicit.nbytes
     assert state <= 512 * features

@@ -221,3 +221,37 @@ def test_an_empty_feature_has_no_moments() -> None:
     assert isinstance(feature, NumericFeature)
     assert np.isnan([feature.min, feature.max, feature.mean, feature.variance]).all()
     assert feature.sum == 0
+
+
+def test_what_is_merged_decides_what_a_feature_is() -> None:
+    """Text that comes later for a number is invalid, and the other way round a category; snapshots go on."""
+    numbers, texts = FeatureStatistics(), FeatureStatistics()
+    numbers.update({"x": [1.0, 2.0]})
+    texts.update({"y": ["a", "b"]})
+    whole = FeatureStatistics()
+    whole.merge(numbers)
+    whole.merge(texts)
+    whole.update({"x": "text"})
+    whole.update({"y": 7})
+    features = whole.snapshot().features
+    assert (features["x"].count, features["x"].invalid) == (2, 1)
+    assert dict(features["y"].counts) == {"a": 1, "b": 1, "7": 1}
+    other = FeatureStatistics()
+    other.update({"x": ["a"]})
+    other.update({"z": [1.0]})
+    with pytest.raises(ValueError, match="'x' is numeric in one and categorical in the other"):
+        whole.merge(other)
+    assert "z" not in whole.snapshot().features
+
+
+def test_merged_categories_never_become_fewer() -> None:
+    """However many others come afterwards."""
+    merged = FeatureStatistics()
+    merged.update({"c": [f"m{i}" for i in range(200)]})
+    whole = FeatureStatistics()
+    whole.merge(merged)
+    before = dict(whole.snapshot().features["c"].counts)
+    whole.update({"c": [f"own{i}" for i in range(200)]})
+    after = whole.snapshot().features["c"]
+    assert all(after.counts[name] >= count for name, count in before.items())
+    assert sum(after.counts.values()) + after.other == 400
