@@ -191,7 +191,22 @@ def test_windows_and_methods_of_drift_may_be_chosen() -> None:
     assert len(settings().drift_methods) == 7
 
 
-@pytest.mark.parametrize("value", ["1", "h", "1w", "-1h", "0h", "1h,,2h", "1h,60m", "1s,2s,3s,4s,5s", "31d", "²h", "9" * 5000 + "s"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1",
+        "h",
+        "1w",
+        "-1h",
+        "0h",
+        "1h,,2h",
+        "1h,60m",
+        "1s,2s,3s,4s,5s",
+        "31d",
+        "²h",
+        pytest.param("9" * 5000 + "s", id="long"),
+    ],
+)
 def test_windows_that_make_no_sense_are_told(value: str) -> None:
     """Setting, value and remedy; the defaults stay."""
     found = settings(BENTO_OBSERVE_DRIFT_WINDOWS=value)
