@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bento_observe import Reference, __version__
+from bento_observe.features.reference import BadReferenceError
 from service_example.wine import MODEL, PIPELINE_FILE, PREDICTION, load
 
 __all__ = ["train"]
@@ -31,7 +32,7 @@ __all__ = ["train"]
 def train(force: bool = False) -> str:
     """Train and save the model unless it is there already (or with `force` anyway); returns its tag."""
     tag = f"{MODEL}:{_version()}"
-    if not force and _exists(tag):
+    if not force and _is_whole(tag):
         return tag
     wines, cultivars = load()
     learn, hold, learn_cultivars, hold_cultivars = train_test_split(
@@ -75,6 +76,15 @@ def _exists(tag: str) -> bool:
     try:
         bentoml.models.get(tag)
     except NotFound:
+        return False
+    return True
+
+
+def _is_whole(tag: str) -> bool:
+    """Whether the model is there, with a reference that this version of bento_observe can read."""
+    try:
+        Reference.of_model(tag)
+    except BadReferenceError:
         return False
     return True
 
