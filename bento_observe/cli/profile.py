@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +17,15 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bento_observe.features._types import MAX_NAME_LENGTH
 from bento_observe.features.reference import FeatureReference, NumericReference, Reference
+from bento_observe.features.reference._model_store import path_in_model
 
 __all__ = ["command"]
 
 _CATEGORIES_SHOWN = 3
 _LONGEST = 40
+_PIPED_WIDTH = 1000  # as wide as a table can get: programs read lines
 
 
 @click.command("profile")
@@ -45,24 +52,45 @@ def command(
     """
     if output is None and tag is None:
         raise click.UsageError("say where the reference goes: -o FILE, --model TAG, or both")
+    for stream in (sys.stdout, sys.stderr):  # where a name cannot be shown as it is, something else is
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
+        # Before hours of reading.
+        if output is not None:
+            _check(output, data)
+        if tag is not None:
+            _check(path_in_model(tag), data)
         with _progress() as bar:
             reference = Reference.from_file(
                 data, prediction=predictions, label=labels, slices=slices, drop=drops, progress=bar
             )
-        _show(reference, Console(highlight=False))
         if output is not None:
             reference.save(output)
-            click.echo(f"Written to {output}.")
         if tag is not None:
             reference.save_with(tag)
-            click.echo(f"Put next to the model {tag}.")
-    except BrokenPipeError:  # nobody reads on, which is click's to handle
-        raise
     except OSError as error:
         raise click.ClickException(f"{error.filename or output}: {error.strerror or error}") from error
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    _show(reference, Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH))
+    if output is not None:
+        click.echo(f"Written to {output}.")
+    if tag is not None:
+        click.echo(f"Put next to the model {tag}.")
+
+
+def _check(output: Path, data: Path) -> None:
+    """Raises OSError where nothing can be written to `output`, or it would replace `data`."""
+    target = Path(os.path.realpath(output))  # what is there is replaced, so that its directory is written to
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"there is no directory {target.parent}", str(output))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, f"the directory {target.parent} cannot be written to", str(output))
+    if target.exists() and not target.is_file():
+        raise FileExistsError(errno.EEXIST, "is not a regular file", str(output))
+    if target.exists() and data.exists() and target.samefile(data):
+        raise FileExistsError(errno.EEXIST, "is the training data", str(output))
 
 
 class _Bar:
@@ -89,13 +117,17 @@ def _progress() -> Iterator[_Bar]:
 
 
 def _show(reference: Reference, console: Console) -> None:
-    table = Table("signal", "feature", "kind", box=SIMPLE_HEAD)
+    table = Table("signal", box=SIMPLE_HEAD)
+    table.add_column("feature", overflow="fold", no_wrap=not console.is_terminal)
+    table.add_column("kind")
     for heading in ("missing", "distinct", "buckets"):
         table.add_column(heading, justify="right")
     table.add_column("range or categories", overflow="fold")
     for name, signal in reference.signals.items():
         for feature, one in signal.features.items():
-            table.add_row(name, _text(feature), one.kind, *_numbers(one, reference.rows), _text(_content(one)))
+            table.add_row(
+                name, _text(feature, MAX_NAME_LENGTH), one.kind, *_numbers(one, reference.rows), _text(_content(one))
+            )
     console.print(table)
     for column, values in reference.slices.items():
         console.print(_text(f"sliced by {column}: {', '.join(map(_short, values))}", longest=None), soft_wrap=True)

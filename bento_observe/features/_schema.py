@@ -42,8 +42,8 @@ class Schema:
 
     Attributes:
         reference_id: None where there is no reference.
-        names: of all features, in the reference's order; None where there is no reference. Where the reference is of
-            probabilities or of wide vectors, those of its columns.
+        names: of all columns of the training data, in their order, those included of which the reference has no
+            feature, so that arrays fit; None where there is no reference, or where it is of wide vectors.
         edges: read-only float64 arrays, for the numeric features.
         centers: for those of them that have one, the mean in training, and how far from it a value may count.
         categories: the categorical features.
@@ -74,7 +74,7 @@ def schema_of(reference: object) -> Schema:
         reference = signal(semconv.SIGNAL_INPUT) or SignalReference(reference.id, {})  # type: ignore[attr-defined]
     if isinstance(reference, SignalReference):
         numeric = {name: one for name, one in reference.features.items() if isinstance(one, NumericReference)}
-        columns = reference.classes or tuple(reference.features)
+        columns = reference.classes or reference.columns
         return Schema(
             reference.id,
             None if reference.vector is not None else columns or None,

@@ -191,8 +191,8 @@ def test_an_index_kept_in_parquet_is_no_feature(tmp_path: Path) -> None:
     [
         ("d.xlsx", b"", "d.xlsx: the name must end in .parquet, .csv or .tsv"),
         ("d.csv", b"", "d.csv cannot be read: No columns to parse from file"),
-        ("d.csv", b"a,b\n", "there are no rows to profile"),
-        ("d.csv", b"a,b\n1,2\n1,2,3\n", "d.csv cannot be read: Error tokenizing data"),
+        ("d.csv", b"a,b\n", "d.csv: there are no rows to profile"),
+        ("d.csv", b"a,b\n1,2\n1,2,3\n", "d.csv cannot be read: line 3 has 3 fields, lines before it 2"),
         ("d.csv", b"a\n\xff\xfe\n", "d.csv cannot be read: 'utf-8' codec can't decode"),
         ("d.csv.gz", b"no gzip", "d.csv.gz cannot be read: Not a gzipped file"),
         ("d.csv.gz", b"\x1f\x8b\x08\x00\x00", "d.csv.gz cannot be read: "),
@@ -212,6 +212,48 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(
         Reference.from_file(tmp_path / name)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 100])
+@pytest.mark.parametrize("first", [0, 20])
+def test_a_separator_at_the_end_of_rows_shifts_nothing(tmp_path: Path, first: int, chunk_rows: int) -> None:
+    """The first column is no index, not even where it looks like one."""
+    rows = range(first, first + 5)
+    (tmp_path / "good.csv").write_text("age,income,who\n" + "".join(f"{i},{1000 + i},w{i % 2}\n" for i in rows))
+    (tmp_path / "odd.csv").write_text("age,income,who\n" + "".join(f"{i},{1000 + i},w{i % 2},\n" for i in rows))
+    expected = Reference.from_file(tmp_path / "good.csv")
+    found = Reference.from_file(tmp_path / "odd.csv", chunk_rows=chunk_rows)
+    assert found == expected
+    assert found.features["age"].max == first + 4  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2,3\n4,5,6\n", "rows have more fields than the header"),
+        ("a,b\n0,2,3\n1,5,6\n", "rows have more fields than the header"),
+        ("a,b\n1,2,3\n4,5\n6,7\n", "rows have more fields than the header"),
+        ("a,b\n1,2,\n4,5,\n6,7,x\n", "rows have more fields than the header"),
+        ("a,b\n1,2,3,4\n4,5,6,7\n", "rows have more fields than the header"),
+        ("a,b\n1,2\n4,5\n6,7\n6,7,8\n", "line 5 has 3 fields, lines before it 2"),
+    ],
+)
+def test_no_field_is_cut_off(tmp_path: Path, content: str, message: str, chunk_rows: int) -> None:
+    """Rows with more fields than names are an error wherever they are."""
+    path = tmp_path / "d.csv"
+    path.write_text(content)
+    with pytest.raises(UnreadableDataError) as raised:
+        Reference.from_file(path, chunk_rows=chunk_rows)
+    assert str(raised.value) == f"{path} cannot be read: {message}"
+
+
+def test_one_name_need_not_be_in_a_list(tmp_path: Path) -> None:
+    """A string is one column, not its letters."""
+    frame = _mixed(300)
+    path = _write(frame, tmp_path / "d.parquet")
+    roles: dict[str, Any] = {"prediction": "p0", "label": "label", "slices": "flag", "drop": "x"}
+    assert Reference.from_file(path, **roles) == Reference.from_frame(frame, **roles)
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

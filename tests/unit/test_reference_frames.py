@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -340,6 +341,77 @@ def test_of_two_columns_with_one_name_the_first_counts() -> None:
     assert numeric(Reference.from_frame(frame), "1").max == 2.0
 
 
+def test_names_that_are_no_strings_name_columns_everywhere() -> None:
+    """One or several, of the frame that pandas makes of an array."""
+    frame = pd.DataFrame(np.column_stack([np.linspace(0, 1, 300), np.arange(300) % 3, np.linspace(1, 2, 300)]))
+
+    def features(**roles: Any) -> dict[str, list[str]]:
+        return {name: list(one.features) for name, one in Reference.from_frame(frame, **roles).signals.items()}
+
+    assert features(drop=[0]) == features(drop=0) == {"input": ["1", "2"]}
+    assert features(prediction=0) == features(prediction=[0]) == {"input": ["1", "2"], "prediction": ["0"]}
+    assert features(prediction=[0, 2], label=1) == {"prediction": ["0", "2"], "label": ["1"]}
+    assert features(label=[0, 1, 2] * 100) == {"input": ["0", "1", "2"], "label": ["value"]}
+    assert list(Reference.from_frame(frame, slices=1).slices) == ["1"]
+    assert list(Reference.from_frame(frame, slices=[1]).slices["1"]) == ["0", "1", "2"]
+
+
+def test_one_name_need_not_be_in_a_list() -> None:
+    """A string is one column, not its letters."""
+    frame = pd.DataFrame({"ab": [1.0, 2.0], "a": [3.0, 4.0], "b": ["x", "y"], "s": ["u", "v"]})
+    assert list(Reference.from_frame(frame, drop="ab").features) == ["a", "b", "s"]
+    assert list(Reference.from_frame(frame, slices="s").slices) == ["s"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.linspace(0, 1, 200),
+        np.arange(30_000) % 1001,
+        [f"id{i}" for i in range(200)],
+        [f"{i}x" for i in range(50_000)],
+    ],
+)
+def test_what_hardly_repeats_makes_no_slices(values: Any) -> None:
+    """Continuous numbers and identifiers, of which the twenty most frequent would be any twenty."""
+    frame = pd.DataFrame({"x": 1.0, "s": values})
+    with pytest.raises(ValueError, match="column 's' has too many different values for slices: give one of categories"):
+        Reference.from_frame(frame, slices=["s"])
+
+
+@pytest.mark.parametrize(
+    "values", [np.arange(30_000) % 1000, [f"town {i % 1500}" for i in range(30_000)], np.arange(9)]
+)
+def test_many_categories_make_slices_of_the_most_frequent(values: Any) -> None:
+    """Numbers up to a thousand different ones, text, and a few rows of whatever."""
+    assert len(Reference.from_frame(pd.DataFrame({"s": values}), slices=["s"]).slices["s"]) == min(len(values), 20)
+
+
+def test_signalling_nan_is_missing() -> None:
+    """Decimal has a NaN that cannot be compared, hashed or made a float."""
+    from decimal import Decimal
+
+    frame = pd.DataFrame({"n": [Decimal("1.5"), Decimal("sNaN"), None] * 9, "t": ["a", Decimal("-sNaN"), "b"] * 9})
+    reference = Reference.from_frame(frame)
+    assert (numeric(reference, "n").count, numeric(reference, "n").missing) == (9, 18)
+    assert dict(categorical(reference, "t").categories) == {"a": 9, "b": 9}
+    assert categorical(reference, "t").missing == 9
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, HUGE])
+def test_vectors_of_huge_numbers_need_no_warning(value: float) -> None:
+    """What overflows is not finite, and counts as that; warnings are errors."""
+    matrix = np.full((5000, 300), value)
+    matrix[:2000, 7] = 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reference = Reference.from_frame(matrix)
+    assert numeric(reference, "non_finite").max == 0
+    vector = reference.signals["input"].vector
+    assert vector is not None
+    assert np.isfinite(vector.mean).all()
+
+
 @pytest.mark.parametrize(
     ("data", "arguments", "message"),
     [
@@ -355,6 +427,11 @@ def test_of_two_columns_with_one_name_the_first_counts() -> None:
         (pd.DataFrame({"a": [1.0]}), {"label": np.zeros(2)}, "1 of input, 2 of label"),
         (pd.DataFrame({"a": [None]}), {}, "no column can be used: a: all values are missing"),
         (np.zeros((2, 300)), {"slices": ["a"]}, "300 columns without names"),
+        (np.zeros((2, 300)), {"drop": 0}, "300 columns without names"),
+        (np.zeros((2, 3)), {"names": ["b", "a", "a"]}, "there is more than one 'a' among the names"),
+        (pd.DataFrame({"a": [1.0], "b": [2.0]}), {"drop": "ab"}, "there is no column 'ab'; there are a, b"),
+        (pd.DataFrame({"a": [1.0], "b": [2.0]}), {"drop": ["a", "b"]}, "no column is left to profile: drop fewer"),
+        (pd.DataFrame(index=range(5)), {}, "no column is left to profile: .* or give data that has some"),
     ],
 )
 def test_data_that_cannot_be_summed_up_is_refused_clearly(data: Any, arguments: dict[str, Any], message: str) -> None:

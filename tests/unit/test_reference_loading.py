@@ -69,16 +69,43 @@ def test_saving_replaces_and_leaves_nothing_beside(reference: Reference, path: P
     reference.save(path)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as raised:
         reference.save(path.parent / "no" / "such.json")
+    assert raised.value.filename == str(path.parent / "no" / "such.json")
+
+
+def test_saving_goes_where_a_link_leads(reference: Reference, tmp_path: Path) -> None:
+    """And the link stays one."""
+    (tmp_path / "below").mkdir()
+    link, target = tmp_path / "link.json", tmp_path / "below" / "target.json"
+    link.symlink_to(target)
+    for _ in range(2):
+        reference.save(link)
+        assert link.is_symlink()
+        assert not target.is_symlink()
+        assert Reference.load(target) == reference
+    assert os.listdir(target.parent) == ["target.json"]
+
+
+def test_saving_replaces_no_directory_and_no_pipe(reference: Reference, tmp_path: Path) -> None:
+    """Only files."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="is not a regular file") as raised:
+            reference.save(tmp_path / name)
+        assert raised.value.filename == str(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
 
 
 def test_what_is_no_file_is_told(path: Path, tmp_path: Path) -> None:
     """Missing, a directory, a pipe, and a name that no file can have."""
     assert "absent.json: there is no such file; check the path" in error_of(tmp_path / "absent.json")
-    assert "is a directory; give the file that is in it" in error_of(tmp_path)
+    assert error_of(tmp_path) == f"reference {tmp_path}: is a directory; give the file that is in it"
     os.mkfifo(tmp_path / "pipe")
-    assert "pipe: is not a regular file" in error_of(tmp_path / "pipe")
+    assert error_of(tmp_path / "pipe") == f"reference {tmp_path / 'pipe'}: is not a regular file; give a file"
+    assert error_of(Path(os.devnull)) == f"reference {os.devnull}: is not a regular file; give a file"
     assert "cannot be read" in error_of(tmp_path / "x" / "\0.json")
     assert "cannot be read (Not a directory); check the path and its permissions" in error_of(path / "below.json")
 
@@ -110,11 +137,55 @@ def test_a_file_that_was_cut_off_is_told(path: Path, share: float) -> None:
     assert str(path) in message
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"[" * 100_000, b'{"rows": NaN}', b'{"rows": ' + b"1" * 5000 + b"}"])
-def test_what_is_no_json_is_told(path: Path, raw: bytes) -> None:
-    """Other encodings, endless nesting, NaN, endless numbers."""
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"\xff\xfe\x00", "not text in UTF-8 from line 1 on; copy it again"),
+        (b'{"rows":\n\n"\xf6"}', "not text in UTF-8 from line 3 on; copy it again"),
+        (b"[" * 100_000, "is nested too deeply; copy it again"),
+        (b'{"x": ' * 100_000 + b"1" + b"}" * 100_000, "is nested too deeply; copy it again"),
+        (b'{"rows": 1,\n "rows" 2}', "not JSON from line 2, column 9 on"),
+        (b'{"rows": 1, "a": {"b\\n": 1, "b\\n": 2}}', 'an object has the key "b\\n" more than once'),
+        (b"\xef\xbb\xbf", "the file is empty"),
+    ],
+)
+def test_what_is_no_json_is_told(path: Path, raw: bytes, message: str) -> None:
+    """Other encodings, endless nesting, commas left out, keys that are there twice."""
     path.write_bytes(raw)
-    assert "not JSON" in error_of(path) or "is not a bento-observe reference" in error_of(path)
+    assert message in error_of(path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400, "9" * 5000])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("rows", "500", "rows is not a whole number of 0 or more"),
+        ("min", None, f"{FEATURE}.min is not a finite number"),
+        ("count", "500", f"{FEATURE}.count is not a whole number of 0 or more"),
+        ("distinct", "null", f"{FEATURE}.distinct is not a whole number of 0 or more"),
+    ],
+)
+def test_a_number_that_is_none_is_named(
+    path: Path, reference: Reference, number: str, field: str, value: str | None, message: str
+) -> None:
+    """Whatever it is where Python, not the standard, would take it."""
+    value = value or json.dumps(reference.features["alcohol"].min)  # type: ignore[union-attr]
+    text = path.read_text()
+    assert f'"{field}": {value}' in text
+    path.write_text(text.replace(f'"{field}": {value}', f'"{field}": {number}', 1))
+    assert f"{path}: {message}; profile the training data again" in error_of(path)
+
+
+def test_numbers_where_no_field_is_read_are_finite_too(path: Path) -> None:
+    """The id would be one of what is no JSON."""
+    path.write_text(path.read_text().replace('"rows": 500', '"rows": 500, "more": [NaN]'))
+    assert f"{path}: holds a number that is not finite" in error_of(path)
+
+
+def test_a_byte_order_mark_is_passed_over(path: Path, reference: Reference) -> None:
+    """Editors of one system put it there."""
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert Reference.load(path) == reference
 
 
 @pytest.mark.parametrize("document", [[], "text", {}, {"format": "another"}, None, 1])
@@ -164,6 +235,13 @@ CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
     (f"{FEATURE}.counts", lambda counts: counts[1:], "have 46 elements, not 47"),
     (f"{FEATURE}.counts", lambda counts: [-1, *counts[1:-1], 1], "are not all whole numbers of 0 or more"),
     (f"{FEATURE}.counts", lambda counts: [1, *counts[1:]], "do not add up to count, 500"),
+    (f"{FEATURE}.counts", lambda counts: [1, counts[1] - 1, *counts[2:]], "outside the training range"),
+    (f"{FEATURE}.counts", lambda counts: [*counts[:-2], counts[-2] - 1, 1], "outside the training range"),
+    (f"{FEATURE}.distinct", lambda _: 3, "is 3, but 45 of counts are not 0"),
+    (f"{FEATURE}.distinct", lambda _: 45, "is 45, more than 20"),
+    ("signals.input.columns", lambda _: None, "is not an array"),
+    ("signals.input.columns", lambda _: ["alcohol", 1], "is not an array of texts"),
+    ("signals.prediction.classes", lambda _: ["0", 1], "is not an array of texts"),
     ("signals.input.features.color.categories", lambda _: {"red": "many"}, "is not a whole number of 0 or more"),
     ("signals.input.features.color.count", lambda _: 1, "is less than the categories add up to"),
     ("slices.color.red.label", lambda _: {}, "is not among signals"),
@@ -188,7 +266,10 @@ def test_every_wrong_field_is_named(path: Path, field: str, change: Callable[[An
     assert "; " in message
 
 
-@pytest.mark.parametrize("field", ["schema_version", "rows", "signals", "id", f"{FEATURE}.edges", f"{FEATURE}.counts"])
+@pytest.mark.parametrize(
+    "field",
+    ["schema_version", "rows", "signals", "signals.input.columns", "id", f"{FEATURE}.edges", f"{FEATURE}.counts"],
+)
 def test_a_missing_field_is_named(path: Path, field: str) -> None:
     """With the whole way to it."""
     document = json.loads(path.read_text())
@@ -199,6 +280,21 @@ def test_a_missing_field_is_named(path: Path, field: str) -> None:
     del inner[last]
     path.write_text(json.dumps(document))
     assert f"{path}: {field} is missing" in error_of(path)
+
+
+def test_a_bucket_of_few_values_is_never_empty(tmp_path: Path) -> None:
+    """Edges are the values of the data where they are few; in slices not all need be there."""
+    path = tmp_path / "few.json"
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0, 3.0], "s": ["a", "a", "b", "b"], "low": [-np.finfo(float).max, 1, 1, 1]})
+    reference = Reference.from_frame(frame, slices=["s"])
+    reference.save(path)
+    loaded = Reference.load(path)
+    assert [loaded.slices["s"][value]["input"].features["x"].distinct for value in "ab"] == [2, 1]
+    assert (loaded.features["low"].distinct, loaded.edges["low"].size) == (2, 2)
+    document = json.loads(path.read_text())
+    document["signals"]["input"]["features"]["x"] |= {"counts": [0, 2, 0, 2, 0], "distinct": 2}
+    path.write_text(json.dumps(document))
+    assert "signals.input.features.x.distinct is 2, but edges are of 3 values; profile" in error_of(path)
 
 
 def test_a_change_by_hand_is_told(path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,13 @@ def _categorical(cells: Any) -> Column:
 def _objects(cells: npt.NDArray[np.object_]) -> Column:
     import pandas as pd
 
-    present = pd.notna(cells)
+    try:
+        present = pd.notna(cells)
+    except InvalidOperation:  # pandas compares, which a signalling NaN does not allow
+        missing = np.array([isinstance(cell, Decimal) and cell.is_snan() for cell in cells], np.bool_)
+        cells = cells.copy()
+        cells[missing] = None
+        present = pd.notna(cells)
     column = Column(np.full(cells.size, np.nan))
     kept = cells[present].tolist()
     usable = True

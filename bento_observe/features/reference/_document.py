@@ -44,9 +44,13 @@ def content(rows: int, signals: Mapping[str, SignalReference], slices: Slices) -
 
 
 def identify(document: Mapping[str, Any]) -> str:
-    """The id that `document` must have: a hash of all else that is in it."""
+    """The id that `document` must have: a hash of all else that is in it.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
     rest = {name: value for name, value in document.items() if name != _ID}
-    text = json.dumps(rest, separators=(",", ":"))
+    text = json.dumps(rest, separators=(",", ":"), allow_nan=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -59,7 +63,7 @@ def written(document: Mapping[str, Any]) -> bytes:
 
 
 def _signal(signal: SignalReference) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = {"columns": list(signal.columns)}
     if signal.classes is not None:
         made["classes"] = list(signal.classes)
     if signal.vector is not None:

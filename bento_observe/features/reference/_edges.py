@@ -36,7 +36,8 @@ def quantile_edges(sample: FloatArray, low: float, high: float) -> FloatArray:
     positions = np.ceil(np.array(_QUANTILES) * ordered.size - 1e-9).astype(np.intp) - 1
     statistics = ordered[np.clip(positions, 0, ordered.size - 1)] if ordered.size else ordered
     values, counts = np.unique(ordered, return_counts=True)
-    below = np.nextafter(values[counts > _REPEATED * ordered.size], -np.inf)
+    with np.errstate(over="ignore"):  # below the lowest float
+        below = np.nextafter(values[counts > _REPEATED * ordered.size], -np.inf)
     edges: FloatArray = np.concatenate([[_below(low)], statistics, below[np.isfinite(below)], [high]])
     return np.unique(edges)
 

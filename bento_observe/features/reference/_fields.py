@@ -13,13 +13,19 @@ import numpy as np
 from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.reference._errors import BadReferenceError
 
-__all__ = ["PROFILE_AGAIN", "Field"]
+__all__ = ["PROFILE_AGAIN", "Field", "shown"]
 
 PROFILE_AGAIN: Final = "profile the training data again"
 
 _MAX_SHOWN: Final = 80
 _MAX_INTEGER: Final = 2**63 - 1
 _MISSING: Final = object()
+
+
+def shown(name: str) -> str:
+    """A key as JSON, which has no line ends, and not without end."""
+    text = json.dumps(name)
+    return text if len(text) <= _MAX_SHOWN else f'{text[:_MAX_SHOWN]}..."'
 
 
 class Field:
@@ -55,11 +61,8 @@ class Field:
             yield name, self._child(name, value)
 
     def _child(self, name: str, value: Any) -> Field:
-        shown = json.dumps(name)
-        if len(shown) > _MAX_SHOWN:
-            shown = f'{shown[:_MAX_SHOWN]}..."'
         plain = re.fullmatch(r"[\w-]{1,80}", name, re.ASCII)
-        step = f"[{shown}]" if not plain else f".{name}" if self._path else name
+        step = f"[{shown(name)}]" if not plain else f".{name}" if self._path else name
         return Field(value, self._file, self._path + step)
 
     def _object(self) -> dict[str, Any]:
@@ -91,9 +94,11 @@ class Field:
             raise self.bad("is not a finite number")
         return float(self._value)
 
-    def texts(self) -> tuple[str, ...]:
-        """An array of different strings."""
-        if not all(isinstance(value, str) for value in self._array()) or len(set(self._array())) < len(self._array()):
+    def texts(self, *, different: bool) -> tuple[str, ...]:
+        """An array of strings, perhaps `different` ones."""
+        if not all(isinstance(value, str) for value in self._array()):
+            raise self.bad("is not an array of texts")
+        if different and len(set(self._array())) < len(self._array()):
             raise self.bad("is not an array of different texts")
         return tuple(self._array())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -23,6 +25,7 @@ Progress = Callable[[int, float], None]
 
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _ROUND_TRIPS: Final = (3, 1)  # from this pandas on, numbers in text become the nearest floats, as those of JSON do
+_RAGGED: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 _BUFFER_BYTES: Final = 2**18
 _PARQUET: Final = (".parquet", ".pq")
 
@@ -74,12 +77,16 @@ class DataFile:
         """
         self._pass += 1
         frames = self._read(self._path, self._chunk_rows, self._text)
+        rows = 0
         while (read := self._next(frames)) is not None:
             frame, done = read
+            rows += len(frame)
             yield Chunk(len(frame), *self._roles.apart(frame.columns, partial(_column, frame)))
             del frame, read  # before the next one is read
             if self._progress is not None:
                 self._progress(self._pass, done)
+        if not rows:
+            raise UnreadableDataError(f"{self._path}: there are no rows to profile")
 
     def _next(self, frames: Iterator[tuple[pd.DataFrame, float]]) -> tuple[pd.DataFrame, float] | None:
         try:
@@ -88,6 +95,8 @@ class DataFile:
             raise
         except (ValueError, OSError, EOFError, RuntimeError, zlib.error) as error:
             why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+            if ragged := _RAGGED.search(why):
+                why = "line {1} has {2} fields, lines before it {0}".format(*ragged.groups())
             raise UnreadableDataError(f"{self._path} cannot be read: {why}") from error
 
     def as_text(self, names: set[str]) -> bool:
@@ -131,10 +140,25 @@ def _separated(path: Path, rows: int, text: set[str]) -> Iterator[tuple[pd.DataF
     compression: Any = "gzip" if name.endswith(".gz") else None
     # Types are those of a whole chunk.
     options: dict[str, Any] = {"low_memory": False, "dtype": dict.fromkeys(text, str)}
+    # Otherwise the first column would be an index where rows end with a separator, and all names one column off.
+    options["index_col"] = False
     if tuple(map(int, pd.__version__.split(".")[:2])) < _ROUND_TRIPS:
         options["float_precision"] = "round_trip"
     with path.open("rb") as file:
         total = max(path.stat().st_size, 1)
         with pd.read_csv(file, sep=separator, chunksize=rows, compression=compression, **options) as frames:
-            for frame in frames:
+            while (frame := _uncut(frames, path)) is not None:
                 yield frame, file.tell() / total
+                del frame
+
+
+def _uncut(frames: Iterator[pd.DataFrame], path: Path) -> pd.DataFrame | None:
+    """The next one of `frames`, all of whose fields have a name."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return next(frames, None)
+        except pd.errors.ParserWarning:  # it cuts them off, all but an empty one
+            raise UnreadableDataError(f"{path} cannot be read: rows have more fields than the header") from None

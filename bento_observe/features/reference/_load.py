@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final
+
+import numpy as np
 
 from bento_observe import semconv
 from bento_observe.features._types import FloatArray
@@ -14,8 +16,10 @@ from bento_observe.features.reference._document import FORMAT, MAX_BYTES, SCHEMA
 from bento_observe.features.reference._edges import MAX_EDGES
 from bento_observe.features.reference._errors import BadReferenceError
 from bento_observe.features.reference._fields import PROFILE_AGAIN, Field
+from bento_observe.features.reference._json import parsed
 from bento_observe.features.reference._profile import Profile
 from bento_observe.features.reference._types import (
+    MAX_FEW_VALUES,
     CategoricalReference,
     FeatureReference,
     NumericReference,
@@ -28,6 +32,7 @@ __all__ = ["load"]
 _SIGNALS = (semconv.SIGNAL_INPUT, semconv.SIGNAL_FEATURE, semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
 _NUMERIC = ("numeric", "boolean")
 _CATEGORICAL = ("categorical", "high_cardinality")
+_LOWEST: Final = -sys.float_info.max
 _MAKE_ONE = "make one with `bento-observe profile` or `Reference.from_frame`"
 
 
@@ -38,7 +43,14 @@ def load(path: Path) -> Profile:
         BadReferenceError: it is not there, cannot be read, or is not a reference through and through.
     """
     file = str(path)
-    document = _parsed(_read(path, file), file)
+    raw = _read(path, file)
+    try:
+        return _checked(parsed(raw, file), file)
+    except RecursionError:
+        raise BadReferenceError(file, "is nested too deeply", f"copy it again, or {PROFILE_AGAIN}") from None
+
+
+def _checked(document: Any, file: str) -> Profile:
     top = Field(document, file)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise top.bad('is not a bento-observe reference: "format" is missing or another one', _MAKE_ONE)
@@ -53,7 +65,11 @@ def load(path: Path) -> Profile:
     signals = {_signal_name(name, field): _signal(field) for name, field in top["signals"].members()}
     slices = _slices(top, signals)
     rows = top["rows"].integer()
-    if top["id"].text() != identify(document):
+    try:
+        fitting = identify(document)
+    except ValueError:  # where no field is read, or nothing but the type is looked at
+        raise top.bad("holds a number that is not finite") from None
+    if top["id"].text() != fitting:
         raise top["id"].bad("does not match the content, which was changed after it was profiled")
     return Profile(rows, signals, slices, {})
 
@@ -67,6 +83,8 @@ def _read(path: Path, file: str) -> bytes:
         with path.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
             raw = opened.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
+    except BadReferenceError:
+        raise
     except FileNotFoundError:
         raise BadReferenceError(file, "there is no such file", f"check the path, or {_MAKE_ONE}") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
@@ -77,19 +95,6 @@ def _read(path: Path, file: str) -> bytes:
     return raw
 
 
-def _parsed(raw: bytes, file: str) -> Any:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        return json.loads(raw.decode(), parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        what = "the file is empty" if not raw.strip() else f"not JSON from line {error.lineno}, column {error.colno} on"
-        raise BadReferenceError(file, f"{what}; perhaps it was cut off", f"copy it again, or {PROFILE_AGAIN}") from None
-    except (ValueError, RecursionError):
-        raise BadReferenceError(file, "not JSON in UTF-8", f"copy it again, or {PROFILE_AGAIN}") from None
-
-
 def _signal_name(name: str, field: Field) -> str:
     if name not in _SIGNALS:
         raise field.bad(f"is none of {', '.join(_SIGNALS)}")
@@ -97,12 +102,19 @@ def _signal_name(name: str, field: Field) -> str:
 
 
 def _signal(field: Field) -> SignalReference:
+    columns = field["columns"].texts(different=False)
     classes, vector = field.get("classes"), field.get("vector")
+    features = {}
+    for name, one in field["features"].members():
+        if classes is None and vector is None and name not in columns:
+            raise one.bad("is not among columns")
+        features[name] = _feature(one)
     return SignalReference(
         "",
-        {name: _feature(one) for name, one in field["features"].members()},
-        None if classes is None else classes.texts(),
+        features,
+        None if classes is None else classes.texts(different=True),
         None if vector is None else VectorReference(vector["mean"].numbers()),
+        columns,
     )
 
 
@@ -116,13 +128,25 @@ def _feature(field: Field) -> FeatureReference:
         raise field["edges"].bad(f"are {edges.size}, not 1 to {MAX_EDGES}")
     if not (edges[1:] > edges[:-1]).all():
         raise field["edges"].bad("are not increasing")
-    return _numeric(field, kind, edges)
+    one = _numeric(field, kind, edges)
+    # Nothing is below the lowest float, which otherwise the first edge is not: it is below all values.
+    values = edges.size if edges[0] == _LOWEST else edges.size - 1
+    if one.distinct is not None and one.distinct != values:
+        raise field["distinct"].bad(f"is {one.distinct}, but edges are of {values} values")
+    if one.distinct is not None and one.distinct > MAX_FEW_VALUES:
+        raise field["distinct"].bad(f"is {one.distinct}, more than {MAX_FEW_VALUES}")
+    return one
 
 
 def _numeric(field: Field, kind: Any, edges: FloatArray) -> NumericReference:
     count, counts = field["count"].integer(), field["counts"].counts(edges.size + 1)
     if sum(counts.tolist()) != count:
         raise field["counts"].bad(f"do not add up to count, {count}")
+    if counts[-1] or (counts[0] and edges[0] != _LOWEST):
+        raise field["counts"].bad("have values outside the training range, the first or the last is not 0")
+    distinct = field["distinct"].integer_or_none()
+    if distinct not in (None, np.count_nonzero(counts)):
+        raise field["distinct"].bad(f"is {distinct}, but {np.count_nonzero(counts)} of counts are not 0")
     low, high, mean = (field[name].number() for name in ("min", "max", "mean"))
     variance = field["variance"].number()
     if count and not low <= mean <= high:
@@ -139,7 +163,7 @@ def _numeric(field: Field, kind: Any, edges: FloatArray) -> NumericReference:
         mean=mean,
         variance=variance,
         kurtosis=field["kurtosis"].number(),
-        distinct=field["distinct"].integer_or_none(),
+        distinct=distinct,
         edges=edges,
         counts=counts,
     )
@@ -179,4 +203,4 @@ def _part(field: Field, whole: SignalReference | None) -> SignalReference:
             features[name] = _categorical(one, known.kind, dict(zip(known.categories, counts, strict=True)))
         else:
             raise one.bad("is not among the features of its signal")
-    return SignalReference("", features, whole.classes, whole.vector)
+    return SignalReference("", features, whole.classes, whole.vector, whole.columns)

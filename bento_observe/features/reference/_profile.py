@@ -23,13 +23,15 @@ from bento_observe.features.reference._types import (
     VectorReference,
 )
 
-__all__ = ["BLOCK_ROWS", "MAX_SLICE_VALUES", "Chunk", "Profile", "Source", "profile"]
+__all__ = ["BLOCK_ROWS", "MAX_SLICE_VALUES", "NOTHING_LEFT", "Chunk", "Profile", "Source", "profile"]
 
 BLOCK_ROWS: Final = 65_536
 """Moments are combined from blocks of so many rows, so that they do not depend on how the data came."""
 
 MAX_SLICE_VALUES: Final = 20
 """So many values of a column have a slice each, the most frequent ones."""
+
+NOTHING_LEFT: Final = "no column is left to profile: drop fewer, or give data that has some"
 
 _INPUTS: Final = (semconv.SIGNAL_INPUT, semconv.SIGNAL_FEATURE)
 _OUTPUTS: Final = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
@@ -40,11 +42,15 @@ _Key = tuple[str, str]  # signal, feature
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows in a row: columns by signal and name, and those that make slices, all pandas Series or 1-D arrays."""
+    """Some rows in a row: columns by signal and name, and those that make slices, all pandas Series or 1-D arrays.
+
+    `names` are what all columns of a signal are called, repeated names included; not there for wide vectors.
+    """
 
     rows: int
     signals: Mapping[str, Mapping[str, Any]]
     slices: Mapping[str, Any]
+    names: Mapping[str, tuple[str, ...]]
 
 
 class Source(Protocol):
@@ -84,6 +90,7 @@ class _Scans:
     columns: dict[_Key, ColumnScan] = field(default_factory=dict)
     slices: dict[str, ColumnScan] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def profile(source: Source) -> Profile:
@@ -107,7 +114,14 @@ def profile(source: Source) -> Profile:
         else:
             plans[signal, name] = plan
     if not plans:
+        if not skipped:
+            raise ValueError(NOTHING_LEFT)
         raise ValueError("no column can be used: " + "; ".join(f"{name}: {why}" for name, why in skipped.items()))
+    for name, scan in scans.slices.items():
+        if scan.too_many_values:
+            raise ValueError(
+                f"column {name!r} has too many different values for slices: give one of categories, or bin it"
+            )
     values = {name: scan.most_frequent(MAX_SLICE_VALUES) for name, scan in scans.slices.items()}
     counts = _Counts(plans, values)
     for block in _blocks(counts.arrays(chunk, scans.classes) for chunk in source.chunks()):
@@ -119,7 +133,9 @@ def profile(source: Source) -> Profile:
         for (signal, name), feature in features.items():
             by_signal.setdefault(signal, {})[name] = feature
         return {
-            signal: SignalReference("", by_signal[signal], scans.classes.get(signal), vectors.get(signal))
+            signal: SignalReference(
+                "", by_signal[signal], scans.classes.get(signal), vectors.get(signal), scans.names.get(signal, ())
+            )
             for signal in (*_INPUTS, *_OUTPUTS)
             if signal in by_signal
         }
@@ -174,6 +190,7 @@ def _first_pass(source: Source, probabilities: set[str]) -> _Scans:
 
     for chunk in source.chunks():
         scans.rows += chunk.rows
+        scans.names = chunk.names
         picked = sample.pick(chunk.rows)
         for signal in chunk.signals:
             if signal in probabilities:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +19,7 @@ from bento_observe.features.reference._files import DataFile, Progress
 from bento_observe.features.reference._load import load
 from bento_observe.features.reference._model_store import FILE, path_in_model
 from bento_observe.features.reference._profile import BLOCK_ROWS, Profile, profile
-from bento_observe.features.reference._roles import Roles
+from bento_observe.features.reference._roles import Roles, as_names
 from bento_observe.features.reference._tables import tables
 from bento_observe.features.reference._types import FeatureReference, SignalReference
 
@@ -87,8 +89,8 @@ class Reference:
         prediction: Any = None,
         label: Any = None,
         features: pd.DataFrame | npt.ArrayLike | None = None,
-        slices: Sequence[str] = (),
-        drop: Sequence[str] = (),
+        slices: Hashable | Sequence[Hashable] = (),
+        drop: Hashable | Sequence[Hashable] = (),
         names: Sequence[str] | None = None,
     ) -> Reference:
         """Sums up training data.
@@ -107,15 +109,17 @@ class Reference:
                 row sums of 1 are class probabilities, of which class, confidence and entropy are features.
             label: the truth for each row, likewise.
             features: what the model is given after transformation, a frame or an array, where that is not `data`.
-            slices: columns of `data` for whose 20 most frequent values all is repeated.
-            drop: columns of `data` that are no inputs.
-            names: of the columns of an array.
+            slices: a column of `data`, or several, for whose 20 most frequent values all is repeated.
+            drop: a column of `data`, or several, that are no inputs.
+            names: of the columns of an array, no two alike.
 
-        Rows are matched by position; an index is not looked at. Of columns with one name the first one counts.
+        Rows are matched by position; an index is not looked at. Of columns with one name the first one counts. Names
+        that are no strings count as what they print.
 
         Raises:
             ValueError: there are no rows, not the same number of them everywhere, no such column, or none that can
-                be used.
+                be used; two of `names` are alike; a column of `slices` has more than 1,000 different numbers or mostly
+                different values.
         """
         found = tables(
             data, prediction=prediction, label=label, features=features, slices=slices, drop=drop, names=names
@@ -127,10 +131,10 @@ class Reference:
         cls,
         path: str | os.PathLike[str],
         *,
-        prediction: Sequence[str] = (),
-        label: Sequence[str] = (),
-        slices: Sequence[str] = (),
-        drop: Sequence[str] = (),
+        prediction: str | Sequence[str] = (),
+        label: str | Sequence[str] = (),
+        slices: str | Sequence[str] = (),
+        drop: str | Sequence[str] = (),
         chunk_rows: int = BLOCK_ROWS,
         progress: Progress | None = None,
     ) -> Reference:
@@ -144,7 +148,7 @@ class Reference:
         Raises:
             ValueError: the file cannot be read or has another format, pyarrow is missing, or as of `from_frame`.
         """
-        roles = Roles(tuple(prediction), tuple(label), tuple(slices), tuple(drop))
+        roles = Roles(as_names(prediction), as_names(label), as_names(slices), as_names(drop))
         return cls(profile(DataFile(Path(path), roles, chunk_rows=chunk_rows, progress=progress)))
 
     @classmethod
@@ -176,20 +180,27 @@ class Reference:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes it as JSON, the same bytes for the same data. A file that is there is replaced as a whole.
 
+        Where `path` is a symbolic link, what it leads to is replaced.
+
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written, or what is there is not a regular file.
             ValueError: it is larger than the 64 MiB that `load` would read.
         """
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EISDIR if target.is_dir() else errno.EINVAL, "is not a regular file", os.fspath(path))
         raw = written(self._content)
         if len(raw) > MAX_BYTES:
             raise ValueError(f"the reference takes {len(raw) >> 20} MiB, more than {MAX_BYTES >> 20}: use fewer slices")
-        target = Path(path)
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             beside.write_bytes(raw)
             beside.replace(target)
+        except OSError as error:  # of a file that nobody asked for
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         finally:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
     def save_with(self, tag: str | bentoml.Tag) -> None:
         """Puts it into the folder of a model in BentoML's model store, where `of_model` finds it.

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from bento_observe import semconv
 
-__all__ = ["Roles"]
+__all__ = ["Roles", "as_names"]
+
+
+def as_names(columns: Any) -> tuple[str, ...]:
+    """What columns are called: `columns` is one name, several, or None; what is no string counts as what it prints."""
+    if columns is None:
+        return ()
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        return (str(columns),)
+    return tuple(map(str, columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +31,10 @@ class Roles:
 
     def apart(
         self, columns: Iterable[object], column: Callable[[int], Any]
-    ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-        """The columns of a table by signal and name, and those that make slices; of one name the first one counts.
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, Any], dict[str, tuple[str, ...]]]:
+        """The columns of a table by signal and name, those that make slices, and what all of each signal are called.
+
+        Of columns with one name the first one counts, but the names have all of them.
 
         `columns` are the names, `column` gives the one at a position.
 
@@ -31,20 +42,21 @@ class Roles:
             ValueError: a column is not there.
         """
         positions: dict[str, int] = {}
-        for position, name in enumerate(map(str, columns)):
+        called = list(map(str, columns))
+        for position, name in enumerate(called):
             positions.setdefault(name, position)
         for name in (*self.prediction, *self.label, *self.slices, *self.drop):
             if name not in positions:
                 raise ValueError(f"there is no column {name!r}; there are {_listed(positions)}")
         elsewhere = {*self.prediction, *self.label, *self.drop}
-        names: Mapping[str, Iterable[str]] = {
-            semconv.SIGNAL_INPUT: [name for name in positions if name not in elsewhere],
-            semconv.SIGNAL_PREDICTION: self.prediction,
-            semconv.SIGNAL_LABEL: self.label,
+        names = {
+            semconv.SIGNAL_INPUT: tuple(name for name in called if name not in elsewhere),
+            semconv.SIGNAL_PREDICTION: tuple(dict.fromkeys(self.prediction)),
+            semconv.SIGNAL_LABEL: tuple(dict.fromkeys(self.label)),
         }
+        names = {signal: found for signal, found in names.items() if found}
         signals = {signal: {name: column(positions[name]) for name in found} for signal, found in names.items()}
-        signals = {signal: found for signal, found in signals.items() if found}
-        return signals, {name: column(positions[name]) for name in self.slices}
+        return signals, {name: column(positions[name]) for name in self.slices}, names
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -121,6 +121,16 @@ class ColumnScan:
         """The most frequent categories, of equals the first by name."""
         return list(self._ordered())[:limit]
 
+    @property
+    def too_many_values(self) -> bool:
+        """Whether most values are different, or they are numbers of more values than a category has: no slices."""
+        distinct, present = len(self._categories), self._booleans + self._numbers + self._texts
+        return (
+            distinct == _COUNTED_CATEGORIES
+            or (present >= _FEW_ROWS and 2 * distinct > present)
+            or (self._numbers > 0 and distinct > MAX_KNOWN_CATEGORIES)
+        )
+
     def _ordered(self) -> dict[str, int]:
         return dict(sorted(self._categories.items(), key=lambda item: (-item[1], item[0])))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from bento_observe import semconv
 from bento_observe.features import _probabilities, _vectors
 from bento_observe.features._decode import SINGLE_FEATURE
 from bento_observe.features._types import FloatArray
-from bento_observe.features.reference._profile import BLOCK_ROWS, Chunk
-from bento_observe.features.reference._roles import Roles
+from bento_observe.features.reference._profile import BLOCK_ROWS, NOTHING_LEFT, Chunk
+from bento_observe.features.reference._roles import Roles, as_names
 
 __all__ = ["Tables", "tables"]
 
@@ -32,11 +31,13 @@ class Tables:
         self._signals: dict[str, dict[str, Any]] = {}
         self._slices: dict[str, Any] = {}
         self._vectors: dict[str, FloatArray] = {}
+        self._names: dict[str, tuple[str, ...]] = {}
 
-    def add(self, signal: str, columns: Mapping[str, Any]) -> None:
-        """Adds the columns of a signal, which are of one length."""
+    def add(self, signal: str, columns: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Adds the columns of a signal, which are of one length; `names` are what all of them are called."""
         if columns:
             self._signals[signal] = dict(columns)
+            self._names[signal] = tuple(names)
             self._rows[signal] = len(next(iter(columns.values())))
 
     def add_slices(self, columns: Mapping[str, Any]) -> None:
@@ -47,22 +48,25 @@ class Tables:
         """Adds vectors; their features are made of them here."""
         rows, width = matrix.shape
         totals, counts = np.zeros(width), np.zeros(width, np.int64)
-        for block in _row_blocks(matrix):
-            finite = np.isfinite(block)
-            totals += np.where(finite, block, 0.0).sum(axis=0)
-            counts += finite.sum(axis=0)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in _row_blocks(matrix):
+                finite = np.isfinite(block)
+                totals += np.where(finite, block, 0.0).sum(axis=0)
+                counts += finite.sum(axis=0)
             mean: FloatArray = np.nan_to_num(totals / np.maximum(counts, 1))
         made = [_vectors.derived(block, mean) for block in _row_blocks(matrix)]
         if rows:
-            self.add(signal, dict(zip(made[0][0], np.concatenate([one for _, one in made], axis=1), strict=True)))
+            self.add(signal, dict(zip(made[0][0], np.concatenate([one for _, one in made], axis=1), strict=True)), ())
             self._vectors[signal] = mean
+        self._rows[signal] = rows
 
     def check(self) -> None:
         """Raises ValueError where the signals have different numbers of rows, or none."""
         if len(set(self._rows.values())) > 1:
             counts = ", ".join(f"{rows:,} of {signal}" for signal, rows in self._rows.items())
             raise ValueError(f"the rows of the signals must be the same ones, but there are {counts}")
+        if not self._rows:
+            raise ValueError(NOTHING_LEFT)
         if not any(self._rows.values()):
             raise ValueError("there are no rows to profile")
 
@@ -84,6 +88,7 @@ class Tables:
                 end - start,
                 {signal: _cut(columns, start, end) for signal, columns in self._signals.items()},
                 _cut(self._slices, start, end),
+                self._names,
             )
 
     def as_text(self, names: set[str]) -> bool:
@@ -108,8 +113,8 @@ def tables(
     prediction: Any,
     label: Any,
     features: Any,
-    slices: Sequence[str],
-    drop: Sequence[str],
+    slices: Any,
+    drop: Any,
     names: Sequence[str] | None,
 ) -> Tables:
     """What `Reference.from_frame` was given, as `Tables`.
@@ -132,15 +137,15 @@ def tables(
             raise ValueError("the data has one dimension: give rows and columns, array.reshape(-1, 1) for one feature")
         own, column = _names(data.shape[1], names), partial(_array_column, data)
     if names is None and isinstance(data, np.ndarray) and _is_wide(data):
-        if slices or drop or any(isinstance(one, str) for one in outputs.values()):
+        if as_names(slices) or as_names(drop) or any(isinstance(one, str) for one in outputs.values()):
             raise ValueError(f"an array of {data.shape[1]} columns without names has no columns to name")
         made.add_vectors(semconv.SIGNAL_INPUT, data)
     else:
         columns = {signal: _column_names(output, own, len(data)) for signal, output in outputs.items()}
         predictions, labels = columns.values()
-        signals, grouping = Roles(predictions, labels, tuple(slices), tuple(drop)).apart(own, column)
+        signals, grouping, called = Roles(predictions, labels, as_names(slices), as_names(drop)).apart(own, column)
         for signal, found in signals.items():
-            made.add(signal, found)
+            made.add(signal, found, called[signal])
         made.add_slices(grouping)
     for signal, output in {semconv.SIGNAL_FEATURE: features, **outputs}.items():
         if output is not None and not columns.get(signal):
@@ -159,30 +164,35 @@ def _array_column(array: Any, position: int) -> Any:
 
 def _column_names(output: Any, names: Sequence[str], rows: int) -> tuple[str, ...]:
     """The columns, of those with `names`, that a prediction or label is, if it is some."""
-    if isinstance(output, (str, int)):
-        return (str(output),)
-    if not (isinstance(output, (list, tuple)) and output and all(isinstance(one, str) for one in output)):
+    if isinstance(output, (str, int, np.integer)):
+        return as_names(output)
+    if not (isinstance(output, (list, tuple)) and output):
         return ()
-    # A list of labels is possible too, and has one for each row.
-    return tuple(output) if set(names).issuperset(output) or len(output) != rows else ()
+    # A list of labels is possible too, and has one for each row. Integers more often are labels.
+    if all(isinstance(one, str) for one in output):
+        return as_names(output) if set(names).issuperset(output) or len(output) != rows else ()
+    known = all(isinstance(one, (str, int, np.integer)) for one in output) and set(names).issuperset(as_names(output))
+    return as_names(output) if known and len(output) != rows else ()
 
 
 def _add_values(made: Tables, signal: str, values: Any) -> None:
     import pandas as pd
 
     if isinstance(values, pd.Series):
-        made.add(signal, {SINGLE_FEATURE if values.name is None else str(values.name): values})
+        name = SINGLE_FEATURE if values.name is None else str(values.name)
+        made.add(signal, {name: values}, [name])
     elif isinstance(values, pd.DataFrame):
-        signals, _ = Roles().apart(values.columns, partial(_frame_column, values))
-        made.add(signal, dict(chain.from_iterable(found.items() for found in signals.values())))
+        signals, _, called = Roles().apart(values.columns, partial(_frame_column, values))
+        made.add(signal, signals.get(semconv.SIGNAL_INPUT, {}), called.get(semconv.SIGNAL_INPUT, ()))
     else:
         array = _array(values, signal)
         if array.ndim == 1 or (array.shape[1] == 1 and signal != semconv.SIGNAL_FEATURE):
-            made.add(signal, {SINGLE_FEATURE: array.reshape(-1)})
+            made.add(signal, {SINGLE_FEATURE: array.reshape(-1)}, [SINGLE_FEATURE])
         elif _is_wide(array) and not (signal != semconv.SIGNAL_FEATURE and _are_probabilities(array)):
             made.add_vectors(signal, array)
         else:
-            made.add(signal, {name: array[:, position] for position, name in enumerate(_names(array.shape[1], None))})
+            names = _names(array.shape[1], None)
+            made.add(signal, {name: array[:, position] for position, name in enumerate(names)}, names)
 
 
 def _array(values: Any, what: str) -> np.ndarray[Any, np.dtype[Any]]:
@@ -197,7 +207,11 @@ def _names(width: int, names: Sequence[str] | None) -> list[str]:
         return list(map(str, range(width)))
     if len(names) != width:
         raise ValueError(f"{len(names)} names for {width} columns")
-    return list(map(str, names))
+    own = list(map(str, names))
+    if len(set(own)) < width:
+        repeated = next(name for position, name in enumerate(own) if name in own[:position])
+        raise ValueError(f"there is more than one {repeated!r} among the names")
+    return own
 
 
 def _is_wide(array: np.ndarray[Any, np.dtype[Any]]) -> bool:

@@ -135,19 +135,24 @@ class SignalReference:
             that are made of it, see `features._probabilities`.
         vector: where the signal is a wide vector; then `features` are those that are made of it, see
             `features._vectors`.
+        columns: what all columns of the data are called, in their order, those included of which there is no feature,
+            and with repeated names; empty for a wide vector. By default they are the classes or else the features.
     """
 
     id: str
     features: Mapping[str, FeatureReference]
     classes: tuple[str, ...] | None = None
     vector: VectorReference | None = None
+    columns: tuple[str, ...] = ()
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
+        if not self.columns and self.vector is None:
+            object.__setattr__(self, "columns", self.classes or tuple(self.features))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.id, dict(self.features), self.classes, self.vector)
+        return type(self), (self.id, dict(self.features), self.classes, self.vector, self.columns)
 
     @property
     def edges(self) -> Mapping[str, FloatArray]:
