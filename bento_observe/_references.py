@@ -81,10 +81,11 @@ class References:
             return found
         names = tuple(found.edges) if not isinstance(found, SignalReference) else tuple(found.features)
         if isinstance(declared, int):
-            if declared in (len(names), _vector_width(found)):
+            columns = len(found.columns) if isinstance(found, SignalReference) else len(names)
+            if declared in (columns, _vector_width(found)):
                 self._fitting += 1
                 return found
-            self._unlike.append(f"{api} takes {declared} columns, the reference has {len(names)}")
+            self._unlike.append(f"{api} takes {declared} columns, the reference has {columns}")
             return None
         missing = [name for name in names if name not in declared]
         if not missing:

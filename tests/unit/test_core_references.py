@@ -96,6 +96,16 @@ def test_an_api_that_takes_something_else_is_told_in_one_line(api: str, named: s
     assert "\n" not in line
 
 
+def test_columns_that_were_left_out_of_the_reference_are_columns_all_the_same() -> None:
+    """An array of three columns fits training data of three, one of which had no values."""
+    training = pd.DataFrame({"a": np.arange(100.0), "nothing": np.nan, "b": np.arange(100.0)})
+    found = References(Reference.from_frame(training), pytest.fail)
+    reference = found.of(semconv.SIGNAL_INPUT, "wide", Api.wide)
+    statistics = FeatureStatistics(reference)
+    statistics.update(np.array([[1.0, 2.0, 3.0]]))
+    assert [statistics.snapshot().features[name].max for name in ("a", "b")] == [1.0, 3.0]
+
+
 def test_another_api_beside_the_right_one_is_nothing_to_tell() -> None:
     """A service may have an API for feedback."""
     told: list[str] = []
