@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bento_observe.features._types import FloatArray
+from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.drift._distributions import (
     bridge_area_quantile,
     chi2_quantile,
@@ -18,7 +18,7 @@ from bento_observe.features.drift._distributions import (
     normal_quantile,
 )
 from bento_observe.features.drift._layout import Layout, layout_of
-from bento_observe.features.reference import SignalReference
+from bento_observe.features.reference import CategoricalReference, FeatureReference, SignalReference
 from bento_observe.semconv import (
     DRIFT_CHI2,
     DRIFT_JS,
@@ -66,6 +66,9 @@ MINIMUM_PER_BIN: Final = 30
 """So many values for each of the feature's drift bins are enough for `psi`, `js` and `chi2`: 300 with ten bins. With
 fewer the smoothing, which pulls small windows away from a finely divided reference, weighs as much as a drift."""
 
+MINIMUM_TRAINING_PER_BIN: Final = 10
+"""Likewise of the training data. The minima of the other methods are those of `MINIMUM` there too."""
+
 MINIMUM: Final[Mapping[str, int]] = MappingProxyType({
     DRIFT_KS: 30,
     DRIFT_WASSERSTEIN: 30,
@@ -79,6 +82,8 @@ feature, and nearly its limit from 30 on; means of skewed features become normal
 where tails are heavy. Without drift it calls lognormal features drifted more often than not.
 """
 
+_MOST_TIES: Final = 50
+
 _KEY: Final = "drift_limits"
 
 
@@ -87,7 +92,7 @@ def null_quantiles(reference: SignalReference, alpha: float = 0.05) -> dict[str,
 
     With c one of these, m the feature's values in the training data and r = 1/n + 1/m the critical value is
 
-    - `psi`, `js`: max(floor, c * r);
+    - `psi`, `js`: max(floor, c * r), c for so many bins, but no less than a rare bin that is empty by chance needs;
     - `ks`, `wasserstein`: max(floor, c * sqrt(r));
     - `chi2`: max(c, floor / r), c for as many bins as the training data fills; fewer where a bin is too rare in the
       window to count, one more where one that was empty is not;
@@ -117,7 +122,8 @@ class Limits:
     Attributes:
         alpha: as in `null_quantiles`.
         quantiles: float64 (M, F), see there.
-        chi2: float64 (B,), the quantile of `chi2` by degrees of freedom.
+        chi2: float64, the quantile of `chi2` by degrees of freedom.
+        ties: int64 (F,), see `_ties`.
         needed: float64 (M, F), how many values a window needs; infinite where the method does not apply, or there is
             no training data.
     """
@@ -125,6 +131,7 @@ class Limits:
     alpha: float
     quantiles: FloatArray
     chi2: FloatArray
+    ties: IntArray
     needed: FloatArray
 
 
@@ -144,9 +151,14 @@ def _limits(layout: Layout, alpha: float) -> Limits:
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha!r}, but a probability between 0 and 1 is needed, such as 0.05")
     tail = alpha / max(1, len(layout.names))
-    chi2 = np.array([chi2_quantile(count, tail) for count in range(layout.bin_counts.shape[0])])
+    chi2 = np.array([chi2_quantile(count, tail) for count in range(layout.bin_counts.shape[0] + _MOST_TIES)])
+    ties = np.array([_ties(feature) for feature in layout.features], np.int64)
     filled = np.count_nonzero(layout.bin_counts, axis=0)
-    psi = chi2[layout.bins - 1]
+    # A rare bin that happens to be empty: e values expected and none found is probability exp(-e), and adds to PSI / r
+    # about e ln(2e + 1), more than chi-squared allows for with few bins; each further bin adds one on average.
+    rare = -np.log(tail)
+    empty = np.where(layout.bins > 1, rare * np.log(2 * rare + 1) + layout.bins - 2, 0.0)
+    psi = np.maximum(chi2[layout.bins - 1 + ties], empty)
     numeric = np.where(layout.numeric, 1.0, np.nan)
     z = normal_quantile(tail)
     quantiles = {
@@ -154,13 +166,32 @@ def _limits(layout: Layout, alpha: float) -> Limits:
         DRIFT_JS: psi * JS_PER_PSI,
         DRIFT_KS: numeric * ks_quantile(tail),
         DRIFT_WASSERSTEIN: numeric * bridge_area_quantile(tail),
-        DRIFT_CHI2: chi2[np.maximum(filled - 1, 0)],
+        DRIFT_CHI2: chi2[np.maximum(filled - 1, 0) + ties],
         DRIFT_MEAN_Z: numeric * z,
         DRIFT_VARIANCE_RATIO: z * np.sqrt(np.maximum(np.nan_to_num(layout.kurtosis - 1), 0.0)) * numeric,
     }
+    # Moments come from what differs from the commonest value: 3 in 10 of their minimum have to. Not of a constant.
+    usual = np.array([feature.counts.max(initial=0) for feature in layout.features])
+    off = layout.count - usual
+    spread = np.where(off > 0, np.maximum(1.0, 0.3 * layout.count / np.maximum(off, 1)), 1.0)
     needed = np.empty((len(METHODS), len(layout.names)))
     for row, method in enumerate(METHODS):
         applies = layout.numeric | (method not in NUMERIC_METHODS)
         enough = MINIMUM.get(method, MINIMUM_PER_BIN * layout.bins)
-        needed[row] = np.where(applies & (layout.count > 0), enough, np.inf)
-    return Limits(alpha, np.array([quantiles[method] for method in METHODS]), chi2, needed)
+        if method in (DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO):
+            enough = enough * spread
+        least = MINIMUM_TRAINING_PER_BIN * layout.bins if method not in MINIMUM else enough
+        needed[row] = np.where(applies & (layout.count > 0) & (layout.count >= least), enough, np.inf)
+    return Limits(alpha, np.array([quantiles[method] for method in METHODS]), chi2, ties, needed)
+
+
+def _ties(feature: FeatureReference) -> int:
+    """Categories that nearly had a bin of their own: which ones have is chance then, and costs a degree of freedom."""
+    if not isinstance(feature, CategoricalReference):
+        return 0
+    alone = int(feature.bins[-2])
+    if not alone:
+        return 0
+    counts = list(feature.categories.values())
+    last = counts[alone - 1]
+    return min(sum(count >= last - 2 * math.sqrt(last) for count in counts[alone:]), _MOST_TIES)

@@ -15,7 +15,7 @@ from bento_observe.features.drift._window import Window
 
 __all__ = ["chi_square", "divergences", "mean_z", "transport", "variance_ratio"]
 
-_EXPECTED = 5.0
+_EXPECTED = 10.0
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -43,8 +43,9 @@ def chi_square(layout: Layout, bins: FloatArray, n: FloatArray) -> tuple[FloatAr
     """Pearson's statistic of homogeneity of two samples on the drift bins, its degrees of freedom, its p value; (F,).
 
     sum((sqrt(m/n) c - sqrt(n/m) r)^2 / (c + r)), equal to the sum over both of (observed - expected)^2 / expected. Bins
-    of which the smaller sample is to have less than 5 values (Cochran 1954) count with the largest one: a single value
-    in a bin that the training data left empty would otherwise add m/n. Bins with no values at all are no bins.
+    of which the smaller sample is to have less than 10 values (twice what Cochran 1954 asks, as the tails here are far)
+    count with the largest one: a single value in a bin that the training data left empty would otherwise add m/n. Bins
+    with no values at all are no bins.
     """
     m = layout.count
     both = bins + layout.bin_counts
@@ -116,18 +117,22 @@ def mean_z(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray, Floa
         least 1; and the training data's standard deviation in such errors.
     """
     expected = np.sqrt(layout.variance * (1 / layout.count + 1 / window.n))
-    error = np.sqrt(layout.variance / layout.count + window.variance / window.n)
+    # Of a constant the training data cannot say what its variance is: the window's stands for it.
+    theirs = np.where(layout.variance > layout.rounding**2, layout.variance, window.variance)
+    error = np.sqrt(theirs / layout.count + window.variance / window.n)
     error = np.maximum(error, layout.rounding)
     z = (window.mean - layout.mean) / error
     return z, np.maximum(expected / error, 1.0), layout.deviation / error
 
 
 def variance_ratio(layout: Layout, window: Window) -> FloatArray:
-    """The window's variance over the reference's, float64 (F,): 1 for two constants, infinite where only the latter is.
+    """The window's variance over the reference's, float64 (F,): 1 for two constants, infinite where only the latter is,
+    NaN where so few values differ that the training data may have missed them.
 
     A variance below what rounding makes that of a constant counts as none.
     """
     rounding = layout.rounding**2 + _TINY
     ratio = window.variance / layout.variance
-    constant = np.where(window.variance > rounding, np.inf, 1.0)
+    surely = window.outside * np.minimum(1.0, layout.count / window.n) >= _EXPECTED  # not missed by chance in training
+    constant = np.where(window.variance > rounding, np.where(surely, np.inf, np.nan), 1.0)
     return np.where(layout.variance > rounding, ratio, np.where(np.isnan(window.mean), np.nan, constant))

@@ -152,7 +152,7 @@ def _measured(layout: Layout, window: Window, limits: Limits) -> Measures:
         critical[method] = np.maximum(critical[method] * ratio, FLOORS[method])
     for method in (DRIFT_KS, DRIFT_WASSERSTEIN):
         critical[method] = np.maximum(critical[method] * root, FLOORS[method])
-    critical[DRIFT_CHI2] = np.maximum(limits.chi2[np.maximum(degrees, 0)], FLOORS[DRIFT_CHI2] / ratio)
+    critical[DRIFT_CHI2] = np.maximum(limits.chi2[np.maximum(degrees, 0) + limits.ties], FLOORS[DRIFT_CHI2] / ratio)
     critical[DRIFT_MEAN_Z] = np.maximum(critical[DRIFT_MEAN_Z] * larger, FLOORS[DRIFT_MEAN_Z] * deviation)
     widest = np.exp(critical[DRIFT_VARIANCE_RATIO] * root)
     critical[DRIFT_VARIANCE_RATIO] = np.maximum(widest, FLOORS[DRIFT_VARIANCE_RATIO])

@@ -111,7 +111,8 @@ class CategoricalReference:
     @cached_property
     def bins(self) -> IntArray:
         """The drift bin of each of `counts`, int64; see `category_bins`."""
-        return category_bins(self.counts, all_known=self.kind != "high_cardinality")
+        known = self.kind != "high_cardinality"
+        return category_bins(self.counts, rarest=min(self.categories.values(), default=0) if known else 0)
 
 
 FeatureReference = NumericReference | CategoricalReference
