@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bento_observe import semconv
-from bento_observe.features.drift import FLOORS, MINIMUM, MINIMUM_PER_BIN, SMOOTHING
+from bento_observe.features.drift import FLOORS, MINIMUM, MINIMUM_PER_BIN, MINIMUM_TRAINING_PER_BIN, SMOOTHING
 from bento_observe.prometheus_names import label_name, metric_name
 
 RULES = Path(__file__).with_name("rules") / "feature_drift.yaml"
@@ -30,7 +30,8 @@ _HEAD = """\
 #   feature:ml_feature_missing:share          of all values, by ml_drift_window
 #   feature:ml_feature_outside:share          of n: outside the training range, or a category unseen in training
 #
-# A window with too few values has none of the first three. Series of one feature never mix references: where two
+# A window or training data with too few values has none of the first three.
+# Series of one feature never mix references: where two
 # versions of a model are being served, each has its own.
 #
 # Counters are kept apart by instance until increase() has seen them: the sum over instances falls when one ends.
@@ -101,6 +102,7 @@ def _bins(window: str) -> list[_Rule]:
     n = f"feature:ml_feature_bin:increase{window}"
     p, q = f"feature_bin:ml_feature_bin:share{window}", _SHARE_OF_TRAINING
     missing = _increase(semconv.FEATURE_MISSING, window)
+    trained = f"({_TRAINING_COUNT} >= {MINIMUM_TRAINING_PER_BIN} * count without ({_BIN}) ({q}))"
     unseen = f'{label_name(semconv.ML_FEATURE_CATEGORY)}="{semconv.CATEGORY_UNSEEN}"'
     return [
         _Rule(counts, f"sum by ({_BY}, {_BIN}) (increase({metric_name(semconv.FEATURE_BIN)}[{window}]))"),
@@ -113,12 +115,12 @@ def _bins(window: str) -> list[_Rule]:
         ),
         *_measure(
             semconv.DRIFT_PSI, window, n,
-            f"sum without ({_BIN}) (({p} - {q}) * ln({p} / {q}))\nand {_TRAINING_COUNT}",
+            f"sum without ({_BIN}) (({p} - {q}) * ln({p} / {q}))\nand {trained}",
         ),
         *_measure(
             semconv.DRIFT_JS, window, n,
             f"clamp_min(0.5 * sum without ({_BIN}) (\n  {p} * log2(2 * {p} / ({p} + {q}))\n"
-            f"  + {q} * log2(2 * {q} / ({p} + {q}))\n), 0)\nand {_TRAINING_COUNT}",
+            f"  + {q} * log2(2 * {q} / ({p} + {q}))\n), 0)\nand {trained}",
         ),
         _Rule(
             _MISSING,
@@ -138,6 +140,7 @@ def _ks(window: str) -> list[_Rule]:
     """The largest distance of the two distribution functions, at the edges of the buckets."""
     known = f'{label_name(semconv.ML_REFERENCE_ID)}!=""'
     n = f"feature:ml_feature_value:increase{window}"
+    trained = f'(avg by ({_BY}) ({_REFERENCE_VALUE}{{le="+Inf"}}) >= {MINIMUM[semconv.DRIFT_KS]})'
     up_to = f"sum by ({_BY}, le) (increase({_VALUE}{{{known}}}[{window}]))"
     all_of_them = f'sum by ({_BY}) (increase({_VALUE}{{{known}, le="+Inf"}}[{window}]))'
     return [
@@ -147,7 +150,7 @@ def _ks(window: str) -> list[_Rule]:
             f"max without (le) (abs(\n  {up_to}\n"
             f"  / ignoring (le) group_left () ({all_of_them} >= {MINIMUM[semconv.DRIFT_KS]})\n"
             f"  - (\n    avg by ({_BY}, le) ({_REFERENCE_VALUE})\n"
-            f'    / ignoring (le) group_left () (avg by ({_BY}) ({_REFERENCE_VALUE}{{le="+Inf"}}) > 0)\n  )\n))',
+            f"    / ignoring (le) group_left () {trained}\n  )\n))",
         ),
     ]  # fmt: skip
 

@@ -9,7 +9,8 @@ and all features are compared at once.
 - `null_quantiles`: the part of the critical values that does not depend on the window, for those who compute drift
   elsewhere, as Prometheus does.
 - `binned`, `smoothed`: the counts of a feature and the shares of its reference by drift bin, which go with it.
-- `FLOORS`, `MINIMUM`, `MINIMUM_PER_BIN`: effects that are too small, and windows too short, to call drift.
+- `FLOORS`, `MINIMUM`, `MINIMUM_PER_BIN`, `MINIMUM_TRAINING_PER_BIN`: effects too small, windows and training data too
+  short, to call drift.
 - `Windows`: the last hour, the last day.
 
 `_layout` prepares a reference, `_window` aligns a snapshot with it, `_formulas` measures, `_critical` and
@@ -17,7 +18,14 @@ and all features are compared at once.
 """
 
 from bento_observe.features.drift._bins import SMOOTHING, binned, smoothed
-from bento_observe.features.drift._critical import FLOORS, METHODS, MINIMUM, MINIMUM_PER_BIN, null_quantiles
+from bento_observe.features.drift._critical import (
+    FLOORS,
+    METHODS,
+    MINIMUM,
+    MINIMUM_PER_BIN,
+    MINIMUM_TRAINING_PER_BIN,
+    null_quantiles,
+)
 from bento_observe.features.drift._measures import Measures, Signals, Verdict, measure
 from bento_observe.features.drift._table import STATES, drift
 from bento_observe.features.drift._windows import Windows
@@ -27,6 +35,7 @@ __all__ = [
     "METHODS",
     "MINIMUM",
     "MINIMUM_PER_BIN",
+    "MINIMUM_TRAINING_PER_BIN",
     "SMOOTHING",
     "STATES",
     "Measures",

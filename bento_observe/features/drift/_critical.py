@@ -30,7 +30,8 @@ from bento_observe.semconv import (
 )
 
 __all__ = [
-    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "NUMERIC_METHODS", "Limits", "limits_of",
+    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "MINIMUM_TRAINING_PER_BIN",
+    "NUMERIC_METHODS", "Limits", "limits_of",
     "null_quantiles",
 ]  # fmt: skip
 
