@@ -32,6 +32,9 @@ _ITEM = "features"
 _ON_REQUEST = (semconv.SIGNAL_FEATURE, semconv.SIGNAL_LABEL)
 _SLICED_DETAIL = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
 _SLICE_PENDING = 400_000
+# Snapshots that are kept of each window; slices are many.
+_PANES = 12
+_SLICE_PANES = 4
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,8 @@ class _Watched:
         self._detail = detail
         self._spans = drift.windows if self._reference is not None else {}
         self._methods = drift.methods
-        self._windows = Windows(tuple(self._spans.values()))
+        sliced = semconv.ML_SLICE_NAME in attributes
+        self._windows = Windows(tuple(self._spans.values()), _SLICE_PANES if sliced else _PANES)
         self._told: dict[str, int] = {}
 
     def group(self, delta: bool, describe: bool) -> Group:
