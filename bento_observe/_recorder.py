@@ -132,7 +132,8 @@ class ApiRecorder:
         try:
             wanted = None if names is None else tuple(map(str, names))
             statistics = self._statistics.of(signal, wanted)
-            if wanted is not None and wanted != statistics.names:
+            # Slices know the reference's names only.
+            if wanted is not None and (keys or wanted != statistics.names):
                 data = _named(data, wanted)
             statistics.update(data)
             if keys:

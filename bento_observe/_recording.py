@@ -76,6 +76,7 @@ class FeatureRecording:
         self._describe = describe
         self._watched: list[_Watched] = []
         self._sliced: list[Slices] = []
+        self._sampled = 0
         self._began_ns = self._start_ns = time.time_ns()
         self._flushed = 0.0
 
@@ -155,9 +156,9 @@ class FeatureRecording:
         groups = [one.group(delta, self._describe) for one in watched]
         for one in watched:
             one.tell_losses(self._health)
-        for slices in self._sliced[:]:
-            slices.sampled, sampled = 0, slices.sampled
-            self._health.dropped(_ITEM, "slices_sampled", sampled)
+        sampled = sum(slices.sampled for slices in self._sliced)
+        self._health.dropped(_ITEM, "slices_sampled", sampled - self._sampled)
+        self._sampled = sampled
         metrics = encode(groups, self._start_ns, now_ns, temporality, self._began_ns)
         if delta:  # each interval begins where the last one ended
             self._start_ns = now_ns

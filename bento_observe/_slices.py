@@ -84,7 +84,7 @@ class Slices:
         self._lock = threading.Lock()
         self._frozen = bool(known)
         self.sampled = 0
-        """Rows left out of large batches."""
+        """Rows left out of large batches so far."""
         self._slices: dict[str, Mapping[str, FeatureStatistics]] = {}
         for value in dict.fromkeys((*known[:limit], semconv.CATEGORY_OTHER)) if known else ():
             self._slices[value] = make(column, value)
@@ -100,11 +100,13 @@ class Slices:
         return True
 
     def _split(self, signal: str, data: Any, keys: Sequence[str]) -> bool:
-        if not hasattr(data, "__len__") or len(data) != len(keys) or isinstance(data, (str, Mapping)):
+        if _length(data) != len(keys):
             return False
         if (stride := -(-len(keys) // _MAX_ROWS)) > 1:
-            data, keys = _rows(data, range(0, len(keys), stride)), keys[::stride]
-            self.sampled += (stride - 1) * len(keys)
+            whole = len(keys)
+            data, keys = _rows(data, range(0, whole, stride)), keys[::stride]
+            with self._lock:
+                self.sampled += whole - len(keys)
         positions: dict[str, list[int]] = {}
         for position, key in enumerate(keys):
             positions.setdefault(self._slice(key), []).append(position)
@@ -129,7 +131,17 @@ class Slices:
             return key
 
 
+def _length(data: Any) -> int | None:
+    """Rows of an array, a frame, a list or a mapping of columns; None for anything else."""
+    if isinstance(data, Mapping):
+        lengths = {_length(column) for column in data.values()}
+        return lengths.pop() if len(lengths) == 1 else None
+    return len(data) if isinstance(data, (list, tuple, np.ndarray)) or hasattr(data, "iloc") else None
+
+
 def _rows(data: Any, positions: Sequence[int]) -> Any:
+    if isinstance(data, Mapping):
+        return {name: _rows(column, positions) for name, column in data.items()}
     if isinstance(data, np.ndarray):
         return data[np.asarray(positions)]
     if hasattr(data, "iloc"):

@@ -13,7 +13,7 @@ import pandas as pd
 import pydantic
 import pytest
 
-from bento_observe import record_features, record_labels, semconv
+from bento_observe import Reference, record_features, record_labels, semconv
 from bento_observe._recorder import current_call
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
@@ -168,3 +168,22 @@ def test_none_is_no_prediction(recording: FeatureRecording) -> None:
     recorder = recording.recorder(Api.sync, "sync")
     recorder.inputs((1.0,), {}).output(None)
     assert recorder._statistics.of("prediction").snapshot().features == {}
+
+
+def test_slices_of_recorded_features_go_by_their_names(health: Health) -> None:
+    """In whatever order a handler has them, several rows or one."""
+    training = pd.DataFrame({"a": np.arange(100.0), "b": np.arange(100.0), "country": ["CH", "DE"] * 50})
+    reference = Reference.from_frame(training, features=training[["a", "b"]], slices=["country"])
+    recording = FeatureRecording(References(reference, pytest.fail), {}, health, Drift(), ["country"])
+    recorder = recording.recorder(Api.sync, "sync")
+    call = recorder.inputs((training[:4],), {})
+    call.record(semconv.SIGNAL_FEATURE, np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [4.0, 40.0]]), ["b", "a"])
+    recorder.inputs(({"a": 1.0, "b": 1.0, "country": "DE"},), {}).record(
+        semconv.SIGNAL_FEATURE, [5.0, 50.0], ["b", "a"]
+    )
+    slices = recorder._slices[0]._slices
+    found = {value: slices[value]["feature"].snapshot().features for value in ("CH", "DE")}
+    sums = {value: {name: feature.sum for name, feature in features.items()} for value, features in found.items()}
+    assert sums["CH"] == pytest.approx({"a": 40.0, "b": 4.0})
+    assert sums["DE"] == pytest.approx({"a": 110.0, "b": 11.0})
+    assert counts(recorder, "feature") == {"a": (5, pytest.approx(150.0)), "b": (5, pytest.approx(15.0))}

@@ -73,7 +73,13 @@ class Made:
         return found
 
 
-@pytest.mark.parametrize("form", [np.asarray, list, pd.Series, lambda values: pd.DataFrame({"value": values})])
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.asarray, list, pd.Series, lambda values: pd.DataFrame({"value": values}),
+        lambda values: {"value": values}, lambda values: {"value": np.array(values)},
+    ],
+)  # fmt: skip
 def test_rows_of_several_slices_are_taken_apart(form: Any) -> None:
     """Counts and sums of the slices add up to the whole, those beyond the limit in `__other__`."""
     made = Made({})
@@ -107,7 +113,18 @@ def test_data_of_another_length_is_told_and_not_counted() -> None:
     """An answer that is no row a request row cannot be sliced by the rows."""
     made = Made({})
     slices = Slices("country", (), 20, made)
-    for data in ([1.0], {"total": 3.0}, "text", 5.0, np.ones(3)):
+    for data in ([1.0], {"total": 3.0}, {"total": [3.0]}, {"a": [1, 2], "b": [1]}, {}, "text", 5.0, np.ones(3)):
         assert not slices.update("prediction", data, ["CH", "DE"])
     assert made.sums() == {}
     assert slices.update("prediction", 7.0, ["CH", "CH"])
+
+
+def test_of_large_batches_some_rows_are_taken_and_the_others_counted() -> None:
+    """At most a thousand, evenly spaced; rows of one slice cost nothing and are all counted."""
+    made = Made({})
+    slices = Slices("country", (), 20, made)
+    assert slices.update("prediction", np.ones(10_000), ["CH", "DE", "DE"] * 3333 + ["CH"])
+    assert sum(count for count, _ in made.sums().values()) == 1000
+    assert slices.sampled == 9000
+    assert slices.update("prediction", np.ones(5000), ["CH"] * 5000)
+    assert slices.sampled == 9000
