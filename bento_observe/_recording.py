@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
@@ -21,9 +21,11 @@ from bento_observe._references import References
 from bento_observe._slices import Slices
 from bento_observe._version import __version__
 from bento_observe.features import FeatureStatistics, Group, Snapshot, encode
-from bento_observe.features.drift import Measures, Windows, measure
 from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
+
+if TYPE_CHECKING:
+    from bento_observe.features.drift import Measures
 
 __all__ = ["Drift", "FeatureRecording"]
 
@@ -190,8 +192,13 @@ class _Watched:
         self._detail = detail
         self._spans = drift.windows if self._reference is not None else {}
         self._methods = drift.methods
-        sliced = semconv.ML_SLICE_NAME in attributes
-        self._windows = Windows(tuple(self._spans.values()), _SLICE_PANES if sliced else _PANES)
+        self._windows: Any = None
+        if self._spans:
+            # Imported here: a worker without a reference does without.
+            from bento_observe.features.drift import Windows
+
+            panes = _SLICE_PANES if semconv.ML_SLICE_NAME in attributes else _PANES
+            self._windows = Windows(tuple(self._spans.values()), panes)
         self._told: dict[str, int] = {}
 
     def group(self, delta: bool, describe: bool) -> Group:
@@ -205,6 +212,8 @@ class _Watched:
     def _measures(self, total: Snapshot) -> Mapping[str, Measures]:
         if self._reference is None or not self._spans:
             return {}
+        from bento_observe.features.drift import measure
+
         now = time.monotonic()
         self._windows.add(total, now)
         return {name: measure(self._reference, self._windows.window(span, now)) for name, span in self._spans.items()}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from pydantic import BaseModel, RootModel
 
 from bento_observe import semconv
 from bento_observe.features import FeatureStatistics
-from bento_observe.features.reference import BadReferenceError, Reference, SignalReference
+from bento_observe.features.reference import SignalReference
+
+if TYPE_CHECKING:
+    from bento_observe.features.reference import Reference
 
 __all__ = ["References", "find_reference"]
 
@@ -28,6 +31,11 @@ def find_reference(wanted: Any, models: Iterable[Any], tell: Callable[[str], Non
         models: those of the service.
         tell: takes the line.
     """
+    if wanted is None and not any(getattr(model, "tag", None) for model in models):
+        return None
+    # Imported here: a worker without a reference does without.
+    from bento_observe.features.reference import BadReferenceError, Reference
+
     try:
         if wanted is None:
             return _of_models(models)
@@ -50,6 +58,8 @@ def find_reference(wanted: Any, models: Iterable[Any], tell: Callable[[str], Non
 
 
 def _of_models(models: Iterable[Any]) -> Reference | None:
+    from bento_observe.features.reference import Reference
+
     tags = [tag for tag in (getattr(model, "tag", None) for model in models) if tag is not None]
     if len(tags) != 1:
         return None
@@ -114,8 +124,9 @@ class References:
         return tuple(slices.get(column, ()))
 
     def _signal(self, signal: str) -> Any:
-        if isinstance(self.reference, Reference):
-            return self.reference.signals.get(signal)
+        signals: Mapping[str, Any] | None = getattr(self.reference, "signals", None)
+        if signals is not None:
+            return signals.get(signal)
         return self.reference if signal == semconv.SIGNAL_INPUT else None
 
     def _mismatch(self, what: str) -> None:

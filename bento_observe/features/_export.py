@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bento_observe import semconv
-from bento_observe.features._export_reference import ReferenceWriter
 from bento_observe.features._feature import CategoricalFeature, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram
 from bento_observe.features._points import Labels, MetricPoints, Times, labels
 from bento_observe.features._snapshot import Snapshot
-from bento_observe.features.drift import Measures, binned
 from bento_observe.features.reference import CategoricalReference, FeatureReference, NumericReference, SignalReference
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1 import metrics_pb2
+
+    from bento_observe.features._export_reference import ReferenceWriter
+    from bento_observe.features.drift import Measures
 
 __all__ = ["Group", "encode"]
 
@@ -73,18 +74,26 @@ def encode(
     times = Times(start_time_unix_nano, time_unix_nano)
     values = _ValueWriter(times, temporality)
     began = start_time_unix_nano if began_unix_nano is None else began_unix_nano
-    references = ReferenceWriter(Times(began, time_unix_nano), _CUMULATIVE)
+    references: ReferenceWriter | None = None
     for group in groups:
         constant = dict(group.attributes)
         if group.snapshot.reference_id is not None:
             constant[semconv.ML_REFERENCE_ID] = group.snapshot.reference_id
         pairs = tuple(constant.items())
         values.add(group, pairs)
-        if group.reference is not None and group.describe:
+        if group.reference is None:
+            continue
+        if references is None:
+            # Imported here, as all of drift: a worker without a reference does without.
+            from bento_observe.features._export_reference import ReferenceWriter
+
+            references = ReferenceWriter(Times(began, time_unix_nano), _CUMULATIVE)
+        if group.describe:
             references.describe(group.reference, pairs, group.detail)
         for window, measures in group.drift.items():
             references.drift(measures, pairs, window, group.methods)
-    return [metric for part in (values, references) for points in part.points for metric in points.metrics()]
+    written = values.points + (references.points if references is not None else ())
+    return [metric for points in written for metric in points.metrics()]
 
 
 class _ValueWriter:
@@ -112,7 +121,11 @@ class _ValueWriter:
 
     def add(self, group: Group, constant: tuple[tuple[str, str], ...]) -> None:
         """All points of one group."""
-        known = {} if group.reference is None else group.reference.features
+        known: Mapping[str, FeatureReference] = {}
+        if group.reference is not None:
+            from bento_observe.features.drift import binned
+
+            known = group.reference.features
         for name, feature in group.snapshot.features.items():
             base = labels((*constant, (semconv.ML_FEATURE_NAME, name)))
             reference = known.get(name)

@@ -5,8 +5,11 @@
 `_tally` counts, for all rows and for slices. `_reference` is what comes out, `_document` writes it, `_load` reads it.
 """
 
-from bento_observe.features.reference._errors import BadReferenceError
-from bento_observe.features.reference._reference import Reference
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from bento_observe.features.reference._types import (
     CategoricalReference,
     FeatureReference,
@@ -14,6 +17,10 @@ from bento_observe.features.reference._types import (
     SignalReference,
     VectorReference,
 )
+
+if TYPE_CHECKING:
+    from bento_observe.features.reference._errors import BadReferenceError
+    from bento_observe.features.reference._reference import Reference
 
 __all__ = [
     "BadReferenceError",
@@ -24,3 +31,13 @@ __all__ = [
     "SignalReference",
     "VectorReference",
 ]
+
+# Imported when asked for: a worker without a reference does without.
+_HOMES = {"BadReferenceError": "_errors", "Reference": "_reference"}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

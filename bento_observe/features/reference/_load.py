@@ -17,12 +17,12 @@ from bento_observe.features.reference._edges import MAX_EDGES
 from bento_observe.features.reference._errors import BadReferenceError
 from bento_observe.features.reference._fields import PROFILE_AGAIN, Field
 from bento_observe.features.reference._json import parsed
-from bento_observe.features.reference._profile import Profile
 from bento_observe.features.reference._types import (
     MAX_FEW_VALUES,
     CategoricalReference,
     FeatureReference,
     NumericReference,
+    Profile,
     SignalReference,
     VectorReference,
 )

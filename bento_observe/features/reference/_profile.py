@@ -17,16 +17,15 @@ from bento_observe.features.reference._sample import RowSample
 from bento_observe.features.reference._scan import CategoricalPlan, ColumnScan, NumericPlan
 from bento_observe.features.reference._tally import CategoricalTally, NumericTally, tally_for
 from bento_observe.features.reference._types import (
+    BLOCK_ROWS,
     CategoricalReference,
     FeatureReference,
+    Profile,
     SignalReference,
     VectorReference,
 )
 
-__all__ = ["BLOCK_ROWS", "MAX_SLICE_VALUES", "NOTHING_LEFT", "Chunk", "Profile", "Source", "profile"]
-
-BLOCK_ROWS: Final = 65_536
-"""Moments are combined from blocks of so many rows, so that they do not depend on how the data came."""
+__all__ = ["MAX_SLICE_VALUES", "NOTHING_LEFT", "Chunk", "Source", "profile"]
 
 MAX_SLICE_VALUES: Final = 20
 """So many values of a column have a slice each, the most frequent ones."""
@@ -72,16 +71,6 @@ class Source(Protocol):
     def as_text(self, names: set[str]) -> bool:
         """Asks for these columns as text from now on; whether that made a difference."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Everything that was found, the ids of the signals yet to be set."""
-
-    rows: int
-    signals: Mapping[str, SignalReference]
-    slices: Mapping[str, Mapping[str, Mapping[str, SignalReference]]]
-    skipped: Mapping[str, str]
 
 
 @dataclass(eq=False, slots=True)

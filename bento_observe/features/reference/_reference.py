@@ -15,18 +15,16 @@ from bento_observe import semconv
 from bento_observe.features._types import FloatArray
 from bento_observe.features.reference._document import MAX_BYTES, Slices, content, identify, written
 from bento_observe.features.reference._errors import BadReferenceError
-from bento_observe.features.reference._files import DataFile, Progress
 from bento_observe.features.reference._load import load
 from bento_observe.features.reference._model_store import FILE, path_in_model
-from bento_observe.features.reference._profile import BLOCK_ROWS, Profile, profile
-from bento_observe.features.reference._roles import Roles, as_names
-from bento_observe.features.reference._tables import tables
-from bento_observe.features.reference._types import FeatureReference, SignalReference
+from bento_observe.features.reference._types import BLOCK_ROWS, FeatureReference, Profile, SignalReference
 
 if TYPE_CHECKING:
     import bentoml
     import numpy.typing as npt
     import pandas as pd
+
+    from bento_observe.features.reference._files import Progress
 
 __all__ = ["Reference"]
 
@@ -121,6 +119,10 @@ class Reference:
                 be used; two of `names` are alike; a column of `slices` has more than 1,000 different numbers or mostly
                 different values.
         """
+        # Imported here: a worker only reads references.
+        from bento_observe.features.reference._profile import profile
+        from bento_observe.features.reference._tables import tables
+
         found = tables(
             data, prediction=prediction, label=label, features=features, slices=slices, drop=drop, names=names
         )
@@ -148,6 +150,10 @@ class Reference:
         Raises:
             ValueError: the file cannot be read or has another format, pyarrow is missing, or as of `from_frame`.
         """
+        from bento_observe.features.reference._files import DataFile
+        from bento_observe.features.reference._profile import profile
+        from bento_observe.features.reference._roles import Roles, as_names
+
         roles = Roles(as_names(prediction), as_names(label), as_names(slices), as_names(drop))
         return cls(profile(DataFile(Path(path), roles, chunk_rows=chunk_rows, progress=progress)))
 

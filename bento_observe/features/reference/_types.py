@@ -12,12 +12,15 @@ from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.reference._bins import category_bins, numeric_bins
 
 __all__ = [
-    "MAX_FEW_VALUES", "MAX_KNOWN_CATEGORIES", "TOP_CATEGORIES", "CategoricalKind", "CategoricalReference",
-    "FeatureReference", "NumericKind", "NumericReference", "SignalReference", "VectorReference",
+    "BLOCK_ROWS", "MAX_FEW_VALUES", "MAX_KNOWN_CATEGORIES", "TOP_CATEGORIES", "CategoricalKind", "CategoricalReference",
+    "FeatureReference", "NumericKind", "NumericReference", "Profile", "SignalReference", "VectorReference",
 ]  # fmt: skip
 
 NumericKind = Literal["numeric", "boolean", "constant"]
 CategoricalKind = Literal["categorical", "constant", "high_cardinality"]
+
+BLOCK_ROWS: Final = 65_536
+"""Moments are combined from blocks of so many rows, so that they do not depend on how the data came."""
 
 MAX_FEW_VALUES: Final = 20
 """A numeric feature with no more distinct values than that gets a bucket for each of them."""
@@ -159,3 +162,13 @@ class SignalReference:
     def edges(self) -> Mapping[str, FloatArray]:
         """Bucket edges of the numeric features."""
         return {name: one.edges for name, one in self.features.items() if isinstance(one, NumericReference)}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """All that was found in the training data, the ids of the signals yet to be set."""
+
+    rows: int
+    signals: Mapping[str, SignalReference]
+    slices: Mapping[str, Mapping[str, Mapping[str, SignalReference]]]
+    skipped: Mapping[str, str]
