@@ -26,6 +26,8 @@ from service_example._plan import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ["--rate", "100", "--duration", "3"]
+# Long enough that there are rows for an answer before the drift, wherever the last export before it falls.
+LONGER = ["--rate", "100", "--duration", "6"]
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +96,17 @@ def _demo(cache: Path, output: Path, *arguments: str) -> Iterator[Demo]:
 
 def test_the_demo_finds_everything_that_it_sent(cache: Path, tmp_path: Path) -> None:
     """Every count is equal, pictures and drift are there, the exit status is 0, no line is wider than the terminal."""
-    with _demo(cache, tmp_path, *SHORT, "--exit") as demo:
+    with _demo(cache, tmp_path, *LONGER, "--exit") as demo:
         demo.await_line("  service ")
         assert demo.end() == 0
     assert "All 11 counts are equal" in demo.printed
     assert "DIFFERS" not in demo.printed
-    assert re.search(r"requests sent, and answered as they must be +300 +300 +equal", demo.printed)
+    assert re.search(r"requests sent, and answered as they must be +600 +600 +equal", demo.printed)
     assert re.search(r"├─ predict +[\d.]+ +█", demo.printed)
-    assert re.search(r"alcohol +before: \d+ values +after: \d+ values", demo.printed)
-    assert re.search(r"alcohol +\d+ +[\d.]+ ≤ [\d.]+ +\d+ +[\d.]+ > [\d.]+ +drift\b", demo.printed)
-    assert re.search(r"hue +\d+ +[\d.]+ ≤ [\d.]+ +\d+ +[\d.]+ ≤ [\d.]+", demo.printed)
-    assert re.search(r"prediction: cultivar +\d+ ", demo.printed)
+    assert re.search(r"alcohol +before: [\d,]+ values +after: [\d,]+ values", demo.printed)
+    assert re.search(r"alcohol +[\d,]+ +[\d.]+ ≤ [\d.]+ +[\d,]+ +[\d.]+ > [\d.]+ +drift\b", demo.printed)
+    assert re.search(r"hue +[\d,]+ +[\d.]+ ≤ [\d.]+ +[\d,]+ +[\d.]+ ≤ [\d.]+", demo.printed)
+    assert re.search(r"prediction: cultivar +[\d,]+ ", demo.printed)
     assert max(map(len, demo.printed.splitlines())) <= 100
 
 
