@@ -172,7 +172,7 @@ def test_drift_over_workers_is_that_of_all_rows_together(served: Served) -> None
     _all_series(served)
     expected = served.expected("{}")
     assert {series[0] for series in expected} == {"input", "prediction"}
-    assert {value for _, value, _, method in expected if method == "psi"} == {"", "de", "fr", "it", "nl"}
+    assert {value for _, value, _, method in expected if method == "psi"} == {"", "de", "fr", "it", "nl", "pl"}
     assert served.rule("feature:ml_feature_drift:pooled") == pytest.approx(expected, abs=1e-3)
 
 
