@@ -32,7 +32,7 @@ __all__ = ["Drift", "FeatureRecording"]
 _FLUSH_SECONDS = 1.0
 _ITEM = "features"
 _ON_REQUEST = (semconv.SIGNAL_FEATURE, semconv.SIGNAL_LABEL)
-_SLICED_DETAIL = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
+_ANSWERS = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
 _SLICE_PENDING = 400_000
 # Snapshots that are kept of each window; slices are many.
 _PANES = 12
@@ -103,7 +103,7 @@ class FeatureRecording:
             for signal in semconv.SIGNALS:
                 whole = reference_of(signal)
                 # Inputs and features of a slice are only worth their series where they can be compared.
-                if signal in _SLICED_DETAIL or whole is not None:
+                if signal in _ANSWERS or whole is not None:
                     found = None if whole is None else self._references.slice_of(column, value, signal)
                     made[signal] = self._watch(label, signal, found, None, attributes)
             return made
@@ -129,12 +129,12 @@ class FeatureRecording:
         names: Sequence[str] | None,
         attributes: Mapping[str, str] | None = None,
     ) -> FeatureStatistics:
-        probabilities = signal in (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
+        probabilities = signal in _ANSWERS
         if attributes is None:
             statistics = FeatureStatistics(reference, names, probabilities=probabilities)
         else:
             statistics = FeatureStatistics(reference, names, probabilities=probabilities, max_pending=_SLICE_PENDING)
-        detail = attributes is None or signal in _SLICED_DETAIL
+        detail = attributes is None or signal in _ANSWERS
         everything = {semconv.ML_SIGNAL: signal, semconv.API_NAME: api, **self._model, **(attributes or {})}
         self._watched.append(_Watched(everything, statistics, reference, self._drift, detail))
         return statistics

@@ -24,20 +24,18 @@ from bento_observe.semconv import (
     DRIFT_JS,
     DRIFT_KS,
     DRIFT_MEAN_Z,
+    DRIFT_METHODS,
     DRIFT_PSI,
     DRIFT_VARIANCE_RATIO,
     DRIFT_WASSERSTEIN,
 )
 
 __all__ = [
-    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "MINIMUM_TRAINING_PER_BIN",
-    "NUMERIC_METHODS", "Limits", "limits_of",
-    "null_quantiles",
+    "FLOORS", "JS_PER_PSI", "METHODS", "MINIMUM", "MINIMUM_PER_BIN", "MINIMUM_TRAINING_PER_BIN", "NUMERIC_METHODS",
+    "Limits", "limits_of", "null_quantiles",
 ]  # fmt: skip
 
-METHODS: Final = (
-    DRIFT_PSI, DRIFT_JS, DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_CHI2, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO,
-)  # fmt: skip
+METHODS: Final = DRIFT_METHODS
 """All methods, in the order of `drift`'s columns."""
 
 NUMERIC_METHODS: Final = frozenset({DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO})
