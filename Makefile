@@ -39,9 +39,11 @@ lock: $(VENV)/.test ## requirements.lock anew, for every Python from 3.10 on
 	@rm requirements.lock.new && mv requirements.lock.tmp requirements.lock
 
 clean: ## removes the virtual environment and all that was made here
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info bento_observe/features/*.so
 
 # The environments, made once and again only when what goes into them changes.
+INSTALLED := pyproject.toml requirements.lock setup.py bento_observe/features/_kernel.c
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "$(PYTHON) is too old: Python 3.10 or newer is needed; make PYTHON=/path/to/python3 chooses one" >&2; exit 1; }
@@ -49,10 +51,10 @@ $(BIN)/python:
 		{ echo "$(PYTHON) has no venv: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml requirements.lock | $(BIN)/python
+$(VENV)/.demo: $(INSTALLED) | $(BIN)/python
 	$(call install,dev$(comma)example)
 
-$(VENV)/.test: pyproject.toml requirements.lock | $(BIN)/python
+$(VENV)/.test: $(INSTALLED) | $(BIN)/python
 	$(call install,dev$(comma)example$(comma)bench$(comma)docs$(comma)test)
 	@touch $(VENV)/.demo
 

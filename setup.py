@@ -1,9 +1,10 @@
-"""Puts collector/ into the wheel, as data of the package; everything else is in pyproject.toml."""
+"""What pyproject.toml has no words for: collector/ as data of the package, and the kernel that need not be built."""
 
+import os
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 
@@ -17,4 +18,10 @@ class BuildWithCollector(build_py):
             shutil.copytree(Path(__file__).with_name("collector"), target, dirs_exist_ok=True)
 
 
-setup(cmdclass={"build_py": BuildWithCollector})
+kernel = Extension(
+    "bento_observe.features._kernel",
+    ["bento_observe/features/_kernel.c"],
+    extra_compile_args=[] if os.name == "nt" else ["-O3"],
+    optional=True,  # without a C compiler, or Python's headers, numpy counts
+)
+setup(cmdclass={"build_py": BuildWithCollector}, ext_modules=[kernel])

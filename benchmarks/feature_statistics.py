@@ -19,6 +19,7 @@ the last line has both, the medians as `<figure>.median`. Ratios are those of th
 - `state_bytes_per_feature` are the arrays that counting changes, `with_tables` all arrays that can be reached from an
   aggregator, and `allocated` all memory that an aggregator adds to that of its reference, Python's objects included;
   each divided by 100 numeric features. Bucket edges are the reference's, so they are among the second alone.
+- Figures that end in `_numpy` are of an aggregator without the compiled kernel; where that was not built, all are.
 - Peers are CPU time too. boost-histogram counts buckets only, prometheus_client a sum as well, the SDK's histogram also
   the minimum and maximum. whylogs and evidently run in processes and environments of their own, which are made under
   `.cache/benchmarks` the first time; `--quick` leaves them out. evidently compares 1000 rows of 100 features with
@@ -47,6 +48,7 @@ from _report import json_line, progress, table
 _BATCH, _SINGLE = "1000x100", "1x100"
 _DRIFT = "drift_ms.100"
 _FEATURES = 100
+_NUMPY = "_numpy"
 
 AT_MOST = {
     "request_thread_us.1x10": 0.6,
@@ -78,6 +80,10 @@ RATIOS = {
     **{
         f"{peer}/bento_observe.{shape}": (f"{peer}_ns_per_value.{shape}", f"ns_per_value.{shape}")
         for peer in ("otel_record", "prometheus_observe", "boost_histogram")
+        for shape in (_BATCH, _SINGLE)
+    },
+    **{
+        f"numpy/bento_observe.{shape}": (f"ns_per_value.{shape}{_NUMPY}", f"ns_per_value.{shape}")
         for shape in (_BATCH, _SINGLE)
     },
     f"whylogs/bento_observe.{_BATCH}": (f"whylogs_log_ns_per_value.{_BATCH}", f"ns_per_value.{_BATCH}"),
@@ -168,7 +174,7 @@ def _measure(running: Mapping[str, Case], rounds: int) -> dict[str, list[float]]
 
 def _derived(figures: dict[str, float]) -> dict[str, float]:
     """`figures`, and those that others of them make."""
-    steps = [value for name, value in figures.items() if name.startswith("flush_step_ms_max.")]
+    steps = [value for name, value in figures.items() if name.startswith("flush_step_ms_max.") and _NUMPY not in name]
     return {
         **figures,
         "cpu_us.1x100": figures["ns_per_value.1x100"] * _FEATURES / 1e3,

@@ -12,7 +12,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from pydantic import create_model
 
 from _features import data
-from _features.inside import longest_step, state_bytes
+from _features.inside import compiled, longest_step, state_bytes, without_kernel
 from bento_observe.features import FeatureStatistics, Snapshot, encode
 from bento_observe.features._export import Group
 from bento_observe.features.drift import drift, measure
@@ -188,7 +188,7 @@ def cases(references: References) -> dict[str, Case]:
     def texts() -> list[pd.DataFrame]:
         return [data.mixed_frame(1000).iloc[:, data.NUMERIC :]]
 
-    return {
+    found = {
         "request_thread_us.1x10": numeric(10, data.matrix(1, 10)),
         "request_thread_us.1x100": numeric(100, single[0]),
         "request_thread_us.1x100_float32": numeric(100, single[0].astype(np.float32)),
@@ -221,6 +221,14 @@ def cases(references: References) -> dict[str, Case]:
         "drift_ms.100_once": drifting(wide, drift, 1),
         "drift_ms.100_with_counting": counting_and_drift(wide),
     }
+    if compiled():
+        found |= {
+            "ns_per_value.1x100_numpy": per_value(without_kernel(wide), _always(single), _SINGLES * 100),
+            "ns_per_value.1000x100_numpy": per_value(without_kernel(wide), _always([batch] * 5), 5 * batch.size),
+            "flush_step_ms_max.1x100_numpy": flush_step(without_kernel(wide), _always(single * 8)),
+            "flush_step_ms_max.1000x100_numpy": flush_step(without_kernel(wide), _always([batch])),
+        }
+    return found
 
 
 def _check(statistics: FeatureStatistics) -> None:

@@ -12,17 +12,35 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 
-from bento_observe.features import FeatureStatistics
+from bento_observe.features import FeatureStatistics, _compiled
 from bento_observe.features._categories import CategoryCounts
 from bento_observe.features._intake import Intake
 from bento_observe.features._numbers import NumericTable
 from bento_observe.features._state import FeatureState
+from bento_observe.features.reference import Reference
 
-__all__ = ["longest_step", "state_bytes"]
+__all__ = ["compiled", "longest_step", "state_bytes", "without_kernel"]
 
-_STEPS = ((FeatureState, "add"), (NumericTable, "_count"), (CategoryCounts, "add"), (Intake, "take"))
+_STEPS = (
+    (FeatureState, "add"),
+    (NumericTable, "_count"),
+    (NumericTable, "_count_compiled"),
+    (CategoryCounts, "add"),
+    (Intake, "take"),
+)
 
 _Array = npt.NDArray[Any]
+
+
+def compiled() -> bool:
+    """Whether the compiled kernel counts."""
+    return _compiled.KERNEL is not None
+
+
+def without_kernel(reference: Reference) -> FeatureStatistics:
+    """An aggregator that counts as where the kernel was not built."""
+    with mock.patch.object(_compiled, "KERNEL", None):
+        return FeatureStatistics(reference)
 
 
 def longest_step(statistics: FeatureStatistics) -> float:

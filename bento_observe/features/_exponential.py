@@ -62,9 +62,9 @@ class ExponentialTable:
         # A window that nothing fits in, so that the first values choose it.
         self._start = np.concatenate([self._start, np.full((extra, 2), _NOWHERE, np.int32)])
 
-    def add(self, rows: _Rows, columns: FloatArray, skipped: IntArray) -> None:
+    def add(self, rows: _Rows, columns: FloatArray, skipped: IntArray | None) -> None:
         """Counts `columns` (features x rows, `skipped` of each feature NaN, none infinite) into the distinct `rows`."""
-        if skipped.any():
+        if skipped is not None:
             columns = np.nan_to_num(columns, nan=0.0)
         finest = finest_index(np.abs(columns))
         negative = columns < 0 if columns.min() < 0 else None
@@ -85,7 +85,8 @@ class ExponentialTable:
         if some_zero:
             slots[zero] = (np.nonzero(zero)[0] * _SLOTS + _ZERO).astype(np.int32)
         counts = np.bincount(slots.ravel(), minlength=rows.size * _SLOTS).reshape(rows.size, _SLOTS)
-        counts[:, _ZERO] -= skipped
+        if skipped is not None:
+            counts[:, _ZERO] -= skipped
         self._counts[rows] += counts
 
     def _buckets(self, rows: _Rows, finest: _Index, negative: npt.NDArray[np.bool_] | None) -> _Index:

@@ -10,33 +10,53 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from bento_observe.features._compiled import Kernel
 from bento_observe.features._exponential import ExponentialTable
 from bento_observe.features._feature import Deviations, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram, ExponentialHistogram
 from bento_observe.features._moments import Moments, Rows
-from bento_observe.features._search import EdgeSearch, slots_for
+from bento_observe.features._search import EdgeSearch, padded, slots_for
 from bento_observe.features._types import CHUNK_VALUES, FloatArray, IntArray
 from bento_observe.features._workspace import WORKSPACE
 
 __all__ = ["NumericTable"]
 
 _MAX_PLANS = 64
+_BUFFER: Final = 1024
+"""Elements of numpy's buffers while counting. Into buffers that take several rows numpy copies what is the same for all
+of a row, an edge or a center, once for each element; with shorter ones it does not, which halves the comparisons."""
 _LONG: Final = 1024  # rows from which on numpy's work for each row of an array no longer shows
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Columns of one layout that are counted alike: their positions among all columns, and the tables' rows."""
+    """Columns of one layout that are counted alike: their positions among all columns, and the tables' rows.
 
-    positions: npt.NDArray[np.intp]
-    rows: npt.NDArray[np.intp]
+    `search` is there where edges are to be found with numpy; `compiled` where the kernel does it.
+    """
+
+    positions: IntArray
+    rows: IntArray
     search: EdgeSearch | None
+    compiled: bool
 
 
 class NumericTable:
-    """One row of every table a feature: those with edges first, in the order of the reference, then the others."""
+    """One row of every table a feature: those with edges first, in the order of the reference, then the others.
 
-    def __init__(self, edges: Mapping[str, FloatArray], centers: Mapping[str, tuple[float, float]]) -> None:
+    Args:
+        edges: bucket edges by feature.
+        centers: mean in training and reach by feature.
+        kernel: what counts features with edges, all of it at once; None for numpy.
+    """
+
+    def __init__(
+        self,
+        edges: Mapping[str, FloatArray],
+        centers: Mapping[str, tuple[float, float]],
+        kernel: Kernel | None = None,
+    ) -> None:
+        self._kernel = kernel
         self._edges = list(edges.values())
         self._rows = {name: row for row, name in enumerate(edges)}
         self._moments = Moments()
@@ -44,7 +64,8 @@ class NumericTable:
         for name, (center, reach) in centers.items():
             if math.isfinite(center):
                 self._moments.fix(self._rows[name], center, reach)
-        self._slots = slots_for([e.size for e in self._edges]) if edges else 1
+        self._slots, self._group = slots_for([e.size for e in self._edges])
+        self._padded = padded(self._edges if kernel else [], self._slots)
         width = max((e.size for e in self._edges), default=0) + 1
         self._explicit: IntArray = np.zeros((len(edges), width), np.int64)
         self._exponential = ExponentialTable()
@@ -66,23 +87,47 @@ class NumericTable:
     def add(self, names: tuple[str, ...], columns: FloatArray, invalid: IntArray | None) -> None:
         """Counts `columns`, features x rows, of any layout, read only; all `names` are known and distinct."""
         with np.errstate(all="ignore"):
-            for part in self._plan(names):
-                self._add_part(part, columns, invalid)
+            buffered = np.setbufsize(_BUFFER)
+            try:
+                for part in self._plan(names):
+                    add = self._add_compiled if part.compiled else self._add_part
+                    add(part, columns, invalid)
+            finally:
+                np.setbufsize(buffered)
 
     def _add_part(self, part: _Part, columns: FloatArray, invalid: IntArray | None) -> None:
         """Counts the columns of one part, chunk by chunk: of many rows few columns at a time."""
         width, length = part.rows.size, columns.shape[1]
         blocks = max(1, -(-width * min(length, _LONG) // CHUNK_VALUES))
         block = -(-width // blocks)
-        step = max(1, CHUNK_VALUES // block)
         for first in range(0, width, block):
             positions = part.positions[first : first + block]
             rows = _as_slice(part.rows[first : first + block])
             chosen = columns[_as_slice(positions)]
             known = None if invalid is None else invalid[positions]
-            for start in range(0, length, step):
-                self._count(part.search, first, rows, WORKSPACE.columns(chosen[:, start : start + step]), known)
-                known = None
+            start = 0
+            while start < length:
+                stop = start + max(1, WORKSPACE.chunk() // block)
+                self._count(part.search, first, rows, WORKSPACE.columns(chosen[:, start:stop]), known)
+                start, known = stop, None
+
+    def _add_compiled(self, part: _Part, columns: FloatArray, invalid: IntArray | None) -> None:
+        """Counts the columns of one part, some rows at a time."""
+        moments, rows = self._moments, part.rows
+        moments.choose_centers(rows, columns, part.positions)
+        if invalid is not None:
+            moments.add_invalid(rows, invalid[part.positions])
+        length, step = columns.shape[1], max(1, CHUNK_VALUES // rows.size)
+        for start in range(0, length, step):
+            self._count_compiled(part, columns, start, min(start + step, length))
+
+    def _count_compiled(self, part: _Part, columns: FloatArray, start: int, stop: int) -> None:
+        moments, kernel = self._moments, self._kernel
+        assert kernel is not None
+        kernel(
+            columns, start, stop, self._group, part.positions, part.rows, self._padded, moments.center, moments.reach,
+            moments.sums, moments.recent, self._explicit, moments.count, moments.missing, moments.non_finite,
+        )  # fmt: skip
 
     def _count(
         self, search: EdgeSearch | None, first: int, rows: Rows, columns: FloatArray, invalid: IntArray | None
@@ -91,7 +136,8 @@ class NumericTable:
         if search is not None:
             counts = np.bincount(search(columns, first).ravel(), minlength=len(columns) * self._slots)
             counts = counts.reshape(len(columns), self._slots)
-            counts[:, 0] -= skipped  # where the search puts NaN
+            if skipped is not None:
+                counts[:, 0] -= skipped  # where the search puts NaN
             self._explicit[rows] += counts[:, : self._explicit.shape[1]]
         else:
             self._exponential.add(np.r_[rows] - len(self._edges), columns, skipped)
@@ -101,15 +147,19 @@ class NumericTable:
         if plan is None:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            rows = np.array([self._rows[name] for name in names], dtype=np.intp)
+            rows: IntArray = np.array([self._rows[name] for name in names], dtype=np.int64)
             plan = []
             if (explicit := np.flatnonzero(rows < len(self._edges))).size:
-                search = EdgeSearch([self._edges[row] for row in rows[explicit]], self._slots)
-                plan.append(_Part(explicit, rows[explicit], search))
+                compiled = self._kernel is not None
+                search = None if compiled else self._search(rows[explicit])
+                plan.append(_Part(explicit, rows[explicit], search, compiled))
             if (exponential := np.flatnonzero(rows >= len(self._edges))).size:
-                plan.append(_Part(exponential, rows[exponential], None))
+                plan.append(_Part(exponential, rows[exponential], None, False))
             self._plans[names] = plan
         return plan
+
+    def _search(self, rows: IntArray) -> EdgeSearch:
+        return EdgeSearch([self._edges[row] for row in rows], self._slots, self._group)
 
     def settle(self) -> None:
         """To be called after each flush: keeps the sums well conditioned."""
@@ -121,9 +171,10 @@ class NumericTable:
         moments = self._moments
         with np.errstate(all="ignore"):
             mean, squares = moments.means()
+            low_most, high_most = moments.extremes()
         numbers = zip(
             self._rows.items(), moments.count.tolist(), moments.missing.tolist(), moments.non_finite.tolist(),
-            moments.invalid.tolist(), moments.low.tolist(), moments.high.tolist(), mean.tolist(), squares.tolist(),
+            moments.invalid.tolist(), low_most.tolist(), high_most.tolist(), mean.tolist(), squares.tolist(),
             self._deviations(), strict=True,
         )  # fmt: skip
         explicit = self._explicit.copy()

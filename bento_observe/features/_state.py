@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bento_observe.features import _compiled
 from bento_observe.features._categories import CategoryCounts
 from bento_observe.features._decode import to_floats
 from bento_observe.features._feature import Feature, NumericFeature
@@ -32,7 +33,7 @@ class FeatureState:
         known = len(schema.edges) + len(schema.categories)
         self._max_features = max(max_features, known)
         self._losses = losses
-        self._numbers = NumericTable(schema.edges, schema.centers)
+        self._numbers = NumericTable(schema.edges, schema.centers, _compiled.KERNEL)
         self._categories = {name: CategoryCounts(reference) for name, reference in schema.categories.items()}
         # Missing values of columns that held nothing else yet: what they are will be seen.
         self._undecided: dict[str, int] = {}

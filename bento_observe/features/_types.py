@@ -16,7 +16,7 @@ __all__ = [
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
-CHUNK_VALUES: Final = 20_480
+CHUNK_VALUES: Final = 16_384
 """Values counted in one step: small enough to stay in the second-level cache and to end in a fraction of a millisecond,
 large enough that the fixed cost of some thirty numpy calls is spread thin."""
 

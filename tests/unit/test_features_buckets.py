@@ -16,6 +16,8 @@ from bento_observe.features import Buckets, ExponentialHistogram, FeatureStatist
 from bento_observe.features._exponential import finest_index
 from bento_observe.features._histograms import MAX_BUCKETS, MAX_SCALE
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 RNG_SEED = 20240607
 TINY, HUGE = np.finfo(float).smallest_subnormal, np.finfo(float).max
 AWKWARD = np.array([0.0, -0.0, TINY, -TINY, 2.0**-1022, HUGE, -HUGE, 1.0, -1.0, np.nextafter(1.0, 2.0), 1e-300, 1e300])

@@ -23,6 +23,8 @@ import pytest
 
 from bento_observe.features import FeatureStatistics, NumericFeature
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 
 class House(pydantic.BaseModel):
     rooms: int

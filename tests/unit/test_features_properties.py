@@ -15,13 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bento_observe.features import CategoricalFeature, FeatureStatistics, NumericFeature, _frames, _moments, _numbers
+from bento_observe.features import (
+    CategoricalFeature,
+    FeatureStatistics,
+    NumericFeature,
+    _compiled,
+    _frames,
+    _moments,
+    _numbers,
+)  # fmt: skip
 from bento_observe.features._categories import CategoryCounts
 from bento_observe.features._exponential import ExponentialTable
 from bento_observe.features._numbers import NumericTable
 from bento_observe.features._search import EdgeSearch
 from bento_observe.features._types import CHUNK_CELLS, CHUNK_VALUES
 from bento_observe.features.reference import NumericReference, SignalReference, VectorReference
+
+pytestmark = pytest.mark.usefixtures("kernel")
 
 RNG_SEED = 20261123
 AWKWARD = [0.0, -0.0, 5e-324, -5e-324, 2.0**-1022, 1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf]
@@ -306,6 +316,10 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[int]]]:
     note("numbers", lambda _self, columns, *_: columns.size, EdgeSearch, "__call__")
     note("numbers", lambda _self, _rows, columns, *_: columns.size, _moments.Moments, "add")
     note("numbers", lambda _self, _rows, columns, *_: columns.size, ExponentialTable, "add")
+    note(
+        "numbers", lambda _self, part, _columns, start, stop: part.rows.size * (stop - start),
+        NumericTable, "_count_compiled",
+    )  # fmt: skip
     note("cells", lambda _self, cells: len(cells), CategoryCounts, "add")
     yield sizes
 
@@ -339,15 +353,16 @@ def test_state_of_a_feature_is_small() -> None:
     """512 bytes, and 1.6 kB with the tables that values are searched in, for 47 edges."""
     features = 100
     edges = {f"f{i}": np.linspace(0, 1, 47) for i in range(features)}
-    table = NumericTable(edges, dict.fromkeys(edges, (0.5, 1000.0)))
+    table = NumericTable(edges, dict.fromkeys(edges, (0.5, 1000.0)), _compiled.KERNEL)
     table.add(tuple(edges), np.zeros((features, 3)), None)
     state = sum(array.nbytes for array in vars(table._moments).values()) + table._explicit.nbytes
     assert state <= 512 * features
     (part,) = table._plans[tuple(edges)]
-    assert part.search is not None
-    tables = sum(level.nbytes for level in part.search._levels) + part.search._roots.nbytes
-    tables += part.rows.nbytes + part.positions.nbytes + sum(values.nbytes for values in table._edges)
-    assert state + tables <= 1600 * features
+    assert part.compiled == (part.search is None) == (_compiled.KERNEL is not None)
+    tables = [part.rows, part.positions, table._padded, *table._edges]
+    if part.search is not None:
+        tables += [*part.search._levels, *part.search._groups, part.search._roots]
+    assert state + sum(one.nbytes for one in tables) <= 1600 * features
     assert _numbers.WORKSPACE.columns(np.zeros((1, CHUNK_VALUES))).size == CHUNK_VALUES
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from bento_observe.features import Bounds, ExponentialHistogram, FeatureStatistics, NumericFeature, Snapshot
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 SEED = 7
 
 

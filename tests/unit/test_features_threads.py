@@ -12,6 +12,8 @@ import pytest
 from bento_observe.features import FeatureStatistics
 from bento_observe.features._losses import Losses
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 THREADS, UPDATES = 6, 4000
 
 
