@@ -27,13 +27,13 @@ def chi2_tail(statistic: FloatArray, degrees: IntArray) -> FloatArray:
     half = statistic / 2
     odd = degrees % 2 == 1
     root, decay = np.sqrt(half), np.exp(-half)
-    order = np.where(odd, 0.5, 1.0)
-    tail = np.where(odd, [math.erfc(value) for value in root.tolist()], decay)
+    tail = decay.copy()
+    tail[odd] = list(map(math.erfc, root[odd].tolist()))
     terms = (degrees - 1) // 2
     step = np.arange(terms.max(initial=0))[:, None]
-    factors = half / (order + step)
+    factors = half / (np.where(odd, 0.5, 1.0) + step)
     factors[:1] = decay * np.where(odd, root * (2 / math.sqrt(math.pi)), half)  # y^a e^-y / gamma(a + 1) at a = order
-    tail += np.where(step < terms, factors.cumprod(axis=0), 0.0).sum(axis=0)
+    tail += np.multiply.accumulate(factors, axis=0).sum(axis=0, where=step < terms)
     return np.where(degrees > 0, tail, 1.0)
 
 

@@ -75,9 +75,10 @@ def transport(layout: Layout, window: Window) -> tuple[FloatArray, FloatArray]:
     included: the distance W1 between both samples once each value x is replaced by the share of the training data
     below it plus half of those equal to it. So its unit is quantiles: 0.1 is a move past a tenth of the training data.
     """
-    counts = np.zeros(layout.steps.shape, np.int64)
-    counts.ravel()[layout.slots] = window.counts
-    difference = counts.cumsum(axis=0) / np.maximum(window.n, 1)
+    difference = np.zeros(layout.steps.shape)
+    difference.ravel()[layout.slots] = window.counts.astype(np.float64)
+    np.cumsum(difference, axis=0, out=difference)
+    difference /= np.maximum(window.n, 1)
     difference -= layout.cdf[1:]
     size = np.abs(difference)
     ks = np.maximum(size.max(axis=0), _at_extremes(layout, window))

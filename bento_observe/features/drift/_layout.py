@@ -30,6 +30,7 @@ class Layout:
 
     Attributes:
         names, features: of the reference, in its order.
+        edges: of the numeric ones.
         kinds: `numeric`, `boolean`, `categorical`, ..., of each feature.
         numeric: bool (F,).
         first, last: int64 (F,), where the buckets of each feature begin and end among those of all.
@@ -50,6 +51,7 @@ class Layout:
 
     names: tuple[str, ...]
     features: tuple[FeatureReference, ...]
+    edges: tuple[FloatArray, ...]
     kinds: tuple[str, ...]
     numeric: npt.NDArray[np.bool_]
     first: IntArray
@@ -135,6 +137,7 @@ def _layout(reference: SignalReference) -> Layout:
     return Layout(
         names=tuple(reference.features),
         features=features,
+        edges=tuple(one.edges for one in numeric if one is not None),
         kinds=tuple(one.kind for one in features),
         numeric=np.array([one is not None for one in numeric], bool),
         first=ends - sizes,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import nan
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from bento_observe.features._feature import NumericFeature
+from bento_observe.features._feature import Feature, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._types import FloatArray, IntArray
@@ -22,6 +23,10 @@ from bento_observe.features.reference import NumericReference
 __all__ = ["Window", "window_of"]
 
 _NUMBERS: Final = attrgetter("count", "missing", "non_finite", "invalid", "min", "max", "mean", "squares")
+
+_HISTOGRAM: Final = attrgetter("histogram")
+_EDGES: Final = attrgetter("edges")
+_COUNTS: Final = attrgetter("counts")
 
 _ABSENT: Final = (0, 0, 0, 0, nan, nan, nan, nan)
 
@@ -58,12 +63,25 @@ def window_of(layout: Layout, snapshot: Snapshot) -> Window:
     Raises:
         ValueError: a feature is of another kind, or counted in other buckets or categories; the message names it.
     """
-    features = snapshot.features
+    found = list(map(snapshot.features.get, layout.names))
+    # The usual case without a step of Python's a feature.
+    if layout.numeric.all() and {NumericFeature}.issuperset(map(type, found)):
+        histograms = list(map(_HISTOGRAM, found))
+        if {ExplicitHistogram}.issuperset(map(type, histograms)) and all(
+            map(is_, map(_EDGES, histograms), layout.edges)
+        ):
+            counts: IntArray = joined(list(map(_COUNTS, histograms)), np.int64)
+            numbers = np.fromiter(chain.from_iterable(map(_NUMBERS, found)), np.float64, len(found) * len(_ABSENT))
+            return _window(layout, np.ones(len(found), bool), counts, numbers)
+    return _aligned(layout, found)
+
+
+def _aligned(layout: Layout, found: Sequence[Feature | None]) -> Window:
+    """Of features of any kind, some of which may not be there, or be counted in copies of the edges."""
     counts: list[IntArray] = []
     numbers: list[float] = []
     copies: list[tuple[str, FloatArray, FloatArray]] = []
-    for name, expected in zip(layout.names, layout.features, strict=True):
-        feature = features.get(name)
+    for name, expected, feature in zip(layout.names, layout.features, found, strict=True):
         if feature is None:
             counts.append(np.zeros(expected.counts.size, np.int64))
             numbers += _ABSENT
@@ -83,12 +101,15 @@ def window_of(layout: Layout, snapshot: Snapshot) -> Window:
         except ValueError as error:
             raise ValueError(f"feature {name!r}: {error}") from None
     _check_edges(copies)
-    flat: IntArray = joined(counts, np.int64)
-    columns = np.fromiter(numbers, np.float64, len(numbers)).reshape(-1, len(_ABSENT)).T
-    n, missing, non_finite, invalid, low, high, mean, squares = columns
+    present = np.array([feature is not None for feature in found], bool)
+    return _window(layout, present, joined(counts, np.int64), np.fromiter(numbers, np.float64, len(numbers)))
+
+
+def _window(layout: Layout, present: npt.NDArray[np.bool_], counts: IntArray, numbers: FloatArray) -> Window:
+    n, missing, non_finite, invalid, low, high, mean, squares = numbers.reshape(-1, len(_ABSENT)).T
     return Window(
-        present=np.array([name in features for name in layout.names], bool),
-        counts=flat,
+        present=present,
+        counts=counts,
         n=n,
         missing=missing,
         everything=n + missing + non_finite + invalid,
@@ -96,7 +117,7 @@ def window_of(layout: Layout, snapshot: Snapshot) -> Window:
         high=high,
         mean=mean,
         variance=squares / np.maximum(n, 1),
-        outside=(flat[layout.last] + flat[layout.first] * layout.numeric).astype(np.float64),
+        outside=(counts[layout.last] + counts[layout.first] * layout.numeric).astype(np.float64),
     )
 
 
