@@ -18,3 +18,12 @@ def maybe_observe(service: Any) -> Any:
     from bento_observe import observe
 
     return observe(service)
+
+
+def maybe_observe_runner(runner: Any) -> Any:
+    """`observe_runner`, or nothing at all."""
+    if os.environ.get("TEST_OBSERVED") == "0" or os.environ.get("TEST_RUNNER_OBSERVED") == "0":
+        return runner
+    from bento_observe import observe_runner
+
+    return observe_runner(runner)
