@@ -145,4 +145,18 @@ def _observed(middlewares: list[Middleware], observation: Observation) -> list[M
         wrap_websocket=wrap_websocket,
         on_startup=lambda: _logging.attach(observation.telemetry.log_handler),
     )
-    return [observe, *kept]
+    probes = [Middleware(_Probes, access_log=one) for one in replaced if one.cls is AccessLogMiddleware]
+    return [observe, *probes, *kept]
+
+
+class _Probes:
+    """BentoML's access log for what we leave alone: unlike other services, legacy ones log probes and `/metrics`."""
+
+    def __init__(self, app: Any, access_log: Middleware) -> None:
+        self._app = app
+        kind: Any = access_log.cls
+        self._logged = kind(app, *access_log.args, **access_log.kwargs)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        quiet = scope["type"] == "http" and scope["path"] in _QUIET_PATHS
+        await (self._logged if quiet else self._app)(scope, receive, send)

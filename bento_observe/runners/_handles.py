@@ -33,7 +33,10 @@ def observed_handle(runner: Any, handle_class: Any) -> Any:
     worker = current_worker()
     if handle_class is LocalRunnerRef:
         if worker is None and server_context.service_type == "api_server":
-            logger.info("bento_observe: runner %s is embedded in a service that is not observed", runner.name)
+            logger.warning(
+                "bento_observe: runner %s is embedded in a service that is not observed; observe the service, too",
+                runner.name,
+            )
             return handle_class
         return _Local
     if handle_class is RemoteRunnerClient and worker is not None:

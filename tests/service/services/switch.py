@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 WORKERS = int(os.environ.get("TEST_WORKERS", "1"))
 # Seconds. BentoML keeps every request's context alive until this time is over (its timer is never cancelled), so
 # memory grows for so long whoever observes it.
 TIMEOUT = float(os.environ.get("TEST_TIMEOUT", "60"))
+
+
+if os.environ.get("TEST_BREAK"):  # a module that cannot be imported
+    sys.modules[os.environ["TEST_BREAK"]] = None  # type: ignore[assignment]
 
 
 def maybe_observe(service: Any) -> Any:
