@@ -24,11 +24,13 @@ from bento_observe.request import (
     RequestSpan,
     SpanEncoder,
 )
-from bento_observe.telemetry import Identity, Telemetry
+from bento_observe.telemetry import GpuMetrics, Identity, ProcessMetrics, Telemetry
 
 __all__ = ["Worker", "access_log_options", "current_worker", "url_exclusion"]
 
 logger = logging.getLogger("bento_observe")
+
+_FRONT = ("entry_service", "api_server")
 
 
 class Worker:
@@ -66,6 +68,10 @@ class Worker:
         # All workers have the same reference and the same faults: one of them tells.
         self._first = server_context.worker_index in (None, 1)
         self.recording, self._references = self._record(models, model, options)
+        self.telemetry.add(producer=ProcessMetrics().collect)
+        # Of the host, so one process tells: the first of those that the clients of this host's bento talk to.
+        if self._first and server_context.service_type in _FRONT:
+            self.telemetry.add(producer=GpuMetrics().collect)
 
     def recording_of(self, models: Iterable[object], options: Options) -> FeatureRecording:
         """One more place for feature statistics: of other models, with another reference."""

@@ -43,6 +43,8 @@ class Metric:
 SCOPE_SERVER: Final = "bento_observe.server"
 SCOPE_FEATURES: Final = "bento_observe.features"
 SCOPE_HEALTH: Final = "bento_observe.health"
+SCOPE_PROCESS: Final = "bento_observe.process"
+SCOPE_GPU: Final = "bento_observe.gpu"
 
 # Resource attributes.
 SERVICE_NAME: Final = "service.name"
@@ -83,6 +85,12 @@ CODE_FILE_PATH: Final = "code.file.path"
 CODE_FUNCTION_NAME: Final = "code.function.name"
 CODE_LINE_NUMBER: Final = "code.line.number"
 THREAD_NAME: Final = "thread.name"
+CPU_MODE: Final = "cpu.mode"
+PROCESS_CONTEXT_SWITCH_TYPE: Final = "process.context_switch.type"
+HW_ID: Final = "hw.id"
+HW_NAME: Final = "hw.name"
+HW_TYPE: Final = "hw.type"
+HW_VENDOR: Final = "hw.vendor"
 
 # This project's.
 API_NAME: Final = "bentoml.api.name"
@@ -292,6 +300,45 @@ FEATURE_DRIFT_QUANTILE: Final = Metric(
     "value for n values, m of them in training.",
     (*_FEATURE, ML_DRIFT_METHOD),
 )  # fmt: skip
+PROCESS_CPU_TIME: Final = Metric(
+    "process.cpu.time", Kind.COUNTER, "s", "CPU time that the worker process has used.", (CPU_MODE,),
+)  # fmt: skip
+PROCESS_MEMORY_USAGE: Final = Metric(
+    "process.memory.usage", Kind.UP_DOWN_COUNTER, "By", "Physical memory that the worker process uses.",
+)  # fmt: skip
+PROCESS_MEMORY_VIRTUAL: Final = Metric(
+    "process.memory.virtual", Kind.UP_DOWN_COUNTER, "By", "Virtual memory of the worker process.",
+)  # fmt: skip
+PROCESS_THREAD_COUNT: Final = Metric(
+    "process.thread.count", Kind.UP_DOWN_COUNTER, "{thread}", "Threads of the worker process.",
+)  # fmt: skip
+PROCESS_FILE_DESCRIPTOR_COUNT: Final = Metric(
+    "process.unix.file_descriptor.count", Kind.UP_DOWN_COUNTER, "{file_descriptor}",
+    "File descriptors that the worker process has open.",
+)  # fmt: skip
+PROCESS_CONTEXT_SWITCHES: Final = Metric(
+    "process.context_switches", Kind.COUNTER, "{context_switch}",
+    "How often the worker process gave up a CPU, or was taken off it.", (PROCESS_CONTEXT_SWITCH_TYPE,),
+)  # fmt: skip
+_GPU: Final = (HW_ID, HW_NAME, HW_VENDOR)
+HW_GPU_UTILIZATION: Final = Metric(
+    "hw.gpu.utilization", Kind.GAUGE, "1", "Share of the time in which the GPU was at work.", _GPU,
+)  # fmt: skip
+HW_GPU_MEMORY_USAGE: Final = Metric(
+    "hw.gpu.memory.usage", Kind.UP_DOWN_COUNTER, "By", "GPU memory used, by whatever process.", _GPU,
+)  # fmt: skip
+HW_GPU_MEMORY_LIMIT: Final = Metric(
+    "hw.gpu.memory.limit", Kind.UP_DOWN_COUNTER, "By", "Size of the GPU memory.", _GPU,
+)  # fmt: skip
+HW_TEMPERATURE: Final = Metric(
+    "hw.temperature", Kind.GAUGE, "Cel", "Temperature of the GPU.", (*_GPU, HW_TYPE),
+)  # fmt: skip
+HW_POWER: Final = Metric(
+    "hw.power", Kind.GAUGE, "W", "Power that the GPU draws.", (*_GPU, HW_TYPE),
+)  # fmt: skip
+HW_ENERGY: Final = Metric(
+    "hw.energy", Kind.COUNTER, "J", "Energy that the GPU has used since the worker began.", (*_GPU, HW_TYPE),
+)  # fmt: skip
 DROPPED: Final = Metric(
     "bento_observe.dropped", Kind.COUNTER, "{item}",
     "Telemetry given up by this process: spans, log records, metric points, feature rows.",
@@ -317,5 +364,8 @@ METRICS: Final = (
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,
     FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
+    PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
+    PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,
+    HW_GPU_UTILIZATION, HW_GPU_MEMORY_USAGE, HW_GPU_MEMORY_LIMIT, HW_TEMPERATURE, HW_POWER, HW_ENERGY,
     DROPPED, ERRORS, EXPORTED, PENDING,
 )  # fmt: skip

@@ -47,7 +47,8 @@ _SPANS = f"""
 `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}`; \
 a `{semconv.STAGE_PREDICT}` that waited for a batch: `{semconv.ATTRIBUTE_BATCH_WAIT}` (s) |
 | `POST /{{method}}`, a call of a runner in another process | CLIENT | \
-`{semconv.API_NAME}` (`runner.method`), `{semconv.SERVICE_PEER_NAME}`, `{semconv.HTTP_REQUEST_METHOD}`, `{semconv.ERROR_TYPE}` |
+`{semconv.API_NAME}` (`runner.method`), `{semconv.SERVICE_PEER_NAME}`, \
+`{semconv.HTTP_REQUEST_METHOD}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_BATCH}`, below one of its requests, linked with the others | INTERNAL | \
 `{semconv.API_NAME}`, `{semconv.ATTRIBUTE_BATCH_SIZE}`, `{semconv.ATTRIBUTE_BATCH_ROWS}`, \
 `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}` |
