@@ -78,7 +78,8 @@ def observe_runner_process() -> None:
 
     def call(factory: Any) -> Any:
         try:
-            if OPTIONS in vars(factory.runner):
+            # The user's module may have been imported twice.
+            if OPTIONS in vars(factory.runner) and not isinstance(factory, _ObservedRunnerAppFactory):
                 _observe_factory(factory)
         except Exception:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", factory.runner.name)

@@ -25,10 +25,9 @@ _CLEARED = ("OTEL_", "BENTO", "TEST_", "PROMETHEUS_")
 class BentoServer:
     """`bentoml serve` of one test service.
 
-    `service` is `module:Class` in `directory`, or `module:svc`, a legacy one; `options` are further ones of
-    `bentoml serve`. With `observed=False` the same module serves plain BentoML: it does
-    not even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's
-    metrics.
+    `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one; `options` are further ones
+    of `bentoml serve`. With `observed=False` the same module serves plain BentoML: it does not even import
+    bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class BentoServer:
         directory: Path = SERVICES,
     ) -> None:
         self._service = service
-        self._legacy = service.endswith(":svc")
+        self._legacy = service.rpartition(":")[2].islower()
         self._options = options
         self._directory = directory
         self._workers = workers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
 
@@ -220,6 +221,27 @@ def test_each_process_is_a_service_of_its_own(told: Told) -> None:
     }
     assert sorted(name for name, *_ in seen) == ["legacy_shop", "remote"]
     assert {namespace for _, namespace, _ in seen} == {"legacy_shop"}
+
+
+def test_a_client_that_leaves_a_stream_ends_it_in_both_processes() -> None:
+    """Every span ends, with what happened, while the server goes on."""
+    with (
+        Sink() as sink,
+        BentoServer("runners:svc", {**sink.environment(), "BENTO_OBSERVE_FLUSH_INTERVAL": "50"}) as server,
+    ):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            head = "POST /endless HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"
+            connection.sendall(head.encode())
+            while b"xxx" not in connection.recv(4096):
+                pass
+        spans = sink.wait(lambda: len(sink.spans(kind=SERVER)) == 2 and sink.spans())
+
+        by_name = {(span.name, span.kind, span.resource["service.name"]): span for span in spans}
+        assert by_name["POST /endless", SERVER, "legacy_shop"].attributes["error.type"] == "client_disconnect"
+        assert by_name["POST /endless", SERVER, "remote"].attributes["error.type"] == "client_disconnect"
+        assert tree(spans) == api("endless", *remote("endless", "predict remote endless"), encode=False)
+        with Client(server.port) as client:
+            assert client.send(post("/predict")).status == 200
 
 
 def test_batches_are_linked_with_their_requests_and_sums_are_exact() -> None:

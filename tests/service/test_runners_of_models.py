@@ -58,6 +58,20 @@ def test_a_runner_is_compared_with_the_reference_of_its_model() -> None:
         assert rows.sum == 3
 
 
+def test_an_api_that_takes_what_the_reference_describes_is_compared_with_it() -> None:
+    """By the columns that its descriptor declares; another one that takes five of them is not."""
+    body = b'[{"width": 0.5, "height": 1}, {"width": 1, "height": 2}, {"width": 2, "height": -2}]'
+    with asked("sklearn_runner:checked", "/sums", body) as (sink, _):
+        found = counted(sink, "checked_api", "sums")
+        assert {(signal, name, known): count for (signal, name, _, known), count in found.items()} == {
+            ("input", "width", True): 3,
+            ("input", "height", True): 3,
+            ("prediction", "value", True): 3,
+        }
+        described = {point.attributes["bentoml.api.name"] for point in sink.last("ml.feature.reference.count")}
+        assert described == {"sums"}
+
+
 def test_a_local_runner_within_a_service_of_today() -> None:
     """Its calls are stages below the handler's, its features are compared with its own model's reference."""
     with asked("sklearn_runner:Migrated", "/score", b'{"rows": %s}' % BODY) as (sink, answer):

@@ -51,6 +51,12 @@ class Model(bentoml.legacy.Runnable):
             yield word + ";"
 
     @bentoml.legacy.Runnable.method
+    async def endless(self, text: str) -> AsyncGenerator[str, None]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield text * 100
+
+    @bentoml.legacy.Runnable.method
     async def awords(self, text: str) -> AsyncGenerator[str, None]:
         for word in text.split():
             await asyncio.sleep(0)
@@ -111,6 +117,11 @@ async def stream(text: str) -> AsyncGenerator[str, None]:
 async def astream(text: str) -> AsyncGenerator[str, None]:
     async for word in remote.awords.async_stream(text):
         yield word
+
+
+@svc.api(input=Text(), output=Text())
+async def endless(text: str) -> AsyncGenerator[str, None]:
+    return remote.endless.async_stream(text)
 
 
 @svc.api(input=Text(), output=Text())

@@ -8,7 +8,7 @@ import bentoml
 import numpy as np
 import pandas as pd
 from bentoml.exceptions import NotFound
-from bentoml.io import NumpyNdarray
+from bentoml.io import NumpyNdarray, PandasDataFrame
 from sklearn.linear_model import LinearRegression
 
 from bento_observe import Reference, observe, observe_runner
@@ -42,6 +42,19 @@ svc = observe(bentoml.legacy.Service("scores_api", runners=[runner]))
 @svc.api(input=NumpyNdarray(), output=NumpyNdarray())
 async def score(rows: np.ndarray) -> np.ndarray:
     return await runner.predict.async_run(rows)
+
+
+checked = observe(bentoml.legacy.Service("checked_api"), reference=_stored().tag)
+
+
+@checked.api(input=PandasDataFrame(columns=["width", "height"]), output=NumpyNdarray())
+def sums(rows: pd.DataFrame) -> np.ndarray:
+    return rows.sum(axis=1).to_numpy()
+
+
+@checked.api(input=NumpyNdarray(shape=(-1, 5)), output=NumpyNdarray())
+def others(rows: np.ndarray) -> np.ndarray:
+    return rows.sum(axis=1)
 
 
 local = observe_runner(_runner("local"))  # here, for within a worker BentoML cannot make one
