@@ -10,7 +10,7 @@ from bento_observe import semconv
 from bento_observe.request import RequestSpan, StageSpan, current_request
 from bento_observe.telemetry import Health
 
-__all__ = ["begin_stage", "close_stage", "predict_stage"]
+__all__ = ["begin_stage", "close_stage", "inner_stage", "predict_stage"]
 
 _now = time.perf_counter_ns
 
@@ -45,6 +45,18 @@ def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan
         return request.stage(label, semconv.STAGE_PREDICT, began, _id_within(request, current))
     except Exception:  # noqa: BLE001 - an unobserved call is still a call
         health.error("predict")
+        return None
+
+
+def inner_stage(stage: str, label: str, health: Health, within: Span) -> StageSpan | None:
+    """Begin a stage below the span `within`; None where there is no request, or it is over."""
+    try:
+        request = current_request.get()
+        if request is None or not request.running:
+            return None
+        return request.stage(label, stage, _now(), _id_within(request, within))
+    except Exception:  # noqa: BLE001 - as above
+        health.error(stage)
         return None
 
 

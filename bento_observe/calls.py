@@ -22,7 +22,7 @@ from bento_observe._stages import close_stage, predict_stage
 from bento_observe.request import StageSpan
 from bento_observe.telemetry import Health
 
-__all__ = ["CallRecorder", "in_batch", "instrument", "restore"]
+__all__ = ["CallRecorder", "in_batch", "instrument", "observed_function", "restore"]
 
 
 class CallRecorder(Protocol):
@@ -59,6 +59,18 @@ def restore(method: Any) -> None:
         original = getattr(method, attribute).__dict__.get(ORIGINAL)
         if original is not None:
             setattr(method, attribute, original)
+
+
+def observed_function(func: Callable[..., Any], kind: str, label: str, recorder: CallRecorder, health: Health) -> Any:
+    """A function that takes no instance, observed as a handler is.
+
+    `kind` is "sync", "async", "generator" or "async_generator": what calling it returns.
+    """
+
+    def method(_instance: None, *args: Any, **kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    return functools.partial(_WRAPPERS[kind](method, label, recorder, health), None)
 
 
 def _kind(method: Any) -> str:

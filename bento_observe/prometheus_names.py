@@ -12,7 +12,7 @@ from bento_observe.semconv import Kind, Metric
 
 __all__ = ["label_name", "metric_name"]
 
-_UNITS: Final = {"s": "seconds", "By": "bytes", "1": ""}
+_UNITS: Final = {"s": "seconds", "By": "bytes", "1": "", "Cel": "celsius", "W": "watts", "J": "joules"}
 
 
 def metric_name(metric: Metric) -> str:
