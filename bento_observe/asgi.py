@@ -218,6 +218,7 @@ class ObserveMiddleware:
                 request.route = _route(scope)
             if not request.status and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT:
                 request.status = 500  # what the server answers for an application that does not
+            request.judge_streams()
             if not request.error_type:
                 # A stream that breaks has been answered 200 long before.
                 request.error_type = request.failure() or (str(request.status) if request.status >= 400 else "")

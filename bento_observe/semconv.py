@@ -86,6 +86,7 @@ THREAD_NAME: Final = "thread.name"
 # This project's.
 API_NAME: Final = "bentoml.api.name"
 API_STAGE: Final = "bentoml.api.stage"
+STREAM_ITEM_COUNT: Final = "bentoml.api.stream.items"
 ML_SIGNAL: Final = "ml.signal"
 ML_FEATURE_NAME: Final = "ml.feature.name"
 ML_MODEL_NAME: Final = "ml.model.name"
@@ -104,6 +105,10 @@ REASON: Final = "reason"
 # Values.
 ERROR_TYPE_CLIENT_DISCONNECT: Final = "client_disconnect"
 """`error.type` of a request whose client was gone before the response was complete."""
+
+ERROR_TYPE_STREAM_BROKEN: Final = "stream_broken"
+"""`error.type` of a stream that BentoML gave up before its handler was done, as it does where an item cannot be
+encoded."""
 
 STAGE_DECODE: Final = "decode"
 STAGE_QUEUE: Final = "queue"
@@ -151,6 +156,12 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 _STAGE_SECONDS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_ITEMS: Final = (
+    0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 100000.0,
+)  # fmt: skip
+_RATES: Final = (
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 100000.0,
+)  # fmt: skip
 _BYTES: Final = (
     0.0,
     64.0,
@@ -191,6 +202,20 @@ STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
     "Duration of the stages of an API call: decode, queue (wait for a thread), predict, encode.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+STREAM_FIRST_ITEM_DURATION: Final = Metric(
+    "bentoml.api.stream.first_item.duration", Kind.HISTOGRAM, "s",
+    "Time from the beginning of a request, or of a call within one, to the first item of the stream it is answered by.",
+    (API_NAME, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+STREAM_ITEMS: Final = Metric(
+    "bentoml.api.stream.items", Kind.HISTOGRAM, "{item}",
+    "Number of items of a stream, whether it came to its end (error.type says if not).",
+    (API_NAME, ERROR_TYPE), _ITEMS,
+)  # fmt: skip
+STREAM_RATE: Final = Metric(
+    "bentoml.api.stream.rate", Kind.HISTOGRAM, "{item}/s",
+    "Items a second that followed the first one of a stream.", (API_NAME, ERROR_TYPE), _RATES,
 )  # fmt: skip
 FEATURE_VALUE: Final = Metric(
     "ml.feature.value", Kind.HISTOGRAM, "1",
@@ -293,6 +318,7 @@ PENDING: Final = Metric(
 
 METRICS: Final = (
     REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
+    STREAM_FIRST_ITEM_DURATION, STREAM_ITEMS, STREAM_RATE,
     FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,

@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 from bento_observe import semconv
 from bento_observe.telemetry import describe, random_bytes, type_name
 
-__all__ = ["Afterwards", "RequestSpan", "StageSpan", "current_request"]
+__all__ = ["Afterwards", "RequestSpan", "StageSpan", "Stream", "current_request"]
 
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _NO_STATE = TraceState.get_default()
@@ -139,14 +139,26 @@ class _LiveSpan(Span):
         """Nothing: these spans end with what they measure."""
 
 
+class Stream:
+    """What a stage yielded so far: the number of items, the `perf_counter_ns` of the first one (0 before it), and
+    whether there will be none any more because the handler came to its end."""
+
+    __slots__ = ("done", "first_ns", "items")
+
+    def __init__(self) -> None:
+        self.items = 0
+        self.first_ns = 0
+        self.done = False
+
+
 class StageSpan(_LiveSpan):
     """One stage of one API call.
 
     `start_ns` and `end_ns` are `time.perf_counter_ns` readings; `end_ns` is 0 while it runs. `queue_ns` is the wait for
-    a thread before it, -1 where there was none.
+    a thread before it, -1 where there was none. `stream` counts the items of one that yields any.
     """
 
-    __slots__ = ("api", "end_ns", "error_type", "queue_ns", "stage", "start_ns")
+    __slots__ = ("api", "end_ns", "error_type", "queue_ns", "stage", "start_ns", "stream")
 
     def __init__(self, request: RequestSpan, parent_id: bytes, api: str, stage: str, start_ns: int) -> None:
         self.trace_id = request.trace_id
@@ -163,6 +175,7 @@ class StageSpan(_LiveSpan):
         self.end_ns = 0
         self.queue_ns = -1
         self.error_type = ""
+        self.stream: Stream | None = None
 
     def close(self, end_ns: int, error: BaseException | None = None) -> None:
         """The stage is over, with `error` if it raised."""
@@ -176,6 +189,13 @@ class StageSpan(_LiveSpan):
                 self.set_status(Status(StatusCode.ERROR, described[semconv.EXCEPTION_MESSAGE]))
         self.end_ns = end_ns
         self.ended = True
+
+    def fail(self, error_type: str) -> None:
+        """Call it an error without an exception; also one that is over."""
+        self.error_type = error_type
+        if self.sampled:
+            self.additions = self.additions or Additions()
+            self.additions.status = Status(StatusCode.ERROR)
 
 
 class RequestSpan(_LiveSpan):
@@ -237,6 +257,19 @@ class RequestSpan(_LiveSpan):
         return next(
             (stage.error_type for stage in self.stages if stage.error_type and stage.parent_id == self.span_id), ""
         )
+
+    def judge_streams(self) -> None:
+        """Say of a stream that was left before its end who left it. To be called before `failure` and `close`."""
+        for stage in self.stages:
+            stream = stage.stream
+            if stream is None or stream.done or stage.error_type or stage.parent_id != self.span_id:
+                continue
+            if self.error_type == semconv.ERROR_TYPE_CLIENT_DISCONNECT:
+                stage.error_type = self.error_type  # as on the server span, no error of the service's
+            elif self.error_type or self.status >= 400:
+                stage.fail(self.error_type or str(self.status))
+            else:
+                stage.fail(semconv.ERROR_TYPE_STREAM_BROKEN)
 
     def close(self, end_ns: int) -> None:
         """The request is over; a stage still running (its thread outlived a time-out) is cut off here."""
