@@ -25,15 +25,23 @@ class BentoServer:
     """`bentoml serve` of one test service.
 
     `service` is `module:Class` in `services/`. With `observed=False` the same module serves plain BentoML: it does
-    not even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's
+    not even import bento_observe. `prefix` is the service's path prefix. Each server has a
+    BENTOML_HOME of its own: two that share one destroy each other's
     metrics.
     """
 
     def __init__(
-        self, service: str, env: Mapping[str, str] | None = None, *, workers: int = 1, observed: bool = True
+        self,
+        service: str,
+        env: Mapping[str, str] | None = None,
+        *,
+        workers: int = 1,
+        observed: bool = True,
+        prefix: str = "",
     ) -> None:
         self._service = service
         self._workers = workers
+        self._prefix = prefix
         self._home = tempfile.TemporaryDirectory(prefix="bento-observe-test-", ignore_cleanup_errors=True)
         self._output = Path(self._home.name) / "output.log"
         self._env = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
@@ -143,7 +151,7 @@ class BentoServer:
         if self.output.count(f"Service {name} initialized") < self._workers:
             return False
         try:
-            return self.get("/readyz")[0] == 200
+            return self.get(f"{self._prefix}/readyz")[0] == 200
         except OSError:
             return False
 
@@ -159,7 +167,12 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def plain_and_observed(service: str, env: Mapping[str, str]) -> Iterator[tuple[BentoServer, BentoServer]]:
+def plain_and_observed(
+    service: str, env: Mapping[str, str], prefix: str = ""
+) -> Iterator[tuple[BentoServer, BentoServer]]:
     """The same service twice: as BentoML serves it, and observed."""
-    with BentoServer(service, env, observed=False) as plain, BentoServer(service, env) as observed:
+    with (
+        BentoServer(service, env, observed=False, prefix=prefix) as plain,
+        BentoServer(service, env, prefix=prefix) as observed,
+    ):
         yield plain, observed
