@@ -14,6 +14,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
 
 from bento_observe import _logging, semconv, settings
+from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References, find_reference
@@ -29,7 +30,7 @@ from bento_observe.request import (
 )
 from bento_observe.telemetry import Identity, Telemetry
 
-__all__ = ["observe_worker", "unobserve"]
+__all__ = ["observe_worker", "tell_of_own_providers", "unobserve"]
 
 logger = logging.getLogger("bento_observe")
 
@@ -71,6 +72,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
         source,
         metrics,
         _routes(service),
+        MountedRoutes((app, path) for app, path, _ in service.mount_apps),
         _quiet_paths(service),
         _exclusion(),
         _trace_header(config.trace_header),
@@ -96,6 +98,16 @@ def _references(service: Any, wanted: Any, tell: Callable[[str], None]) -> Refer
 
 def _tell(problem: str) -> None:
     logger.error("bento_observe: %s", problem)
+
+
+def tell_of_own_providers(signals: list[str]) -> None:
+    """Say in one line, and in one worker, that the application has OpenTelemetry providers of its own."""
+    if signals and server_context.worker_index in (None, 1):
+        logger.warning(
+            "bento_observe: the application has global OpenTelemetry providers of its own; what it records itself "
+            "(%s) goes there, what is recorded about requests goes to the OTLP endpoint, in the same traces",
+            ", ".join(signals),
+        )
 
 
 def _keep_quiet(_problem: str) -> None:

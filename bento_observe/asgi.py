@@ -15,9 +15,9 @@ from typing import Any
 from bentoml._internal.context import trace_context
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import set_span_in_context
-from starlette.routing import Mount
 
 from bento_observe import semconv
+from bento_observe._mounts import MountedRoutes
 from bento_observe._propagation import ContextReader
 from bento_observe.request import RequestMetrics, RequestSource, RequestSpan, current_request, error_type_of
 from bento_observe.telemetry import Telemetry, random_bytes
@@ -37,8 +37,9 @@ _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-
 class Observation:
     """What the middleware needs to know of the service: made once per worker.
 
-    `routes` are the paths of the APIs; `quiet_paths` (health, metrics) are served unobserved; `excluded` says of a URL
-    whether the user's configuration leaves it out of tracing (None: of none).
+    `routes` are the paths of the APIs, `mounted` those of mounted applications; `quiet_paths` (health, metrics) are
+    served unobserved; `excluded` says of a URL whether the user's configuration leaves it out of tracing (None: of
+    none).
     `trace_header` names the response header with the trace id (empty: none).
     """
 
@@ -48,6 +49,7 @@ class Observation:
         source: RequestSource,
         metrics: RequestMetrics,
         routes: frozenset[str],
+        mounted: MountedRoutes,
         quiet_paths: frozenset[str],
         excluded: Callable[[str], bool] | None,
         trace_header: str,
@@ -56,6 +58,7 @@ class Observation:
         self.source = source
         self.active = metrics.active
         self.routes = routes
+        self.mounted = mounted
         self.quiet_paths = quiet_paths
         self.excluded = excluded
         self.reader = ContextReader()
@@ -146,7 +149,9 @@ class ObserveMiddleware:
                     request.end_ns = time.perf_counter_ns()
                     await send(message)
                     # Not when the application returns: background work, such as a task's, comes in between.
-                    self._finish(request, scope)
+                    # Unless it answers for an exception that nobody has told of: Starlette raises it after the answer.
+                    if request.status < 500 or request.failure():
+                        self._finish(request, scope)
                     return
             await send(message)
 
@@ -215,7 +220,7 @@ class ObserveMiddleware:
             if not request.nested:
                 self._o.active[(request.method, request.scheme)] -= 1
             if not request.route:
-                request.route = _route(scope)
+                request.route = self._o.mounted.of(scope)
             if not request.status and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT:
                 request.status = 500  # what the server answers for an application that does not
             request.judge_streams()
@@ -234,12 +239,3 @@ class ObserveMiddleware:
                 self._o.source.add(afterwards)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("leave")
-
-
-def _route(scope: Scope) -> str:
-    """The template that Starlette matched, in full; empty where none did."""
-    route = scope.get("route")
-    path: str = getattr(route, "path", "")
-    if isinstance(route, Mount):
-        return f"{path}/{{path}}"
-    return scope.get("root_path", "") + path if path else ""

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from bento_observe import _logging
 from bento_observe._stages import close_stage, predict_stage
-from bento_observe._worker import observe_worker, unobserve
+from bento_observe._worker import observe_worker, tell_of_own_providers, unobserve
 from bento_observe.asgi import Observation, ObserveMiddleware
 from bento_observe.calls import in_batch
 
@@ -51,9 +51,15 @@ class ObservedAppFactory(ServiceAppFactory):
             ObserveMiddleware,
             observation=self._observation,
             wrap_websocket=wrap_websocket,
-            on_startup=lambda: _logging.attach(self._observation.telemetry.log_handler),
+            on_startup=self._started,
         )
         return [observe, *kept]
+
+    def _started(self) -> None:
+        """The service is there: logging and providers are as the application wants them."""
+        telemetry = self._observation.telemetry
+        _logging.attach(telemetry.log_handler)
+        tell_of_own_providers(telemetry.providers.others())
 
     async def batch_infer(self, name: str, input_args: tuple[Any, ...], input_kwargs: dict[str, Any]) -> Any:
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""
