@@ -86,6 +86,7 @@ THREAD_NAME: Final = "thread.name"
 # This project's.
 API_NAME: Final = "bentoml.api.name"
 API_STAGE: Final = "bentoml.api.stage"
+TASK_ID: Final = "bentoml.task.id"
 STREAM_ITEM_COUNT: Final = "bentoml.api.stream.items"
 ML_SIGNAL: Final = "ml.signal"
 ML_FEATURE_NAME: Final = "ml.feature.name"
@@ -114,6 +115,7 @@ STAGE_DECODE: Final = "decode"
 STAGE_QUEUE: Final = "queue"
 STAGE_PREDICT: Final = "predict"
 STAGE_ENCODE: Final = "encode"
+STAGE_TASK: Final = "task"
 
 SIGNAL_INPUT: Final = "input"
 SIGNAL_FEATURE: Final = "feature"
@@ -200,7 +202,8 @@ RESPONSE_BODY_SIZE: Final = Metric(
 )  # fmt: skip
 STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
-    "Duration of the stages of an API call: decode, queue (wait for a thread), predict, encode.",
+    "Duration of the stages of an API call: decode, queue (wait for a thread), predict, encode; task is all of them "
+    "where they follow the answer.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
 )  # fmt: skip
 STREAM_FIRST_ITEM_DURATION: Final = Metric(

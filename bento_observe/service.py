@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from bento_observe import _logging
 from bento_observe._stages import close_stage, predict_stage
+from bento_observe._tasks import ObservedTasks, Submitted
 from bento_observe._worker import observe_worker, tell_of_own_providers, unobserve
 from bento_observe.asgi import Observation, ObserveMiddleware
 from bento_observe.calls import in_batch
@@ -23,12 +24,14 @@ from bento_observe.calls import in_batch
 __all__ = ["ObservedAppFactory", "observed_application"]
 
 
-class ObservedAppFactory(ServiceAppFactory):
+class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
     """BentoML's application with our middleware in the place of its tracing and its access log."""
 
     def __init__(self, service: Service[Any], observation: Observation, is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self._observation = observation
+        self._health = observation.telemetry.health
+        self._submitted = Submitted()
 
     @property
     def middlewares(self) -> list[Middleware]:

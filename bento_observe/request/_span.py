@@ -244,9 +244,15 @@ class RequestSpan(_LiveSpan):
 
     def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
         """Begin a stage of this request, below the span with id `parent_id` or the request itself."""
-        span = StageSpan(self, parent_id or self.span_id, api, stage, start_ns)
+        span = StageSpan(self, parent_id or self._above(), api, stage, start_ns)
         (self.later if self.ended else self.stages).append(span)
         return span
+
+    def _above(self) -> bytes:
+        """What a stage is below: the request, or the task that runs after its answer."""
+        if self.later and self.later[0].stage == semconv.STAGE_TASK:
+            return self.later[0].span_id
+        return self.span_id
 
     def unix_ns(self, reading: int) -> int:
         """A `perf_counter_ns` reading of this request as wall time."""
