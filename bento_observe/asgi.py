@@ -1,7 +1,7 @@
 """The ASGI middleware: begins and ends a request, and shuts telemetry down with the server.
 
 It stands in for two of BentoML's own, its OpenTelemetry and its access log middleware. Web sockets, which are rare and
-long, still go through those two.
+long, still go through the latter.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from opentelemetry.trace import set_span_in_context
 from bento_observe import semconv
 from bento_observe._mounts import MountedRoutes
 from bento_observe._propagation import ContextReader
+from bento_observe._websockets import Connections
 from bento_observe.request import RequestMetrics, RequestSource, RequestSpan, current_request, error_type_of
 from bento_observe.telemetry import Telemetry, random_bytes
 
@@ -57,6 +58,7 @@ class Observation:
         self.telemetry = telemetry
         self.source = source
         self.active = metrics.active
+        self.connections = metrics.connections.active
         self.routes = routes
         self.mounted = mounted
         self.quiet_paths = quiet_paths
@@ -73,10 +75,18 @@ class ObserveMiddleware:
         self, app: App, observation: Observation, wrap_websocket: Callable[[App], App], on_startup: Callable[[], None]
     ) -> None:
         self._app = app
-        self._websocket_app = wrap_websocket(app)
         self._on_startup = on_startup
         self._o = observation
         self._health = observation.telemetry.health
+        self._connections = Connections(
+            wrap_websocket(app),
+            self._identify,
+            observation.mounted,
+            observation.connections,
+            observation.source,
+            observation.trace_header,
+            self._health,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -88,7 +98,7 @@ class ObserveMiddleware:
         elif kind == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
-            await self._websocket_app(scope, receive, send)
+            await self._connections(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def observed_send(message: Message) -> None:
@@ -170,9 +180,17 @@ class ObserveMiddleware:
 
     def _begin(self, scope: Scope) -> tuple[RequestSpan, Context]:
         request = RequestSpan()
+        context = self._identify(scope, request)
+        if not request.nested:
+            key = (request.method, request.scheme)
+            self._o.active[key] = self._o.active.get(key, 0) + 1
+        return request, context
+
+    def _identify(self, scope: Scope, request: RequestSpan) -> Context:
+        """Fill in what is known at the start; a handshake of a web socket is a GET."""
         kept = self._o.kept_headers
         headers = request.headers = {name: value for name, value in scope["headers"] if name in kept}
-        method = request.method_given = scope["method"]
+        method = request.method_given = scope.get("method", "GET")
         request.method = method if method in _METHODS else "_OTHER"
         path = request.path = scope["path"]
         request.query = scope["query_string"]
@@ -199,10 +217,7 @@ class ObserveMiddleware:
         # A mounted FastAPI application would observe the request once more, in a trace of its own.
         scope["fastapi.telemetry"] = None
         trace_context.request_id = int.from_bytes(request.span_id, "big")
-        if not request.nested:
-            key = (request.method, scheme)
-            self._o.active[key] = self._o.active.get(key, 0) + 1
-        return request, caller.context
+        return caller.context
 
     def _failed(self, request: RequestSpan, error: BaseException) -> None:
         try:

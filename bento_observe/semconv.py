@@ -72,6 +72,7 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 CLIENT_ADDRESS: Final = "client.address"
 CLIENT_PORT: Final = "client.port"
+NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
 NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
 USER_AGENT_ORIGINAL: Final = "user_agent.original"
 ERROR_TYPE: Final = "error.type"
@@ -86,6 +87,9 @@ THREAD_NAME: Final = "thread.name"
 # This project's.
 API_NAME: Final = "bentoml.api.name"
 API_STAGE: Final = "bentoml.api.stage"
+WEBSOCKET_CLOSE_CODE: Final = "bentoml.websocket.close_code"
+WEBSOCKET_RECEIVED: Final = "bentoml.websocket.messages.received"
+WEBSOCKET_SENT: Final = "bentoml.websocket.messages.sent"
 TASK_ID: Final = "bentoml.task.id"
 STREAM_ITEM_COUNT: Final = "bentoml.api.stream.items"
 ML_SIGNAL: Final = "ml.signal"
@@ -158,6 +162,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 _STAGE_SECONDS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_CONNECTION_SECONDS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 _ITEMS: Final = (
     0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 100000.0,
 )  # fmt: skip
@@ -219,6 +224,15 @@ STREAM_ITEMS: Final = Metric(
 STREAM_RATE: Final = Metric(
     "bentoml.api.stream.rate", Kind.HISTOGRAM, "{item}/s",
     "Items a second that followed the first one of a stream.", (API_NAME, ERROR_TYPE), _RATES,
+)  # fmt: skip
+WEBSOCKET_CONNECTIONS: Final = Metric(
+    "bentoml.websocket.connections", Kind.UP_DOWN_COUNTER, "{connection}",
+    "Number of open WebSocket connections.", (URL_SCHEME,),
+)  # fmt: skip
+WEBSOCKET_DURATION: Final = Metric(
+    "bentoml.websocket.duration", Kind.HISTOGRAM, "s",
+    "Duration of WebSocket connections; of the codes from 3000 on, which applications make up, only the thousands.",
+    (URL_SCHEME, HTTP_ROUTE, WEBSOCKET_CLOSE_CODE, ERROR_TYPE), _CONNECTION_SECONDS,
 )  # fmt: skip
 FEATURE_VALUE: Final = Metric(
     "ml.feature.value", Kind.HISTOGRAM, "1",
@@ -321,7 +335,7 @@ PENDING: Final = Metric(
 
 METRICS: Final = (
     REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
-    STREAM_FIRST_ITEM_DURATION, STREAM_ITEMS, STREAM_RATE,
+    STREAM_FIRST_ITEM_DURATION, STREAM_ITEMS, STREAM_RATE, WEBSOCKET_CONNECTIONS, WEBSOCKET_DURATION,
     FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,

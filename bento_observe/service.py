@@ -37,16 +37,16 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
     def middlewares(self) -> list[Middleware]:
         """BentoML's, less the two that ours replaces, ours first."""
         kept: list[Middleware] = []
-        replaced: list[Middleware] = []
+        logged: list[Middleware] = []
         for middleware in super().middlewares:
             kind: Any = middleware.cls
-            if kind is OpenTelemetryMiddleware:
-                # For web sockets, whose connections may last: else a span a message.
-                middleware.kwargs["exclude_spans"] = ["receive", "send"]
-            (replaced if kind in (OpenTelemetryMiddleware, AccessLogMiddleware) else kept).append(middleware)
+            if kind is AccessLogMiddleware:
+                logged.append(middleware)
+            elif kind is not OpenTelemetryMiddleware:
+                kept.append(middleware)
 
         def wrap_websocket(app: Any) -> Any:
-            for middleware in reversed(replaced):
+            for middleware in logged:  # it has lines of its own for connections
                 app = middleware.cls(app, *middleware.args, **middleware.kwargs)
             return app
 
