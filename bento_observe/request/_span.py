@@ -6,6 +6,7 @@ added, SDK spans become their children), but making, ending and handing them ove
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ __all__ = ["Afterwards", "RequestSpan", "StageSpan", "Stream", "current_request"
 
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _NO_STATE = TraceState.get_default()
+_CANCELLED = type_name(asyncio.CancelledError())
 # The SDK's defaults; memory per request stays bounded whatever a handler does.
 _MAX_ATTRIBUTES = _MAX_EVENTS = _MAX_LINKS = 128
 
@@ -259,10 +261,14 @@ class RequestSpan(_LiveSpan):
         return self.start_unix_ns + reading - self.start_ns
 
     def failure(self) -> str:
-        """`error.type` of the stage that failed the request, whatever BentoML made of it; empty if none did."""
-        return next(
-            (stage.error_type for stage in self.stages if stage.error_type and stage.parent_id == self.span_id), ""
-        )
+        """`error.type` of the stage that failed the request, whatever BentoML made of it; empty if none did.
+
+        One that was cancelled did not fail it: BentoML does that when the request's time is up.
+        """
+        for stage in self.stages:
+            if stage.error_type and stage.error_type != _CANCELLED and stage.parent_id == self.span_id:
+                return stage.error_type
+        return ""
 
     def judge_streams(self) -> None:
         """Say of a stream that was left before its end who left it. To be called before `failure` and `close`."""
@@ -283,6 +289,8 @@ class RequestSpan(_LiveSpan):
             self.end_ns = end_ns
         self.ended = True
         for stage in self.stages:
+            if not stage.ended and self.status >= 500:
+                stage.fail(str(self.status))
             stage.close(max(self.end_ns, stage.start_ns))
 
     def release(self) -> None:
