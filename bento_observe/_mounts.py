@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +14,8 @@ __all__ = ["MountedRoutes"]
 _REST = "/{path}"
 """What stands for the path within an application whose routes are not known."""
 _DEPTH = 16
+
+logger = logging.getLogger("bento_observe")
 
 
 class MountedRoutes:
@@ -28,7 +31,10 @@ class MountedRoutes:
     def __init__(self, mounted: Iterable[tuple[Any, str]]) -> None:
         self._prefixes: list[tuple[re.Pattern[str], str]] = []
         for application, path in mounted:
-            self._read(application, path.rstrip("/"), _DEPTH)
+            try:
+                self._read(application, path.rstrip("/"), _DEPTH)
+            except Exception:
+                logger.debug("bento_observe: mounts of %r cannot be read", application, exc_info=True)
 
     def _read(self, application: Any, prefix: str, depth: int) -> None:
         if "{" in prefix:

@@ -149,9 +149,12 @@ class ObservedTasks:
     async def create_instance(self: Any, app: Any) -> None:
         """The service's instance, and the store of its tasks' results where it has any."""
         await super().create_instance(app)  # type: ignore[misc]
-        store = getattr(self, "_result_store", None)
-        if store is not None:
-            store.serializer = ObservedSerde(store.serializer, self._health)
+        try:
+            store = getattr(self, "_result_store", None)
+            if store is not None:
+                store.serializer = ObservedSerde(store.serializer, self._health)
+        except Exception:  # noqa: BLE001 - then only this worker's own tasks are linked
+            self._health.error("task")
 
     async def submit_task(self: Any, name: str, request: Any) -> Any:
         """Also what a retry ends up with."""

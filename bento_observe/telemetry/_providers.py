@@ -54,6 +54,7 @@ class Providers:
         self.tracer_provider = TracerProvider(
             sampler=sampler, resource=resource, id_generator=OsIdGenerator(), shutdown_on_exit=False
         )
+        self._sources: list[_Pending] = []
         self._reader = _Reader(temporality)
         self.meter_provider = MeterProvider(
             metric_readers=[self._reader],
@@ -70,10 +71,12 @@ class Providers:
         """Have everything recorded through the providers sent."""
         if traces is not None:
             spans = _SpanSource(traces, health)
+            self._sources.append(spans)
             self.tracer_provider.add_span_processor(spans)
             pipeline.add(source=spans)
         if logs is not None:
             records = _LogRecordSource(logs, health)
+            self._sources.append(records)
             self.logger_provider.add_log_record_processor(records)
             pipeline.add(source=records)
         pipeline.add(producer=self._reader.produce)
@@ -89,8 +92,13 @@ class Providers:
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):
             _logs.set_logger_provider(self.logger_provider)
 
+    def close(self) -> None:
+        """Take nothing more."""
+        for source in self._sources:
+            source.closed = True
+
     def others(self) -> list[str]:
-        """Of which signals the application has set a global provider of its own."""
+        """Of which signals somebody else has set the global provider."""
         own = {
             "traces": (trace.get_tracer_provider(), self.tracer_provider),
             "metrics": (metrics.get_meter_provider(), self.meter_provider),
@@ -121,8 +129,11 @@ class _Pending:
         self._queue = queue
         self._health = health
         self._pending: list[Any] = []
+        self.closed = False
 
     def _keep(self, item: Any) -> None:
+        if self.closed:
+            return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(item)
         else:
