@@ -63,6 +63,11 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
         telemetry = self._observation.telemetry
         _logging.attach(telemetry.log_handler)
         tell_of_own_providers(telemetry.providers.others())
+        if telemetry.providers.shared():
+            telemetry.health.tell(
+                "shared",
+                "a second observed service in one process: what the application itself records has the first's name",
+            )
 
     async def batch_infer(self, name: str, input_args: tuple[Any, ...], input_kwargs: dict[str, Any]) -> Any:
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""

@@ -44,10 +44,11 @@ _SPANS = f"""
 `{semconv.CLIENT_PORT}`, `{semconv.USER_AGENT_ORIGINAL}`, `{semconv.NETWORK_PROTOCOL_VERSION}`, \
 `{semconv.HTTP_REQUEST_BODY_SIZE}`, `{semconv.HTTP_RESPONSE_BODY_SIZE}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_DECODE}`, `{semconv.STAGE_PREDICT}`, `{semconv.STAGE_ENCODE}` | INTERNAL | `{semconv.API_NAME}`, \
-`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}`; of a stream `{semconv.STREAM_ITEM_COUNT}`; \
-of decoded files `{semconv.FILE_COUNT}` and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
+`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}`; \
+of a stream `{semconv.STREAM_ITEM_COUNT}`; of decoded files `{semconv.FILE_COUNT}` \
+and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
 `{semconv.FILE_TYPES}`, `{semconv.IMAGE_WIDTHS}`, `{semconv.IMAGE_HEIGHTS}` |
-| `{semconv.STAGE_TASK}` | INTERNAL | `{semconv.API_NAME}`, `{semconv.TASK_ID}` (which requests about a task have too), \
+| `{semconv.STAGE_TASK}` | INTERNAL | `{semconv.API_NAME}`, `{semconv.TASK_ID}` (also on requests about a task), \
 `{semconv.ERROR_TYPE}` |
 | `GET {{http.route}}` of a WebSocket connection | SERVER | as of a request, `{semconv.NETWORK_PROTOCOL_NAME}`, \
 `{semconv.WEBSOCKET_CLOSE_CODE}`, `{semconv.WEBSOCKET_RECEIVED}`, `{semconv.WEBSOCKET_SENT}` |

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,6 +43,9 @@ _PENDING_LIMIT = 20_000
 _STEP = 16
 
 logger = logging.getLogger("bento_observe")
+
+_made: weakref.WeakSet[Providers] = weakref.WeakSet()
+"""All that were installed in this process."""
 
 
 class Providers:
@@ -83,6 +87,7 @@ class Providers:
 
     def install(self) -> None:
         """Make the providers global. What an application has set stays, and it may still set its own."""
+        _made.add(self)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.tracer_provider)
             let_set_again(trace, "_TRACER_PROVIDER_SET_ONCE")
@@ -104,7 +109,17 @@ class Providers:
             "metrics": (metrics.get_meter_provider(), self.meter_provider),
             "logs": (_logs.get_logger_provider(), self.logger_provider),
         }
-        return [signal for signal, (there, ours) in own.items() if there is not ours]
+        made = [provider for providers in _made for provider in vars(providers).values()]
+        return [
+            signal
+            for signal, (there, ours) in own.items()
+            if there is not ours and not any(there is one for one in made)
+        ]
+
+    def shared(self) -> bool:
+        """Whether the global tracer provider is that of another service observed in this process."""
+        there = trace.get_tracer_provider()
+        return any(there is providers.tracer_provider for providers in _made if providers is not self)
 
 
 def let_set_again(module: Any, once: str) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from received import SERVER
 from scene import SETTINGS, Scene
-from server import BentoServer
+from server import SERVICES, BentoServer
 from sink import Sink
 
 
@@ -81,3 +86,23 @@ def test_a_fork_is_served_and_told_once(scene: Scene) -> None:
 
 def test_nothing_of_ours_went_wrong(scene: Scene) -> None:
     scene.nothing_went_wrong()
+
+
+def test_two_observed_services_in_one_process_each_tell_their_requests() -> None:
+    """Under their own names; spans of the application's own have one provider, which is said."""
+    with Sink() as sink, tempfile.TemporaryDirectory() as home:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "BENTO", "TEST_"))}
+        environment = {**kept, **sink.environment(), **SETTINGS, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True"}
+        script = [sys.executable, str(SERVICES / "two.py")]
+        done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        answers = [line.split() for line in done.stdout.splitlines() if line.startswith("/")]
+        assert [answer[:3] for answer in answers] == [["/one", "200", "2"], ["/two", "200", "3"]]
+        for (path, _, _, trace_id), service in zip(answers, ("First", "Second"), strict=True):
+            (server,) = sink.spans(trace_id=trace_id, kind=SERVER)
+            assert (server.name, server.resource["service.name"]) == (f"POST {path}", service)
+            assert sorted(span.name for span in sink.spans(trace_id=trace_id)) == sorted(
+                [server.name, "decode", "predict", "encode", f"own of {path[1:]}"]
+            )
+            assert sink.count("http.server.request.duration", http__route=path) == 1
+        assert (done.stdout + done.stderr).count("a second observed service in one process") == 1
