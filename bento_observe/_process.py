@@ -26,7 +26,7 @@ from bento_observe.request import (
 )
 from bento_observe.telemetry import GpuMetrics, Identity, ProcessMetrics, Telemetry
 
-__all__ = ["Worker", "access_log_options", "current_worker", "url_exclusion"]
+__all__ = ["Worker", "access_log_options", "current_worker", "tell_of_own_providers", "url_exclusion"]
 
 logger = logging.getLogger("bento_observe")
 
@@ -131,6 +131,16 @@ def _model_attributes(models: Iterable[object]) -> dict[str, str]:
 
 def _tell(problem: str) -> None:
     logger.error("bento_observe: %s", problem)
+
+
+def tell_of_own_providers(signals: list[str]) -> None:
+    """Say in one line, and in one worker, that the application has OpenTelemetry providers of its own."""
+    if signals and server_context.worker_index in (None, 1):
+        logger.warning(
+            "bento_observe: the application has global OpenTelemetry providers of its own; what it records itself "
+            "(%s) goes there, what is recorded about requests goes to the OTLP endpoint, in the same traces",
+            ", ".join(signals),
+        )
 
 
 def _keep_quiet(_problem: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from bentoml._internal.container import BentoMLContainer
 from bentoml._internal.utils.uri import join_paths
 
+from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
 from bento_observe._process import Worker, access_log_options, url_exclusion
 from bento_observe.asgi import Observation
@@ -27,6 +28,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
         worker.source,
         worker.metrics,
         _routes(service),
+        MountedRoutes((app, path) for app, path, _ in service.mount_apps),
         _quiet_paths(service),
         url_exclusion(),
         worker.trace_header,

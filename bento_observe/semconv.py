@@ -74,6 +74,7 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 CLIENT_ADDRESS: Final = "client.address"
 CLIENT_PORT: Final = "client.port"
+NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
 NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
 USER_AGENT_ORIGINAL: Final = "user_agent.original"
 SERVICE_PEER_NAME: Final = "service.peer.name"
@@ -98,6 +99,17 @@ API_STAGE: Final = "bentoml.api.stage"
 ATTRIBUTE_BATCH_SIZE: Final = "bentoml.batch.size"
 ATTRIBUTE_BATCH_ROWS: Final = "bentoml.batch.rows"
 ATTRIBUTE_BATCH_WAIT: Final = "bentoml.batch.wait"
+WEBSOCKET_CLOSE_CODE: Final = "bentoml.websocket.close_code"
+WEBSOCKET_RECEIVED: Final = "bentoml.websocket.messages.received"
+WEBSOCKET_SENT: Final = "bentoml.websocket.messages.sent"
+FILE_COUNT: Final = "bentoml.api.file.count"
+FILE_PARAMETERS: Final = "bentoml.api.file.parameters"
+FILE_SIZES: Final = "bentoml.api.file.sizes"
+FILE_TYPES: Final = "bentoml.api.file.types"
+IMAGE_WIDTHS: Final = "bentoml.api.image.widths"
+IMAGE_HEIGHTS: Final = "bentoml.api.image.heights"
+TASK_ID: Final = "bentoml.task.id"
+STREAM_ITEM_COUNT: Final = "bentoml.api.stream.items"
 ML_SIGNAL: Final = "ml.signal"
 ML_FEATURE_NAME: Final = "ml.feature.name"
 ML_MODEL_NAME: Final = "ml.model.name"
@@ -117,12 +129,17 @@ REASON: Final = "reason"
 ERROR_TYPE_CLIENT_DISCONNECT: Final = "client_disconnect"
 """`error.type` of a request whose client was gone before the response was complete."""
 
+ERROR_TYPE_STREAM_BROKEN: Final = "stream_broken"
+"""`error.type` of a stream that BentoML gave up before its handler was done, as it does where an item cannot be
+encoded."""
+
 STAGE_DECODE: Final = "decode"
 STAGE_QUEUE: Final = "queue"
 STAGE_PREDICT: Final = "predict"
 STAGE_ENCODE: Final = "encode"
 STAGE_CALL: Final = "call"
 STAGE_BATCH: Final = "batch"
+STAGE_TASK: Final = "task"
 
 SIGNAL_INPUT: Final = "input"
 SIGNAL_FEATURE: Final = "feature"
@@ -167,6 +184,13 @@ _STAGE_SECONDS: Final = (
 )  # fmt: skip
 _REQUESTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 _ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
+_CONNECTION_SECONDS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
+_ITEMS: Final = (
+    0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 100000.0,
+)  # fmt: skip
+_RATES: Final = (
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 100000.0,
+)  # fmt: skip
 _BYTES: Final = (
     0.0,
     64.0,
@@ -206,7 +230,7 @@ RESPONSE_BODY_SIZE: Final = Metric(
 STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
     "Duration of the stages of an API call: decode, queue (wait for a thread or a batch), predict, encode; call (of a "
-    "runner in another process); batch (many calls at once).",
+    "runner in another process); batch (many calls at once); task, all of them where they follow the answer.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
 )  # fmt: skip
 BATCH_SIZE: Final = Metric(
@@ -218,6 +242,29 @@ BATCH_ROWS: Final = Metric(
 BATCH_WAIT: Final = Metric(
     "bentoml.batch.wait", Kind.HISTOGRAM, "s",
     "Time from a request's joining the queue to the start of its batch.", (API_NAME,), _STAGE_SECONDS,
+)  # fmt: skip
+STREAM_FIRST_ITEM_DURATION: Final = Metric(
+    "bentoml.api.stream.first_item.duration", Kind.HISTOGRAM, "s",
+    "Time from the beginning of a request, or of a call within one, to the first item of the stream it is answered by.",
+    (API_NAME, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+STREAM_ITEMS: Final = Metric(
+    "bentoml.api.stream.items", Kind.HISTOGRAM, "{item}",
+    "Number of items of a stream, whether it came to its end (error.type says if not).",
+    (API_NAME, ERROR_TYPE), _ITEMS,
+)  # fmt: skip
+STREAM_RATE: Final = Metric(
+    "bentoml.api.stream.rate", Kind.HISTOGRAM, "{item}/s",
+    "Items a second that followed the first one of a stream.", (API_NAME, ERROR_TYPE), _RATES,
+)  # fmt: skip
+WEBSOCKET_CONNECTIONS: Final = Metric(
+    "bentoml.websocket.connections", Kind.UP_DOWN_COUNTER, "{connection}",
+    "Number of open WebSocket connections.", (URL_SCHEME,),
+)  # fmt: skip
+WEBSOCKET_DURATION: Final = Metric(
+    "bentoml.websocket.duration", Kind.HISTOGRAM, "s",
+    "Duration of WebSocket connections; of the codes from 3000 on, which applications make up, only the thousands.",
+    (URL_SCHEME, HTTP_ROUTE, WEBSOCKET_CLOSE_CODE, ERROR_TYPE), _CONNECTION_SECONDS,
 )  # fmt: skip
 FEATURE_VALUE: Final = Metric(
     "ml.feature.value", Kind.HISTOGRAM, "1",
@@ -360,6 +407,7 @@ PENDING: Final = Metric(
 METRICS: Final = (
     REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
     BATCH_SIZE, BATCH_ROWS, BATCH_WAIT,
+    STREAM_FIRST_ITEM_DURATION, STREAM_ITEMS, STREAM_RATE, WEBSOCKET_CONNECTIONS, WEBSOCKET_DURATION,
     FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,

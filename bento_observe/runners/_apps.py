@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bentoml._internal.container import BentoMLContainer
-from bentoml._internal.server.http.access import AccessLogMiddleware
 from bentoml._internal.server.http_app import HTTPAppFactory
 from bentoml._internal.server.runner_app import RunnerAppFactory
-from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from starlette.middleware import Middleware
 
 from bento_observe import _logging
+from bento_observe._middlewares import observed_middlewares
+from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
 from bento_observe._process import Worker, access_log_options, url_exclusion
 from bento_observe._propagation import Caller, ContextReader
-from bento_observe.asgi import Observation, ObserveMiddleware
+from bento_observe.asgi import Observation
 from bento_observe.runners._batch_metrics import BatchMetrics
 from bento_observe.runners._batches import BatchObserver, ObservedDispatcher
 from bento_observe.runners._calls import instrument_api, restore_api
@@ -59,7 +59,8 @@ def observed_http_app(service: Any, options: Options) -> Any:
             instrument_api(api, worker.recording, worker.telemetry.health)
         factory = _ObservedHTTPAppFactory(service)
         routes = (api.route for api in service.apis.values())
-        factory.observation = _observation(worker, routes, worker.trace_header)
+        mounted = ((app, path) for app, path, _ in service.mount_apps)
+        factory.observation = _observation(worker, routes, worker.trace_header, mounted)
         worker.start()
         return factory()
     except Exception:
@@ -117,37 +118,28 @@ class _ReaderOfUntraced(ContextReader):
         return Caller(caller.trace_id, b"", sampled, caller.trace_state, caller.context)
 
 
-def _observation(worker: Worker, routes: Iterable[str], trace_header: str) -> Observation:
+def _observation(
+    worker: Worker, routes: Iterable[str], trace_header: str, mounted: Iterable[tuple[Any, str]] = ()
+) -> Observation:
     paths = frozenset(route if route.startswith("/") else f"/{route}" for route in routes)
     return Observation(
-        worker.telemetry, worker.source, worker.metrics, paths, _QUIET_PATHS, url_exclusion(), trace_header
+        worker.telemetry,
+        worker.source,
+        worker.metrics,
+        paths,
+        MountedRoutes(mounted),
+        _QUIET_PATHS,
+        url_exclusion(),
+        trace_header,
     )
 
 
 def _observed(middlewares: list[Middleware], observation: Observation) -> list[Middleware]:
-    """BentoML's, less the two that ours replaces, ours first."""
-    kept: list[Middleware] = []
-    replaced: list[Middleware] = []
-    for middleware in middlewares:
-        kind: Any = middleware.cls
-        if kind is OpenTelemetryMiddleware:
-            # For web sockets, whose connections may last: else a span a message.
-            middleware.kwargs["exclude_spans"] = ["receive", "send"]
-        (replaced if kind in (OpenTelemetryMiddleware, AccessLogMiddleware) else kept).append(middleware)
-
-    def wrap_websocket(app: Any) -> Any:
-        for middleware in reversed(replaced):
-            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
-        return app
-
-    observe = Middleware(
-        ObserveMiddleware,
-        observation=observation,
-        wrap_websocket=wrap_websocket,
-        on_startup=lambda: _logging.attach(observation.telemetry.log_handler),
+    """With BentoML's access log for what we leave alone."""
+    (observe, *kept), logged = observed_middlewares(
+        middlewares, observation, lambda: _logging.attach(observation.telemetry.log_handler)
     )
-    probes = [Middleware(_Probes, access_log=one) for one in replaced if one.cls is AccessLogMiddleware]
-    return [observe, *probes, *kept]
+    return [observe, *(Middleware(_Probes, access_log=one) for one in logged), *kept]
 
 
 class _Probes:

@@ -28,6 +28,7 @@ class BentoServer:
     `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one; `options` are further ones
     of `bentoml serve`. With `observed=False` the same module serves plain BentoML: it does not even import
     bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
+    `prefix` is the service's path prefix.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class BentoServer:
         observed: bool = True,
         options: Sequence[str] = (),
         directory: Path = SERVICES,
+        prefix: str = "",
     ) -> None:
         self._service = service
         self._legacy = service.rpartition(":")[2].islower()
         self._options = options
         self._directory = directory
         self._workers = workers
+        self._prefix = prefix
         self._home = tempfile.TemporaryDirectory(prefix="bento-observe-test-", ignore_cleanup_errors=True)
         self._output = Path(self._home.name) / "output.log"
         self._env = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
@@ -156,7 +159,7 @@ class BentoServer:
         if not self._legacy and self.output.count(f"Service {name} initialized") < self._workers:
             return False
         try:
-            return self.get("/readyz")[0] == 200
+            return self.get(f"{self._prefix}/readyz")[0] == 200
         except OSError:
             return False
 
@@ -172,7 +175,12 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def plain_and_observed(service: str, env: Mapping[str, str]) -> Iterator[tuple[BentoServer, BentoServer]]:
+def plain_and_observed(
+    service: str, env: Mapping[str, str], prefix: str = ""
+) -> Iterator[tuple[BentoServer, BentoServer]]:
     """The same service twice: as BentoML serves it, and observed."""
-    with BentoServer(service, env, observed=False) as plain, BentoServer(service, env) as observed:
+    with (
+        BentoServer(service, env, observed=False, prefix=prefix) as plain,
+        BentoServer(service, env, prefix=prefix) as observed,
+    ):
         yield plain, observed
