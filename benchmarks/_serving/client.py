@@ -7,25 +7,25 @@ import re
 import selectors
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Final
 
 __all__ = ["Connection", "connected", "paced", "requests_per_second", "write_requests"]
 
 _TIMEOUT_S = 20.0
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-def write_requests(rows: npt.NDArray[np.float64]) -> list[bytes]:
-    """One request for each item of `rows`, with the item as JSON."""
+def write_requests(path: str, bodies: Iterable[Any]) -> list[bytes]:
+    """A request to `path` for each of `bodies`, as JSON."""
     requests = []
-    for row in rows:
-        body = json.dumps({"features": row.tolist()}).encode()
+    for content in bodies:
+        body = json.dumps(content).encode()
         head = (
-            "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: benchmark\r\nAccept: */*\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: benchmark\r\nAccept: */*\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         requests.append(head.encode() + body)
@@ -38,8 +38,8 @@ class Connection:
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
-        self._end = 0
+        self._buffer = bytearray()
+        self._body = self._end = 0  # where the body begins and ends; 0: not known yet
 
     def fileno(self) -> int:
         """The socket's, for selectors."""
@@ -59,19 +59,28 @@ class Connection:
         if not received:
             raise RuntimeError("the server closed the connection")
         self._buffer += received
-        if not self._end:
-            head_end = self._buffer.find(b"\r\n\r\n")
-            if head_end < 0:
-                return None
-            length = _CONTENT_LENGTH.search(self._buffer, 0, head_end)
-            if not self._buffer.startswith(b"HTTP/1.1 200 ") or length is None:
-                raise RuntimeError(f"unexpected answer: {self._buffer[:500]!r}")
-            self._end = head_end + 4 + int(length[1])
-        if len(self._buffer) < self._end:
+        if not self._body and not self._head():
             return None
-        body = self._buffer[self._buffer.find(b"\r\n\r\n") + 4 :]
-        self._buffer, self._end = b"", 0
-        return body
+        if not (len(self._buffer) >= self._end if self._end else self._buffer.endswith(_LAST_CHUNK)):
+            return None
+        body = bytes(self._buffer[self._body :])
+        answer = body if self._end else _joined(body)
+        self._buffer.clear()
+        self._body = self._end = 0
+        return answer
+
+    def _head(self) -> bool:
+        head_end = self._buffer.find(b"\r\n\r\n")
+        if head_end < 0:
+            return False
+        self._body = head_end + 4
+        length = _CONTENT_LENGTH.search(self._buffer, 0, head_end)
+        if length is not None:
+            self._end = self._body + int(length[1])
+        chunked = _CHUNKED.search(self._buffer, 0, self._body) is not None
+        if not self._buffer.startswith(b"HTTP/1.1 200 ") or chunked is (length is not None):
+            raise RuntimeError(f"unexpected answer: {bytes(self._buffer[:500])!r}")
+        return True
 
     def exchange(self, request: bytes) -> bytes:
         """One request and the body of its answer."""
@@ -83,6 +92,19 @@ class Connection:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def _joined(chunks: bytes) -> bytes:
+    """What was sent in these chunks. No text that is asked for here looks like the last one, so that is looked for."""
+    joined, at = bytearray(), 0
+    while True:
+        line_end = chunks.index(b"\r\n", at)
+        size = int(chunks[at:line_end], 16)
+        if not size:
+            return bytes(joined)
+        at = line_end + 2
+        joined += chunks[at : at + size]
+        at += size + 2
 
 
 @contextmanager

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from _serving import client, model
+from _serving import client
 from _serving.server import Server
 from _serving.sink import Sink
+from _serving.surfaces import Surface
 
 __all__ = ["Fleet", "fleet"]
 
@@ -28,10 +26,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet(variants: Sequence[str], profiles: Path | None = None) -> Iterator[Fleet]:
+def fleet(surface: Surface, variants: Sequence[str], profiles: Path | None = None) -> Iterator[Fleet]:
     """Start a server for each variant, all at once, and wait until all are ready; stop them whatever happens.
 
-    With `profiles` each worker leaves its samples in a file `<variant>.json` there when it stops.
+    With `profiles` each process can be told to sample itself, and leaves its samples in that directory.
 
     Raises:
         RuntimeError: if a server does not start, or gives a wrong answer.
@@ -42,22 +40,20 @@ def fleet(variants: Sequence[str], profiles: Path | None = None) -> Iterator[Fle
         servers: dict[str, Server] = {}
         stack.callback(_stop, servers)
         for variant, port in zip(variants, sink.ports, strict=True):
-            profile = profiles / f"{variant}.json" if profiles else None
-            servers[variant] = Server(variant, port, directory / variant, profile)
+            servers[variant] = Server(surface, variant, port, directory / variant, profiles)
         for server in servers.values():
             server.wait_ready()
-            _check_answer(server)
+            _check_answer(surface, server)
         started = Fleet(servers, sink)
         yield started
         _stop(servers)
         started.sent.update(zip(variants, sink.counts(), strict=True))
 
 
-def _check_answer(server: Server) -> None:
-    rows = model.rows(1)
+def _check_answer(surface: Surface, server: Server) -> None:
     with client.connected(server.port, 1) as connections:
-        answer = json.loads(connections[0].exchange(client.write_requests(rows)[0]))
-    if not np.allclose(answer, model.score(rows[0])):
+        answer = connections[0].exchange(surface.requests[0]).decode()
+    if not surface.right(answer):
         raise RuntimeError(f"{server.variant} answers {answer}")
 
 

@@ -1,4 +1,4 @@
-"""A sampling profiler inside a worker: where each thread's CPU time goes, by function.
+"""A sampling profiler inside a server's process: where each thread's CPU time goes, by function.
 
 A timer that runs with the process's CPU time interrupts it; each time, one sample is charged to the thread that used
 most CPU time since the last. A profiler thread would not do: it gets the interpreter only when another thread gives
@@ -14,36 +14,55 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final
 
-__all__ = ["start_if_asked", "write_if_asked"]
+__all__ = ["START", "STOP", "obey"]
 
-_PATH: Final = os.environ.get("BENCHMARK_PROFILE", "")
+START: Final = signal.SIGUSR1
+"""Tells a process to begin."""
+STOP: Final = signal.SIGUSR2
+"""Tells it to end, and to leave what it found in the file `<pid>.json`."""
+
+_DIRECTORY: Final = os.environ.get("BENCHMARK_PROFILE", "")
 _INTERVAL_S: Final = 0.001  # the kernel makes it its tick, if that is longer
 
 _own: Counter[CodeType] = Counter()
 _total: Counter[CodeType] = Counter()
 _modules: Counter[str] = Counter()
 _used_ns: dict[int, int] = {}
+_began_ns: dict[tuple[str, int], int] = {}
 
 
-def start_if_asked() -> None:
-    """Begin to sample, if `BENCHMARK_PROFILE` names a file. Call it in the main thread."""
-    if _PATH:
-        signal.signal(signal.SIGPROF, _sample)
-        signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S, _INTERVAL_S)
+def obey() -> None:
+    """Listen to both signals, if `BENCHMARK_PROFILE` names a directory. Call it in the main thread."""
+    if _DIRECTORY:
+        signal.signal(START, _start)
+        signal.signal(STOP, _stop)
 
 
-def write_if_asked() -> None:
-    """Write samples per function (own, total) and module (own) and CPU nanoseconds per thread into that file (JSON)."""
-    if not _PATH:
-        return
+def _start(number: int, interrupted: FrameType | None) -> None:
+    _began_ns.update(_threads_ns())
+    signal.signal(signal.SIGPROF, _sample)
+    signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S, _INTERVAL_S)
+
+
+def _stop(number: int, interrupted: FrameType | None) -> None:
+    """Write samples per function (own, total) and module (own) and CPU nanoseconds per thread (JSON)."""
     signal.setitimer(signal.ITIMER_PROF, 0)
     functions = [[_name(code), _own[code], total] for code, total in _total.items()]
-    threads = {thread.name: _thread_ns(thread.ident) for thread in threading.enumerate() if thread.ident}
-    with open(_PATH, "w") as file:
-        json.dump({"functions": functions, "modules": _modules, "threads": threads}, file)
+    threads: Counter[str] = Counter()
+    for (name, ident), used in _threads_ns().items():
+        threads[name] += used - _began_ns.get((name, ident), 0)
+    path = Path(_DIRECTORY, f"{os.getpid()}.json")
+    written = path.with_suffix(".part")
+    written.write_text(json.dumps({"functions": functions, "modules": _modules, "threads": threads}))
+    written.rename(path)  # whoever waits for it finds all of it
+
+
+def _threads_ns() -> dict[tuple[str, int], int]:
+    return {(thread.name, thread.ident): _thread_ns(thread.ident) for thread in threading.enumerate() if thread.ident}
 
 
 def _name(code: CodeType) -> str:

@@ -16,27 +16,32 @@ import psutil
 
 from _serving import variants
 from _serving.cpu import ProcessGroup
+from _serving.surfaces import Surface
 
 __all__ = ["Server"]
 
 _START_S = 120.0
 _STOP_S = 15.0
-_WORKER = "_bentoml_impl.worker.service"
+_WORKERS = {"_bentoml_impl.worker.service", "bentoml_cli.worker.http_api_server", "bentoml_cli.worker.runner"}
 
 
 class Server:
-    """One server with one worker. Nothing is awaited before `wait_ready`, so several can start side by side."""
+    """One server. Nothing is awaited before `wait_ready`, so several can start side by side."""
 
-    def __init__(self, variant: str, sink_port: int, home: Path, profile: Path | None = None) -> None:
+    def __init__(
+        self, surface: Surface, variant: str, sink_port: int, home: Path, profiles: Path | None = None
+    ) -> None:
         self.variant = variant
+        self._expected = surface.processes
         self.port = _free_port()
         self.log = home / "output.log"
+        self.workers: list[int] = []
         self.processes = ProcessGroup([])
         home.mkdir(parents=True)
         with self.log.open("wb") as log:
             self._supervisor = subprocess.Popen(
-                _command(self.port),
-                env=_environment(variant, sink_port, home, profile),
+                _command(surface, self.port),
+                env=_environment(variant, sink_port, home, profiles),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -44,7 +49,7 @@ class Server:
             )
 
     def wait_ready(self) -> None:
-        """Until the service answers that it is ready; finds the worker and its children.
+        """Until the service answers that it is ready; finds the processes that serve, and their children.
 
         Raises:
             RuntimeError: if it is not ready in two minutes, or ends before.
@@ -57,12 +62,13 @@ class Server:
         workers = [
             child
             for child in psutil.Process(self._supervisor.pid).children(recursive=True)
-            if _WORKER in child.cmdline()
+            if _WORKERS.intersection(child.cmdline())
         ]
-        if len(workers) != 1:
-            raise RuntimeError(f"{self.variant} has {len(workers)} workers, not one")
-        helpers = workers[0].children(recursive=True)
-        self.processes = ProcessGroup([process.pid for process in (*workers, *helpers)])
+        if len(workers) != self._expected:
+            raise RuntimeError(f"{self.variant} is served by {len(workers)} processes, not by {self._expected}")
+        helpers = [helper for worker in workers for helper in worker.children(recursive=True)]
+        self.workers = [worker.pid for worker in workers]
+        self.processes = ProcessGroup([process.pid for process in {*workers, *helpers}])
 
     def _ready(self) -> bool:
         try:
@@ -93,15 +99,15 @@ class Server:
             process.kill()
 
 
-def _command(port: int) -> list[str]:
+def _command(surface: Surface, port: int) -> list[str]:
     return [
-        sys.executable, "-m", "bentoml", "serve", "_serving.service:Service",
+        sys.executable, "-m", "bentoml", "serve", surface.service,
         "--working-dir", str(Path(__file__).parents[1]),
-        "--host", "127.0.0.1", "--port", str(port),
+        "--host", "127.0.0.1", "--port", str(port), *surface.options,
     ]  # fmt: skip
 
 
-def _environment(variant: str, sink_port: int, home: Path, profile: Path | None) -> dict[str, str]:
+def _environment(variant: str, sink_port: int, home: Path, profiles: Path | None) -> dict[str, str]:
     ours = ("OTEL_", "BENTOML_", "BENTO_OBSERVE_", "BENCHMARK_")
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
@@ -110,7 +116,7 @@ def _environment(variant: str, sink_port: int, home: Path, profile: Path | None)
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         **variants.environment(variant, sink_port),
-        **({"BENCHMARK_PROFILE": str(profile)} if profile else {}),
+        **({"BENCHMARK_PROFILE": str(profiles)} if profiles else {}),
     }
 
 

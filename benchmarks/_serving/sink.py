@@ -83,17 +83,18 @@ class _Counter:
 
     def metrics(self, body: bytes, context: Any) -> bytes:
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            sender = str(resource.resource.attributes)
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
-                    self._metric(metric)
+                    self._metric(sender, metric)
         return self._accepted(body)
 
-    def _metric(self, metric: Any) -> None:
+    def _metric(self, sender: str, metric: Any) -> None:
         points = getattr(metric, metric.WhichOneof("data")).data_points
         self._counts["points"] += len(points)
         if metric.name == "ml.feature.value":
             for point in points:  # cumulative: the latest holds all
-                self._values[str(point.attributes)] = point.count
+                self._values[sender + str(point.attributes)] = point.count
 
     def _accepted(self, body: bytes) -> bytes:
         self._counts["bytes"] += len(body)

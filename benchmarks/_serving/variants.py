@@ -6,7 +6,17 @@ import socket
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["ASGI", "BENTOML_OTLP", "BENTO_OBSERVE", "DEFAULT", "PLAIN", "PLAIN_AGAIN", "VARIANTS", "environment"]
+__all__ = [
+    "ACROSS",
+    "ASGI",
+    "BENTOML_OTLP",
+    "BENTO_OBSERVE",
+    "DEFAULT",
+    "PLAIN",
+    "PLAIN_AGAIN",
+    "VARIANTS",
+    "environment",
+]
 
 PLAIN: Final = "plain"
 """BentoML as it comes: its tracing middleware runs and exports nothing, its access log goes to standard output."""
@@ -31,6 +41,8 @@ OBSERVE_SILENT: Final = "bento_observe_silent"
 OBSERVED: Final = (BENTO_OBSERVE, OBSERVE_ABSENT, OBSERVE_SILENT)
 DEFAULT: Final = (PLAIN, PLAIN_AGAIN, BENTOML_OTLP, ASGI, BENTO_OBSERVE)
 VARIANTS: Final = (*DEFAULT, ASGI_ALONE, PLAIN_MEDIA_TYPE, OBSERVE_ABSENT, OBSERVE_SILENT)
+ACROSS: Final = (PLAIN, PLAIN_AGAIN, BENTO_OBSERVE)
+"""Those that are compared on each surface."""
 
 METRIC_INTERVAL_MS: Final = 5000
 _SDK_SPAN_DELAY_MS: Final = 500

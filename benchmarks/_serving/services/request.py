@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator"
-"""The service under test: 30 features in, one number out. Its telemetry is chosen by `BENCHMARK_VARIANT`."""
+"""30 features in, one number out, with the telemetry that `BENCHMARK_VARIANT` names: that of peers, too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import bentoml
 import numpy as np
 from bentoml._internal.context import server_context
 
-from _serving import model, sampler, variants
+from _serving import model, variants
+from _serving.switch import watched
 
 _ENDPOINT = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 _VARIANT = os.environ["BENCHMARK_VARIANT"]
@@ -42,16 +43,6 @@ class Scorer:
         """Scores of shape (n,), float64, for features of shape (n, 30), float64."""
         return model.score(features)
 
-    @bentoml.on_startup
-    def start_profile(self) -> None:
-        """Sample this worker where the benchmark asks for a profile."""
-        sampler.start_if_asked()
-
-    @bentoml.on_shutdown
-    def write_profile(self) -> None:
-        """Leave the samples for the benchmark."""
-        sampler.write_if_asked()
-
 
 def _instrument_asgi(service: Any) -> None:
     """Traces and metrics by the ASGI instrumentation, through the OpenTelemetry SDK's own batching."""
@@ -73,14 +64,7 @@ def _instrument_asgi(service: Any) -> None:
     service.add_asgi_middleware(OpenTelemetryMiddleware, tracer_provider=tracer_provider, meter_provider=meter_provider)
 
 
-Service = bentoml.service(Scorer, name="scorer", workers=1, tracing=_tracing())
-if _VARIANT == variants.PLAIN_MEDIA_TYPE:
-    for _method in Service.apis.values():
-        _method.output_spec.media_type = _method.output_spec.mime_type()
-if _VARIANT in variants.OBSERVED:
-    from bento_observe import observe
-
-    Service = observe(Service)
-elif _VARIANT in (variants.ASGI, variants.ASGI_ALONE) and server_context.worker_index is not None:
+Service = watched(bentoml.service(Scorer, name="scorer", workers=1, tracing=_tracing()))
+if _VARIANT in (variants.ASGI, variants.ASGI_ALONE) and server_context.worker_index is not None:
     # In a worker only: the supervisor imports this module too.
     _instrument_asgi(Service)
