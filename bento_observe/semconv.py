@@ -65,15 +65,19 @@ HTTP_REQUEST_BODY_SIZE: Final = "http.request.body.size"
 HTTP_RESPONSE_BODY_SIZE: Final = "http.response.body.size"
 HTTP_REQUEST_CONTENT_TYPE: Final = "http.request.header.content-type"
 HTTP_RESPONSE_CONTENT_TYPE: Final = "http.response.header.content-type"
+URL_FULL: Final = "url.full"
 URL_PATH: Final = "url.path"
 URL_QUERY: Final = "url.query"
 URL_SCHEME: Final = "url.scheme"
+URL_TEMPLATE: Final = "url.template"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 CLIENT_ADDRESS: Final = "client.address"
 CLIENT_PORT: Final = "client.port"
 NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
+NETWORK_TRANSPORT: Final = "network.transport"
 USER_AGENT_ORIGINAL: Final = "user_agent.original"
+SERVICE_PEER_NAME: Final = "service.peer.name"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
@@ -86,6 +90,9 @@ THREAD_NAME: Final = "thread.name"
 # This project's.
 API_NAME: Final = "bentoml.api.name"
 API_STAGE: Final = "bentoml.api.stage"
+ATTRIBUTE_BATCH_SIZE: Final = "bentoml.batch.size"
+ATTRIBUTE_BATCH_ROWS: Final = "bentoml.batch.rows"
+ATTRIBUTE_BATCH_WAIT: Final = "bentoml.batch.wait"
 ML_SIGNAL: Final = "ml.signal"
 ML_FEATURE_NAME: Final = "ml.feature.name"
 ML_MODEL_NAME: Final = "ml.model.name"
@@ -151,6 +158,8 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 _STAGE_SECONDS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_REQUESTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+_ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
 _BYTES: Final = (
     0.0,
     64.0,
@@ -189,8 +198,19 @@ RESPONSE_BODY_SIZE: Final = Metric(
 )  # fmt: skip
 STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
-    "Duration of the stages of an API call: decode, queue (wait for a thread), predict, encode.",
+    "Duration of the stages of an API call: decode, queue (wait for a thread or a batch), predict, encode.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+BATCH_SIZE: Final = Metric(
+    "bentoml.batch.size", Kind.HISTOGRAM, "{request}",
+    "Requests in a batch; one that is too large for a batch is in several.", (API_NAME,), _REQUESTS,
+)  # fmt: skip
+BATCH_ROWS: Final = Metric(
+    "bentoml.batch.rows", Kind.HISTOGRAM, "{row}", "Rows in a batch.", (API_NAME,), _ROWS,
+)  # fmt: skip
+BATCH_WAIT: Final = Metric(
+    "bentoml.batch.wait", Kind.HISTOGRAM, "s",
+    "Time from a request's joining the queue to the start of its (first) batch.", (API_NAME,), _STAGE_SECONDS,
 )  # fmt: skip
 FEATURE_VALUE: Final = Metric(
     "ml.feature.value", Kind.HISTOGRAM, "1",
@@ -293,6 +313,7 @@ PENDING: Final = Metric(
 
 METRICS: Final = (
     REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
+    BATCH_SIZE, BATCH_ROWS, BATCH_WAIT,
     FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,

@@ -18,7 +18,8 @@ from bento_observe import _logging
 from bento_observe._stages import close_stage, predict_stage
 from bento_observe._worker import observe_worker, unobserve
 from bento_observe.asgi import Observation, ObserveMiddleware
-from bento_observe.calls import in_batch
+from bento_observe.batching import join_batch, leave_batch, observe_dispatcher
+from bento_observe.dependencies import observe_clients, restore_clients
 
 __all__ = ["ObservedAppFactory", "observed_application"]
 
@@ -29,6 +30,9 @@ class ObservedAppFactory(ServiceAppFactory):
     def __init__(self, service: Service[Any], observation: Observation, is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self._observation = observation
+        for name, dispatcher in self.dispatchers.items():
+            observe_dispatcher(dispatcher, name, observation.source.add, observation.telemetry.health)
+        observe_clients(observation.source.add, observation.telemetry.sampled, observation.telemetry.health)
 
     @property
     def middlewares(self) -> list[Middleware]:
@@ -59,14 +63,14 @@ class ObservedAppFactory(ServiceAppFactory):
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""
         health = self._observation.telemetry.health
         stage = predict_stage(name, health)
-        token = in_batch.set(True)
+        token = join_batch(stage)
         try:
             return await super().batch_infer(name, input_args, input_kwargs)
         except BaseException as error:
             close_stage(stage, health, error)
             raise
         finally:
-            in_batch.reset(token)
+            leave_batch(token)
             close_stage(stage, health)
 
 
@@ -76,4 +80,5 @@ def observed_application(service: Service[Any], options: Any, is_main: bool) -> 
         return ObservedAppFactory(service, observe_worker(service, options), is_main)()
     except Exception:
         unobserve(service)
+        restore_clients()
         raise

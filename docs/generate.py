@@ -44,7 +44,14 @@ _SPANS = f"""
 `{semconv.CLIENT_PORT}`, `{semconv.USER_AGENT_ORIGINAL}`, `{semconv.NETWORK_PROTOCOL_VERSION}`, \
 `{semconv.HTTP_REQUEST_BODY_SIZE}`, `{semconv.HTTP_RESPONSE_BODY_SIZE}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_DECODE}`, `{semconv.STAGE_PREDICT}`, `{semconv.STAGE_ENCODE}` | INTERNAL | `{semconv.API_NAME}`, \
-`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}` |
+`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}`; of a batchable API `predict` has \
+`{semconv.ATTRIBUTE_BATCH_WAIT}` (seconds) and links to its batches |
+| `batch {{{semconv.API_NAME}}}` | INTERNAL | the same, `{semconv.ATTRIBUTE_BATCH_SIZE}`, \
+`{semconv.ATTRIBUTE_BATCH_ROWS}`; links to the `predict` spans of its requests |
+| `POST {{{semconv.URL_TEMPLATE}}}`, a call of another service | CLIENT | `{semconv.HTTP_REQUEST_METHOD}`, \
+`{semconv.URL_TEMPLATE}`, `{semconv.URL_FULL}` or, over a Unix socket, `{semconv.NETWORK_TRANSPORT}`, \
+`{semconv.SERVER_ADDRESS}`, `{semconv.SERVER_PORT}`, `{semconv.SERVICE_PEER_NAME}`, \
+`{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ERROR_TYPE}` |
 
 `{semconv.ERROR_TYPE}` is the class of the exception that BentoML turned into the answer, else the status code, \
 `{semconv.ERROR_TYPE_CLIENT_DISCONNECT}` where the client hung up. The span's status is ERROR from 500 on.

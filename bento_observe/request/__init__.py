@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from bento_observe.request._access_log import AccessLog, AccessLogOptions
+from bento_observe.request._batch import BatchSpan
+from bento_observe.request._call import CallSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._source import RequestSource
-from bento_observe.request._span import RequestSpan, StageSpan, current_request, error_type_of
+from bento_observe.request._span import RequestSpan, StageSpan, Work, current_request, error_type_of
 from bento_observe.request._traces import SpanEncoder
 
 __all__ = [
     "AccessLog",
     "AccessLogOptions",
+    "BatchSpan",
+    "CallSpan",
     "RequestMetrics",
     "RequestSource",
     "RequestSpan",
     "SpanEncoder",
     "StageSpan",
+    "Work",
     "current_request",
     "error_type_of",
 ]

@@ -14,7 +14,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from bento_observe import semconv, wire
-from bento_observe.request._span import RequestSpan, StageSpan
+from bento_observe.request._batch import BatchMetrics, BatchSpan
+from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.telemetry import ExplicitHistogram
 
 __all__ = ["RequestMetrics"]
@@ -34,13 +35,19 @@ class RequestMetrics:
         self._request_size = ExplicitHistogram(semconv.REQUEST_BODY_SIZE, _http_attributes)
         self._response_size = ExplicitHistogram(semconv.RESPONSE_BODY_SIZE, _http_attributes)
         self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
+        self._batches = BatchMetrics()
 
     def count(self, request: RequestSpan) -> None:
         """Add one finished request."""
         self._count_request(request, self._exemplar(request))
         self.count_stages(request, request.stages)
 
-    def count_stages(self, request: RequestSpan, stages: Iterable[StageSpan]) -> None:
+    def count_batch(self, batch: BatchSpan) -> None:
+        """Add one finished batch, and what other APIs were called for within it."""
+        self._batches.count(batch, self._start_ns, self._exemplar(batch))
+        self.count_stages(batch, batch.stages)
+
+    def count_stages(self, request: Work, stages: Iterable[StageSpan]) -> None:
         """Add some of a request's stages."""
         when, start = request.start_unix_ns, self._start_ns
         trace_id = self._exemplar(request)
@@ -53,7 +60,7 @@ class RequestMetrics:
                 queue = self._stages.series((stage.api, semconv.STAGE_QUEUE, ""), start)
                 queue.record(stage.queue_ns / 1e9, when, trace_id, request.span_id)
 
-    def _exemplar(self, request: RequestSpan) -> bytes | None:
+    def _exemplar(self, request: Work) -> bytes | None:
         wanted = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
         return request.trace_id if wanted else None
 
@@ -71,6 +78,7 @@ class RequestMetrics:
         """All families as OTLP has them."""
         families = (self._duration, self._request_size, self._response_size, self._stages)
         found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        found.extend(self._batches.collect(now_ns, delta))
         if delta:  # what is counted from here on belongs to the next interval
             self._start_ns = now_ns
         if self.active:
