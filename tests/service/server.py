@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -24,15 +24,22 @@ _CLEARED = ("OTEL_", "BENTO", "TEST_", "PROMETHEUS_")
 class BentoServer:
     """`bentoml serve` of one test service.
 
-    `service` is `module:Class` in `services/`. With `observed=False` the same module serves plain BentoML: it does
-    not even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's
-    metrics.
+    `service` is `module:Class` in `services/`; `options` are further ones of `bentoml serve`. With `observed=False` the
+    same module serves plain BentoML: it does not even import bento_observe. Each server has a BENTOML_HOME of its own:
+    two that share one destroy each other's metrics.
     """
 
     def __init__(
-        self, service: str, env: Mapping[str, str] | None = None, *, workers: int = 1, observed: bool = True
+        self,
+        service: str,
+        env: Mapping[str, str] | None = None,
+        *,
+        workers: int = 1,
+        observed: bool = True,
+        options: Sequence[str] = (),
     ) -> None:
         self._service = service
+        self._options = options
         self._workers = workers
         self._home = tempfile.TemporaryDirectory(prefix="bento-observe-test-", ignore_cleanup_errors=True)
         self._output = Path(self._home.name) / "output.log"
@@ -52,6 +59,7 @@ class BentoServer:
         """Start and wait until every worker serves. AssertionError, with the output, if that takes a minute."""
         command = [str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
         command += ["--working-dir", str(SERVICES), "--host", "127.0.0.1", "--port", str(self.port)]
+        command += self._options
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, env=self._env, stdout=output, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + _START_SECONDS

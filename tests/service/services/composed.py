@@ -34,6 +34,10 @@ class Scaler:
         return 2 * number
 
     @bentoml.api
+    def weigh(self, number: float) -> float:
+        return 3 * number
+
+    @bentoml.api
     async def count(self, upto: int) -> AsyncGenerator[str, None]:
         for number in range(upto):
             yield f"{number};"
@@ -76,6 +80,10 @@ class Composed:
     @bentoml.api
     def sync(self, number: float) -> float:
         return self.scaler.scale(number)
+
+    @bentoml.api
+    def weighed(self, number: float) -> float:
+        return self.scaler.weigh(number)
 
     @bentoml.api
     async def by_async(self, number: float) -> float:
@@ -125,6 +133,11 @@ class Composed:
     def both(self, rows: np.ndarray) -> float:
         scores = self.scorer.score(rows)
         return self.scaler.scale(float(scores.sum()))
+
+    @bentoml.api
+    async def both_async(self, rows: np.ndarray) -> float:
+        scores = await self.scorer.to_async.score(rows)  # type: ignore[attr-defined]
+        return await self.scaler.ascale(float(scores.sum()))
 
     @bentoml.api
     async def asks_itself(self, number: float) -> float:
