@@ -246,8 +246,11 @@ def test_bentomls_http_clients_make_client_spans_too(scene: Scene, elsewhere: Be
 
 
 def test_submitting_a_task_is_a_call(scene: Scene, elsewhere: BentoServer) -> None:
+    """The task runs below the request that submitted it."""
     answer = scene.ask("/submits", url=elsewhere.url, number=1.0)
-    assert_tree(scene, answer, calling("/submits", called("job/submit")))
+    submitted = called("job/submit", stream=True)[:2]
+    run = [*stages("Scaler", 4, "task"), *stages("Scaler", 5, "decode", "predict", "encode")]
+    assert_tree(scene, answer, calling("/submits", [*submitted, *run]))
 
 
 def test_a_server_that_is_not_there_is_an_error_of_the_call(scene: Scene, elsewhere: BentoServer) -> None:

@@ -8,13 +8,18 @@ import logging
 from typing import Any
 
 import attr
+import bentoml
 import pytest
 from _bentoml_impl.server.app import ServiceAppFactory
 from bentoml._internal.context import trace_context
 from bentoml._internal.marshal.dispatcher import CorkDispatcher, Job
+from opentelemetry import trace
 from test_core_spans import make_request
 
+from bento_observe._recording import Drift, FeatureRecording
+from bento_observe._references import References
 from bento_observe.batching import join_batch, leave_batch, observe_dispatcher
+from bento_observe.calls import instrument
 from bento_observe.request import BatchSpan, StageSpan
 from bento_observe.telemetry import Health
 
@@ -87,6 +92,29 @@ def test_an_observed_dispatcher_tells_of_its_batches() -> None:
     assert [(batch.size, len(batch.members), batch.rows) for batch in batches] == [(2, 2, 4), (1, 0, 1)]
     assert {stage.batches for stage in stages} == {((batches[0].trace_id, batches[0].span_id, True),)}
     assert all(stage.queue_ns >= 0 for stage in stages)
+
+
+def test_a_batch_that_cannot_be_observed_is_no_part_of_the_first_request() -> None:
+    """It runs in that request's context, without our dispatcher to set another: the handler sees no span at all."""
+    seen = []
+
+    @bentoml.service
+    class Model:
+        @bentoml.api(batchable=True)
+        def score(self, rows: list[int]) -> list[int]:
+            seen.append(trace.get_current_span().get_span_context().is_valid)
+            return rows
+
+    method = Model.apis["score"]
+    recorder = FeatureRecording(References(None, print), {}, Health(), Drift()).recorder(method, "score")
+    instrument(method, "score", recorder, Health())
+    with trace.use_span(predict_stage(), end_on_exit=False):
+        token = join_batch(None)
+        assert method.func(None, [1, 2]) == [1, 2]
+        leave_batch(token)
+        assert method.func(None, [3]) == [3]  # called by somebody else, within a span
+
+    assert seen == [False, True]
 
 
 def test_a_dispatcher_that_is_not_as_known_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:

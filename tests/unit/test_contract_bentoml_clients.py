@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import bentoml
 import pytest
 from _bentoml_impl.client.http import AsyncHTTPClient, SyncHTTPClient
 from _bentoml_impl.client.proxy2 import AsyncClient, RemoteProxy
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml.exceptions import BentoMLException
 
 from bento_observe.dependencies import observe_clients, restore_clients
@@ -52,7 +54,7 @@ def test_a_client_calls_in_the_kinds_of_functions_that_are_wrapped(client: Any) 
     assert "self._call(" in inspect.getsource(client._get_stream)
 
 
-def test_a_client_says_where_it_goes_and_what_it_got() -> None:
+def test_a_client_says_where_it_goes_and_what_it_got(request: pytest.FixtureRequest) -> None:
     """`url`, `app` for one that stays in the process, `service` if known; errors have the status of the answer."""
 
     @bentoml.service
@@ -61,7 +63,9 @@ def test_a_client_says_where_it_goes_and_what_it_got() -> None:
         def predict(self, number: int) -> int:
             return number
 
-    Model.inject_config()
+    before = copy.deepcopy(BentoMLContainer.config.get())
+    Model.inject_config()  # for the whole process, where legacy runners would then find none of theirs
+    request.addfinalizer(lambda: BentoMLContainer.config.set(before))
     client = RemoteProxy("tcp://127.0.0.1:1", service=Model)._async
     assert (client.url, client.app, client.service.name) == ("tcp://127.0.0.1:1", None, "Model")
     assert client.endpoints["predict"].route == "/predict"
