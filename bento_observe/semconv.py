@@ -67,15 +67,18 @@ HTTP_REQUEST_BODY_SIZE: Final = "http.request.body.size"
 HTTP_RESPONSE_BODY_SIZE: Final = "http.response.body.size"
 HTTP_REQUEST_CONTENT_TYPE: Final = "http.request.header.content-type"
 HTTP_RESPONSE_CONTENT_TYPE: Final = "http.response.header.content-type"
+URL_FULL: Final = "url.full"
 URL_PATH: Final = "url.path"
 URL_QUERY: Final = "url.query"
 URL_SCHEME: Final = "url.scheme"
+URL_TEMPLATE: Final = "url.template"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 CLIENT_ADDRESS: Final = "client.address"
 CLIENT_PORT: Final = "client.port"
 NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
 NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
+NETWORK_TRANSPORT: Final = "network.transport"
 USER_AGENT_ORIGINAL: Final = "user_agent.original"
 SERVICE_PEER_NAME: Final = "service.peer.name"
 ERROR_TYPE: Final = "error.type"
@@ -234,14 +237,15 @@ STAGE_DURATION: Final = Metric(
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
 )  # fmt: skip
 BATCH_SIZE: Final = Metric(
-    "bentoml.batch.size", Kind.HISTOGRAM, "{request}", "Requests in a batch.", (API_NAME,), _REQUESTS,
+    "bentoml.batch.size", Kind.HISTOGRAM, "{request}",
+    "Requests in a batch; one that is too large for a batch is in several.", (API_NAME,), _REQUESTS,
 )  # fmt: skip
 BATCH_ROWS: Final = Metric(
     "bentoml.batch.rows", Kind.HISTOGRAM, "{row}", "Rows in a batch.", (API_NAME,), _ROWS,
 )  # fmt: skip
 BATCH_WAIT: Final = Metric(
     "bentoml.batch.wait", Kind.HISTOGRAM, "s",
-    "Time from a request's joining the queue to the start of its batch.", (API_NAME,), _STAGE_SECONDS,
+    "Time from a request's joining the queue to the start of its (first) batch.", (API_NAME,), _STAGE_SECONDS,
 )  # fmt: skip
 STREAM_FIRST_ITEM_DURATION: Final = Metric(
     "bentoml.api.stream.first_item.duration", Kind.HISTOGRAM, "s",

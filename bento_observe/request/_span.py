@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 from bento_observe import semconv
 from bento_observe.telemetry import describe, random_bytes, type_name
 
-__all__ = ["Afterwards", "RequestSpan", "StageSpan", "Stream", "current_request"]
+__all__ = ["Afterwards", "LiveSpan", "RequestSpan", "StageSpan", "Stream", "Work", "current_request"]
 
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _NO_STATE = TraceState.get_default()
@@ -43,8 +43,8 @@ class Additions:
         self.dropped = 0
 
 
-class _LiveSpan(Span):
-    """What both kinds of span share: identity, and the methods that OpenTelemetry gives to user code."""
+class LiveSpan(Span):
+    """What all kinds of span share: identity, and the methods that OpenTelemetry gives to user code."""
 
     __slots__ = ("_context", "additions", "ended", "parent_id", "sampled", "span_id", "trace_id", "trace_state")
 
@@ -153,16 +153,17 @@ class Stream:
         self.done = False
 
 
-class StageSpan(_LiveSpan):
+class StageSpan(LiveSpan):
     """One stage of one API call.
 
     `start_ns` and `end_ns` are `time.perf_counter_ns` readings; `end_ns` is 0 while it runs. `queue_ns` is the wait for
-    a thread before it, -1 where there was none. `stream` counts the items of one that yields any.
+    a thread before it, or for a batch within it; -1 where there was none. `batches` are the batches it took part in:
+    trace id, span id and whether they are sampled. `stream` counts the items of one that yields any.
     """
 
-    __slots__ = ("api", "end_ns", "error_type", "queue_ns", "stage", "start_ns", "stream")
+    __slots__ = ("api", "batches", "end_ns", "error_type", "queue_ns", "stage", "start_ns", "stream")
 
-    def __init__(self, request: RequestSpan, parent_id: bytes, api: str, stage: str, start_ns: int) -> None:
+    def __init__(self, request: Work, parent_id: bytes, api: str, stage: str, start_ns: int) -> None:
         self.trace_id = request.trace_id
         self.span_id = random_bytes()
         self.parent_id = parent_id
@@ -176,6 +177,7 @@ class StageSpan(_LiveSpan):
         self.start_ns = start_ns
         self.end_ns = 0
         self.queue_ns = -1
+        self.batches: tuple[tuple[bytes, bytes, bool], ...] = ()
         self.error_type = ""
         self.stream: Stream | None = None
 
@@ -200,20 +202,60 @@ class StageSpan(_LiveSpan):
             self.additions.status = Status(StatusCode.ERROR)
 
 
-class RequestSpan(_LiveSpan):
-    """One HTTP request as the server saw it. Everything sent about it is made from this object, later.
+class Work(LiveSpan):
+    """What API calls are stages of: a request, or a batch of many.
 
     `start_unix_ns` is wall time; `start_ns` and `end_ns` are `time.perf_counter_ns` readings of the same clock as the
-    stages'. Sizes are in bytes. `stages` are in the order they began. `later` are stages that began after
-    the answer, in a task; none begins once `running` is False. `nested` is a call of the
+    stages'. `stages` are in the order they began; none begins once `running` is False.
+    """
+
+    __slots__ = ("end_ns", "error_type", "later", "running", "stages", "start_ns", "start_unix_ns")
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.additions = None
+        self._context = None
+        self.stages: list[StageSpan] = []
+        self.later: list[StageSpan] = []
+        self.running = True
+        self.error_type = ""
+        self.start_unix_ns = time.time_ns()
+        self.start_ns = time.perf_counter_ns()
+        self.end_ns = 0
+
+    def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
+        """Begin a stage, below the span with id `parent_id` or what is above by default."""
+        span = StageSpan(self, parent_id or self._above(), api, stage, start_ns)
+        (self.later if self.ended else self.stages).append(span)
+        return span
+
+    def _above(self) -> bytes:
+        return self.span_id
+
+    def unix_ns(self, reading: int) -> int:
+        """A `perf_counter_ns` reading as wall time."""
+        return self.start_unix_ns + reading - self.start_ns
+
+    def close(self, end_ns: int) -> None:
+        """It is over; a stage still running (its thread outlived a time-out) is cut off here."""
+        if not self.end_ns:
+            self.end_ns = end_ns
+        self.ended = True
+        for stage in self.stages:
+            stage.close(max(self.end_ns, stage.start_ns))
+
+
+class RequestSpan(Work):
+    """One HTTP request as the server saw it. Everything sent about it is made from this object, later.
+
+    Sizes are in bytes. `later` are stages that began after the answer, in a task. `nested` is a call of the
     service to itself, which is no HTTP request. `method` is of the known methods or _OTHER, `method_given` is the
     client's word for it.
     """
 
     __slots__ = (
-        "client", "end_ns", "error_type", "headers", "http_version", "later", "method", "method_given", "nested",
-        "path", "query", "remote_parent", "request_size", "response_headers", "response_size", "route", "running",
-        "scheme", "stages", "start_ns", "start_unix_ns", "status",
+        "client", "headers", "http_version", "method", "method_given", "nested", "path", "query", "remote_parent",
+        "request_size", "response_headers", "response_size", "route", "scheme", "status",
     )  # fmt: skip
 
     method: str
@@ -229,36 +271,17 @@ class RequestSpan(_LiveSpan):
     remote_parent: bool
 
     def __init__(self) -> None:
-        self.ended = False
-        self.additions = None
-        self._context = None
-        self.stages: list[StageSpan] = []
-        self.later: list[StageSpan] = []
-        self.running = True
+        super().__init__()
         self.status = 0
-        self.error_type = ""
         self.response_headers: Sequence[tuple[bytes, bytes]] = ()
         self.request_size = 0
         self.response_size = 0
-        self.start_unix_ns = time.time_ns()
-        self.start_ns = time.perf_counter_ns()
-        self.end_ns = 0
-
-    def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
-        """Begin a stage of this request, below the span with id `parent_id` or the request itself."""
-        span = StageSpan(self, parent_id or self._above(), api, stage, start_ns)
-        (self.later if self.ended else self.stages).append(span)
-        return span
 
     def _above(self) -> bytes:
         """What a stage is below: the request, or the task that runs after its answer."""
         if self.later and self.later[0].stage == semconv.STAGE_TASK:
             return self.later[0].span_id
         return self.span_id
-
-    def unix_ns(self, reading: int) -> int:
-        """A `perf_counter_ns` reading of this request as wall time."""
-        return self.start_unix_ns + reading - self.start_ns
 
     def failure(self) -> str:
         """`error.type` of the stage that failed the request, whatever BentoML made of it; empty if none did.
@@ -284,14 +307,12 @@ class RequestSpan(_LiveSpan):
                 stage.fail(semconv.ERROR_TYPE_STREAM_BROKEN)
 
     def close(self, end_ns: int) -> None:
-        """The request is over; a stage still running (its thread outlived a time-out) is cut off here."""
-        if not self.end_ns:
-            self.end_ns = end_ns
-        self.ended = True
-        for stage in self.stages:
-            if not stage.ended and self.status >= 500:
-                stage.fail(str(self.status))
-            stage.close(max(self.end_ns, stage.start_ns))
+        """The request is over; a stage still running is cut off here, by a time-out for one."""
+        if self.status >= 500:
+            for stage in self.stages:
+                if not stage.ended:
+                    stage.fail(str(self.status))
+        super().close(end_ns)
 
     def release(self) -> None:
         """Let go of what has been sent: BentoML keeps a request's context alive for the whole of its time-out."""
@@ -318,8 +339,8 @@ class Afterwards:
         self.stages = tuple(request.later)
 
 
-current_request: ContextVar[RequestSpan | None] = ContextVar("bento_observe_request", default=None)
-"""The request that the running code works for; threads started by BentoML for it see it too."""
+current_request: ContextVar[Work | None] = ContextVar("bento_observe_request", default=None)
+"""The request, or the batch, that the running code works for; threads started by BentoML for it see it too."""
 
 
 def error_type_of(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from opentelemetry.trace import set_span_in_context
 
 from bento_observe import semconv
 from bento_observe._stages import close_stage, predict_stage
-from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.request import StageSpan, Work, current_request
 from bento_observe.runners._batch_metrics import Batch, BatchMetrics
 from bento_observe.telemetry import Health
 
@@ -30,7 +30,7 @@ class _Member:
 
     __slots__ = ("dispatched", "request", "stage")
 
-    def __init__(self, request: RequestSpan, stage: StageSpan) -> None:
+    def __init__(self, request: Work, stage: StageSpan) -> None:
         self.request = request
         self.stage = stage
         self.dispatched = False
