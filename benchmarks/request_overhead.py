@@ -29,7 +29,7 @@ from _overhead import across, kinds
 from _overhead.profiling import profile
 from _report import json_line, progress
 from _serving import variants
-from _serving.surfaces import REQUEST, SURFACES
+from _serving.surfaces import MAIN, REQUEST, SURFACES
 
 _ALL = "all"
 _NOT_ACROSS = {variants.BENTOML_OTLP, variants.ASGI, variants.ASGI_ALONE}
@@ -66,11 +66,16 @@ def _arguments() -> argparse.Namespace:
         return found
 
     def surfaces(text: str) -> list[str]:
-        return list(SURFACES) if text == _ALL else names(text, SURFACES)
+        return [surface.name for surface in MAIN] if text == _ALL else names(text, SURFACES)
 
     parser.add_argument("--quick", action="store_true", help="under 50 s, all surfaces under 90 s; with more noise")
     parser.add_argument("--variants", type=lambda text: names(text, variants.VARIANTS), help="comma separated")
-    parser.add_argument("--surfaces", type=surfaces, default=[], help=f"{_ALL}, or of {', '.join(SURFACES)}")
+    parser.add_argument(
+        "--surfaces",
+        type=surfaces,
+        default=[],
+        help=f"comma separated, of {', '.join(SURFACES)}; {_ALL}: the first {len(MAIN)}",
+    )
     parser.add_argument("--profile", choices=variants.VARIANTS, help="show where this one's CPU time goes instead")
     arguments = parser.parse_args()
     asked = {*(arguments.variants or ()), arguments.profile}

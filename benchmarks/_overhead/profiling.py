@@ -98,6 +98,8 @@ def _show(case: str, used_us: float, count: int, processes: dict[str, dict[str, 
     us = used_us / max(number, 1)
     packages: Counter[str] = Counter()
     for module, sampled in modules.items():
+        if module.startswith(_IN_FULL):
+            packages[f"{_IN_FULL}, all of it"] += sampled
         packages[module if module.startswith(_IN_FULL) else module.partition(".")[0]] += sampled
     table(
         f"{case}: own time by package, us a request",

@@ -12,7 +12,7 @@ import numpy as np
 
 from _serving import client, model
 
-__all__ = ["BATCH", "DEPENDENCY", "REQUEST", "RUNNER", "STREAM", "SURFACES", "Surface"]
+__all__ = ["BATCH", "DEPENDENCY", "MAIN", "REQUEST", "RUNNER", "STREAM", "SURFACES", "Surface"]
 
 _DIFFERENT = 64
 _WORDS = 100
@@ -84,5 +84,21 @@ RUNNER: Final = Surface(
     f"{_SERVICES}runner:service", 2, 8, "/predict", _arrays, _score, ("--api-workers", "1"),
 )  # fmt: skip
 
-SURFACES: Final = {surface.name: surface for surface in (BATCH, STREAM, DEPENDENCY, RUNNER)}
-"""Those that `request_overhead.py --surfaces` chooses from."""
+_THREADED_STREAM = Surface(
+    "stream_threaded", f"a stream of {_WORDS} items from a generator that is not asynchronous",
+    STREAM.service, 1, 8, "/say_in_threads", _prompts, _words,
+)  # fmt: skip
+_THREADED_DEPENDENCY = Surface(
+    "dependency_threaded", "a request that calls another service from a handler that is not asynchronous",
+    DEPENDENCY.service, 2, 8, "/predict_in_thread", _features, _score,
+)  # fmt: skip
+_BATCHED_RUNNER = Surface(
+    "runner_batch", "a request to a legacy service whose runner makes batches, of 32 at most",
+    RUNNER.service, 2, 64, "/predict_batch", _arrays, _score, RUNNER.options,
+)  # fmt: skip
+
+MAIN: Final = (BATCH, STREAM, DEPENDENCY, RUNNER)
+SURFACES: Final = {
+    surface.name: surface for surface in (*MAIN, _THREADED_STREAM, _THREADED_DEPENDENCY, _BATCHED_RUNNER)
+}
+"""Those that `request_overhead.py --surfaces` chooses from; `MAIN` are those it measures when told `all`."""

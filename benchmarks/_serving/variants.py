@@ -30,7 +30,7 @@ ASGI_ALONE: Final = "asgi_alone"
 """The same with BentoML's own tracing middleware out of the way: the least that this instrumentation can cost."""
 PLAIN_MEDIA_TYPE: Final = "plain_media_type"
 """Plain, but told its answers' media type, which BentoML else works out for each from the JSON schema. `observe` keeps
-it too, so the difference between this and `bento_observe` is telemetry alone."""
+it too, so the difference between this and `bento_observe` is telemetry alone. Of a legacy service it is as plain."""
 BENTO_OBSERVE: Final = "bento_observe"
 """`@observe`: spans, metrics, log records with the access log, and the statistics of every feature."""
 OBSERVE_ABSENT: Final = "bento_observe_absent"

@@ -39,3 +39,9 @@ class Service:
         """The other service's answer."""
         scores: np.ndarray = await self.inner.to_async.predict(features)
         return scores
+
+    @bentoml.api
+    def predict_in_thread(self, features: np.ndarray) -> np.ndarray:
+        """The same from a handler that is not asynchronous."""
+        scores: np.ndarray = self.inner.predict(features)
+        return scores

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
 import bentoml
 
@@ -18,5 +18,11 @@ class Service:
     @bentoml.api
     async def say(self, prompt: str, words: int) -> AsyncGenerator[str, None]:
         """`words` times the prompt and a number."""
+        for number in range(words):
+            yield f"{prompt} {number}\n"
+
+    @bentoml.api
+    def say_in_threads(self, prompt: str, words: int) -> Generator[str, None, None]:
+        """The same from a generator that is not asynchronous: BentoML takes each item in a thread."""
         for number in range(words):
             yield f"{prompt} {number}\n"
