@@ -77,8 +77,11 @@ def _thread_ns(ident: int) -> int:
 def _sample(number: int, interrupted: FrameType | None) -> None:
     alive = {thread.ident for thread in threading.enumerate()}  # a clock of an ended thread must not be asked for
     frames = sys._current_frames()
+    # Its own frame, for which it would hold itself, and with it all others and their variables, until it is collected.
+    mine = threading.get_ident()
+    del frames[mine]
     most, busiest = 0, 0
-    for ident in frames:
+    for ident in (mine, *frames):
         if ident in alive:
             used = _thread_ns(ident)
             spent = used - _used_ns.get(ident, used)
@@ -87,7 +90,7 @@ def _sample(number: int, interrupted: FrameType | None) -> None:
                 most, busiest = spent, ident
     if not busiest:
         return
-    frame = interrupted if busiest == threading.get_ident() else frames[busiest]
+    frame = interrupted if busiest == mine else frames[busiest]
     if frame is None:
         return
     _own[frame.f_code] += 1
