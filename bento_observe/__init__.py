@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from bento_observe.features import FeatureStatistics
     from bento_observe.features.drift import drift
     from bento_observe.features.reference import Reference
+    from bento_observe.runners import observe_runner
 
 __all__ = [
-    "FeatureStatistics", "Reference", "__version__", "drift", "observe", "record_features", "record_labels",
+    "FeatureStatistics", "Reference", "__version__", "drift", "observe", "observe_runner", "record_features",
+    "record_labels",
 ]  # fmt: skip
 
 # Imported when asked for: the command line needs neither BentoML nor numpy, and the supervisor no numpy.
@@ -24,6 +26,7 @@ _HOMES = {
     "Reference": "bento_observe.features.reference",
     "drift": "bento_observe.features.drift",
     "observe": "bento_observe._observe",
+    "observe_runner": "bento_observe.runners",
     "record_features": "bento_observe._recorder",
     "record_labels": "bento_observe._recorder",
 }

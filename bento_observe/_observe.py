@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -13,7 +14,7 @@ from bentoml import Service, server_context
 
 from bento_observe import settings
 
-__all__ = ["Options", "observe"]
+__all__ = ["Options", "observe", "options_of", "tell_problems"]
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ def observe(
     service is returned untouched.
 
     Args:
-        service: what `@bentoml.service` returned.
+        service: what `@bentoml.service` returned; or a `bentoml.legacy.Service`, whose runners are observed with it.
         reference: statistics of the training data: a `Reference`, the path of one, or the tag of a BentoML model that
             one lies with (see `Reference.save_with`). By default the one that lies with the service's model, if it has
             just one. Without any there is no drift, and the histograms of numeric features have exponential buckets.
@@ -90,6 +91,14 @@ def observe(
             `slice_values` is no whole number.
         ValueError: if `slices` are more than 8, or `slice_values` is not between 1 and 1000.
     """
+    options = options_of(reference, slices, slice_values)
+    if service is None:
+        return lambda decorated: _observe(decorated, options)
+    return _observe(service, options)
+
+
+def options_of(reference: Any, slices: Sequence[str], slice_values: int) -> Options:
+    """Checked; raises what `observe` says it does."""
     columns = (slices,) if isinstance(slices, (str, bytes)) else tuple(slices)
     if isinstance(slices, (str, bytes)) or not all(isinstance(column, str) for column in columns):
         raise TypeError(f"observe: slices={slices!r} are no names of columns; write slices=['country']")
@@ -104,10 +113,7 @@ def observe(
             f"observe: slice_values={slice_values!r} is not between 1 and {_MAX_SLICE_VALUES}; each value has series "
             "of its own, 20 is the default"
         )
-    options = Options(reference, tuple(dict.fromkeys(columns)), slice_values)
-    if service is None:
-        return lambda decorated: _observe(decorated, options)
-    return _observe(service, options)
+    return Options(reference, tuple(dict.fromkeys(columns)), slice_values)
 
 
 def _observe(service: Any, options: Options) -> Any:
@@ -118,13 +124,17 @@ def _observe(service: Any, options: Options) -> Any:
             f"observe: {service.__name__} is a class, not yet a BentoML service; "
             "put @observe above @bentoml.service, not under it"
         )
+    legacy = sys.modules.get("bentoml._internal.service.service")
+    if legacy is not None and isinstance(service, legacy.Service):
+        # Imported here: those who have no runners do without.
+        from bento_observe.runners import observe_legacy
+
+        return observe_legacy(service, options)
     if not isinstance(service, Service):
         raise TypeError(f"observe: {service!r} is not a BentoML service; apply it to what @bentoml.service returned")
     if settings.disabled():
         return service
-    if server_context.worker_index is None:  # the supervisor: told once, not by every worker
-        for problem in settings.from_environment().problems:
-            _tell(problem)
+    tell_problems()
     try:
         setattr(service.inner, _OPTIONS, options)
         kind = type(service)
@@ -132,6 +142,13 @@ def _observe(service: Any, options: Options) -> Any:
     except Exception as error:  # noqa: BLE001 - an exception here, and no worker ever starts
         _tell(f"cannot be set up; {service.name} is served unobserved: {error!r}")
     return service
+
+
+def tell_problems() -> None:
+    """What is wrong with the settings; by the supervisor, so that not every worker tells it once more."""
+    if server_context.worker_index is None:
+        for problem in settings.from_environment().problems:
+            _tell(problem)
 
 
 @functools.cache

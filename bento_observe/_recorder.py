@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -17,6 +18,7 @@ from bento_observe.telemetry import Health
 __all__ = ["ApiRecorder", "ApiStatistics", "Call", "current_call", "record_features", "record_labels"]
 
 _HEALTH = "features"
+_STREAMS = (types.GeneratorType, types.AsyncGeneratorType)
 
 
 class Call:
@@ -29,8 +31,8 @@ class Call:
         self._keys = keys
 
     def output(self, value: Any) -> None:
-        """The result; None is none."""
-        if value is not None:
+        """The result; None is none, and what a stream is yet to yield is not counted."""
+        if value is not None and type(value) not in _STREAMS:
             self.record(semconv.SIGNAL_PREDICTION, value)
 
     def record(self, signal: str, data: Any, names: Sequence[str] | None = None) -> None:

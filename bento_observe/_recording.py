@@ -82,9 +82,12 @@ class FeatureRecording:
         self._began_ns = self._start_ns = time.time_ns()
         self._flushed = 0.0
 
-    def recorder(self, method: Any, label: str) -> ApiRecorder:
-        """The recorder of one BentoML `APIMethod`, whose API is called `label` in telemetry."""
-        parameters = _parameters(method)
+    def recorder(self, method: Any, label: str, parameters: list[str] | None = None) -> ApiRecorder:
+        """The recorder of one BentoML `APIMethod`, whose API is called `label` in telemetry.
+
+        Of another function `method` tells the context's name and the input specification only; it takes `parameters`.
+        """
+        parameters = _parameters(method) if parameters is None else parameters
         reference = self._references.of(semconv.SIGNAL_INPUT, label, method)
         # An API that takes something else is another one than the model's; labels may come to it all the same.
         like = reference is not None or self._references.of(semconv.SIGNAL_INPUT) is None

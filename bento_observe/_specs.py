@@ -9,6 +9,7 @@ import inspect
 from typing import Any
 
 from bento_observe import semconv
+from bento_observe._files import describe_files
 from bento_observe._stages import begin_stage, close_stage
 from bento_observe.telemetry import Health
 
@@ -20,6 +21,7 @@ ORIGINAL = "__bento_observe_original__"
 
 def decode_spec(spec: Any, api: str, health: Health) -> Any:
     """An input specification whose decoding is the stage `decode`."""
+    describe = describe_files(spec)
 
     async def from_http_request(cls: Any, request: Any, serde: Any) -> Any:
         stage = begin_stage(semconv.STAGE_DECODE, api, health)
@@ -28,6 +30,11 @@ def decode_spec(spec: Any, api: str, health: Health) -> Any:
         except BaseException as error:
             close_stage(stage, health, error)
             raise
+        if describe is not None and stage is not None and stage.is_recording():
+            try:
+                await describe(stage, request, decoded)
+            except Exception:  # noqa: BLE001 - a file that is not described is still a file
+                health.error("files")
         close_stage(stage, health)
         return decoded
 

@@ -7,10 +7,10 @@ import time
 from opentelemetry.trace import Span, get_current_span
 
 from bento_observe import semconv
-from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.request import RequestSpan, StageSpan, Stream, current_request
 from bento_observe.telemetry import Health
 
-__all__ = ["begin_stage", "close_stage", "predict_stage"]
+__all__ = ["begin_stage", "close_stage", "count_stream", "inner_stage", "predict_stage"]
 
 _now = time.perf_counter_ns
 
@@ -46,6 +46,26 @@ def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan
     except Exception:  # noqa: BLE001 - an unobserved call is still a call
         health.error("predict")
         return None
+
+
+def inner_stage(stage: str, label: str, health: Health, within: Span) -> StageSpan | None:
+    """Begin a stage below the span `within`; None where there is no request, or it is over."""
+    try:
+        request = current_request.get()
+        if request is None or not request.running:
+            return None
+        return request.stage(label, stage, _now(), _id_within(request, within))
+    except Exception:  # noqa: BLE001 - as above
+        health.error(stage)
+        return None
+
+
+def count_stream(stage: StageSpan | None) -> Stream:
+    """What a stage that yields items counts them in."""
+    stream = Stream()
+    if stage is not None:
+        stage.stream = stream
+    return stream
 
 
 def close_stage(stage: StageSpan | None, health: Health, error: BaseException | None = None) -> None:

@@ -1,7 +1,7 @@
 """The ASGI middleware: begins and ends a request, and shuts telemetry down with the server.
 
 It stands in for two of BentoML's own, its OpenTelemetry and its access log middleware. Web sockets, which are rare and
-long, still go through those two.
+long, still go through the latter.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 from bentoml._internal.context import trace_context
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import set_span_in_context
-from starlette.routing import Mount
 
 from bento_observe import semconv
+from bento_observe._mounts import MountedRoutes
 from bento_observe._propagation import ContextReader
+from bento_observe._websockets import Connections
 from bento_observe.request import RequestMetrics, RequestSource, RequestSpan, current_request, error_type_of
 from bento_observe.telemetry import Telemetry, random_bytes
 
@@ -37,8 +38,9 @@ _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-
 class Observation:
     """What the middleware needs to know of the service: made once per worker.
 
-    `routes` are the paths of the APIs; `quiet_paths` (health, metrics) are served unobserved; `excluded` says of a URL
-    whether the user's configuration leaves it out of tracing (None: of none).
+    `routes` are the paths of the APIs, `mounted` those of mounted applications; `quiet_paths` (health, metrics) are
+    served unobserved; `excluded` says of a URL whether the user's configuration leaves it out of tracing (None: of
+    none).
     `trace_header` names the response header with the trace id (empty: none).
     """
 
@@ -48,6 +50,7 @@ class Observation:
         source: RequestSource,
         metrics: RequestMetrics,
         routes: frozenset[str],
+        mounted: MountedRoutes,
         quiet_paths: frozenset[str],
         excluded: Callable[[str], bool] | None,
         trace_header: str,
@@ -55,7 +58,9 @@ class Observation:
         self.telemetry = telemetry
         self.source = source
         self.active = metrics.active
+        self.connections = metrics.connections.active
         self.routes = routes
+        self.mounted = mounted
         self.quiet_paths = quiet_paths
         self.excluded = excluded
         self.reader = ContextReader()
@@ -70,10 +75,18 @@ class ObserveMiddleware:
         self, app: App, observation: Observation, wrap_websocket: Callable[[App], App], on_startup: Callable[[], None]
     ) -> None:
         self._app = app
-        self._websocket_app = wrap_websocket(app)
         self._on_startup = on_startup
         self._o = observation
         self._health = observation.telemetry.health
+        self._connections = Connections(
+            wrap_websocket(app),
+            self._identify,
+            observation.mounted,
+            observation.connections,
+            observation.source,
+            observation.trace_header,
+            self._health,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -85,7 +98,7 @@ class ObserveMiddleware:
         elif kind == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
-            await self._websocket_app(scope, receive, send)
+            await self._connections(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def observed_send(message: Message) -> None:
@@ -146,7 +159,9 @@ class ObserveMiddleware:
                     request.end_ns = time.perf_counter_ns()
                     await send(message)
                     # Not when the application returns: background work, such as a task's, comes in between.
-                    self._finish(request, scope)
+                    # Unless it answers for an exception that nobody has told of: Starlette raises it after the answer.
+                    if request.status < 500 or request.failure():
+                        self._finish(request, scope)
                     return
             await send(message)
 
@@ -165,9 +180,17 @@ class ObserveMiddleware:
 
     def _begin(self, scope: Scope) -> tuple[RequestSpan, Context]:
         request = RequestSpan()
+        context = self._identify(scope, request)
+        if not request.nested:
+            key = (request.method, request.scheme)
+            self._o.active[key] = self._o.active.get(key, 0) + 1
+        return request, context
+
+    def _identify(self, scope: Scope, request: RequestSpan) -> Context:
+        """Fill in what is known at the start; a handshake of a web socket is a GET."""
         kept = self._o.kept_headers
         headers = request.headers = {name: value for name, value in scope["headers"] if name in kept}
-        method = request.method_given = scope["method"]
+        method = request.method_given = scope.get("method", "GET")
         request.method = method if method in _METHODS else "_OTHER"
         path = request.path = scope["path"]
         request.query = scope["query_string"]
@@ -194,10 +217,7 @@ class ObserveMiddleware:
         # A mounted FastAPI application would observe the request once more, in a trace of its own.
         scope["fastapi.telemetry"] = None
         trace_context.request_id = int.from_bytes(request.span_id, "big")
-        if not request.nested:
-            key = (request.method, scheme)
-            self._o.active[key] = self._o.active.get(key, 0) + 1
-        return request, caller.context
+        return caller.context
 
     def _failed(self, request: RequestSpan, error: BaseException) -> None:
         try:
@@ -215,9 +235,10 @@ class ObserveMiddleware:
             if not request.nested:
                 self._o.active[(request.method, request.scheme)] -= 1
             if not request.route:
-                request.route = _route(scope)
+                request.route = self._o.mounted.of(scope)
             if not request.status and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT:
                 request.status = 500  # what the server answers for an application that does not
+            request.judge_streams()
             if not request.error_type:
                 # A stream that breaks has been answered 200 long before.
                 request.error_type = request.failure() or (str(request.status) if request.status >= 400 else "")
@@ -233,12 +254,3 @@ class ObserveMiddleware:
                 self._o.source.add(afterwards)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("leave")
-
-
-def _route(scope: Scope) -> str:
-    """The template that Starlette matched, in full; empty where none did."""
-    route = scope.get("route")
-    path: str = getattr(route, "path", "")
-    if isinstance(route, Mount):
-        return f"{path}/{{path}}"
-    return scope.get("root_path", "") + path if path else ""

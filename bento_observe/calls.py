@@ -6,23 +6,27 @@ or not), and calls the original. Here is the one of `.func`, the stage `predict`
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from time import perf_counter_ns
 from typing import Any, Protocol
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import set_span_in_context
 
+from bento_observe._contexts import Within
 from bento_observe._recorder import Call, current_call
 from bento_observe._specs import ORIGINAL, decode_spec, encode_spec
-from bento_observe._stages import close_stage, predict_stage
+from bento_observe._stages import close_stage, count_stream, predict_stage
 from bento_observe.request import StageSpan
 from bento_observe.telemetry import Health
 
-__all__ = ["CallRecorder", "in_batch", "instrument", "restore"]
+__all__ = ["CallRecorder", "in_batch", "instrument", "observed_function", "restore"]
 
 
 class CallRecorder(Protocol):
@@ -61,6 +65,18 @@ def restore(method: Any) -> None:
             setattr(method, attribute, original)
 
 
+def observed_function(func: Callable[..., Any], kind: str, label: str, recorder: CallRecorder, health: Health) -> Any:
+    """A function that takes no instance, observed as a handler is.
+
+    `kind` is "sync", "async", "generator" or "async_generator": what calling it returns.
+    """
+
+    def method(_instance: None, *args: Any, **kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    return functools.partial(_WRAPPERS[kind](method, label, recorder, health), None)
+
+
 def _kind(method: Any) -> str:
     if method.batchable:
         return "batch_async" if inspect.iscoroutinefunction(method.func) else "batch"
@@ -69,6 +85,10 @@ def _kind(method: Any) -> str:
     if inspect.isasyncgenfunction(method.func):
         return "async_generator"
     return "generator" if inspect.isgeneratorfunction(method.func) else "sync"
+
+
+# What a generator sees when it is left: who left it is known when the request ends.
+_LEFT = (GeneratorExit, asyncio.CancelledError)
 
 
 class _Within:
@@ -133,34 +153,26 @@ def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
 def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     def predict(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         stage = predict_stage(api, health)
-        call = recorder.inputs(args, kwargs)
+        stream = count_stream(stage)
+        run = _stream_context(stage, recorder.inputs(args, kwargs)).run
         items = func(self, *args, **kwargs)
-        context = None if stage is None else set_span_in_context(stage)
         try:
             while True:
-                # Each item may be made in another thread: what was current within the generator goes with it.
-                token = None if context is None else attach(context)
-                before = current_call.get()
-                current_call.set(call)
                 try:
-                    item = next(items)
+                    item = run(next, items)
                 except StopIteration:
+                    stream.done = True
                     return
-                finally:
-                    current_call.set(before)
-                    if token is not None:
-                        context = get_current()
-                        detach(token)
+                stream.items += 1
+                if not stream.first_ns:
+                    stream.first_ns = perf_counter_ns()
                 yield item
         except BaseException as error:
-            close_stage(stage, health, None if isinstance(error, GeneratorExit) else error)
+            close_stage(stage, health, None if isinstance(error, _LEFT) else error)
             raise
         finally:
             close_stage(stage, health)
-            before = current_call.get()
-            current_call.set(call)
-            items.close()
-            current_call.set(before)
+            run(items.close)
 
     return predict
 
@@ -168,35 +180,46 @@ def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, healt
 def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     async def predict(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         stage = predict_stage(api, health)
-        call = recorder.inputs(args, kwargs)
+        stream = count_stream(stage)
+        context = _stream_context(stage, recorder.inputs(args, kwargs))
+        run = context.run
         items = func(self, *args, **kwargs)
-        context = None if stage is None else set_span_in_context(stage)
         try:
             while True:
-                token = None if context is None else attach(context)
-                before = current_call.get()
-                current_call.set(call)
                 try:
-                    item = await anext(items)
+                    step: Any = anext(items)
+                    try:
+                        waiting = run(step.send, None)
+                    except StopIteration as made:  # without having to wait
+                        item = made.value
+                    else:
+                        item = await Within(context, step, waiting)
                 except StopAsyncIteration:
+                    stream.done = True
                     return
-                finally:
-                    current_call.set(before)
-                    if token is not None:
-                        context = get_current()
-                        detach(token)
+                stream.items += 1
+                if not stream.first_ns:
+                    stream.first_ns = perf_counter_ns()
                 yield item
         except BaseException as error:
-            close_stage(stage, health, None if isinstance(error, GeneratorExit) else error)
+            close_stage(stage, health, None if isinstance(error, _LEFT) else error)
             raise
         finally:
             close_stage(stage, health)
-            before = current_call.get()
-            current_call.set(call)
-            await items.aclose()
-            current_call.set(before)
+            step = items.aclose()
+            with suppress(StopIteration):
+                await Within(context, step, run(step.send, None))
 
     return predict
+
+
+def _stream_context(stage: StageSpan | None, call: Call) -> contextvars.Context:
+    """A context for all of a stream's items, with the call and its stage current."""
+    context = contextvars.copy_context()
+    context.run(current_call.set, call)
+    if stage is not None:
+        context.run(attach, set_span_in_context(stage))
+    return context
 
 
 def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:

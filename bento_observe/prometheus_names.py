@@ -12,20 +12,22 @@ from bento_observe.semconv import Kind, Metric
 
 __all__ = ["label_name", "metric_name"]
 
-_UNITS: Final = {"s": "seconds", "By": "bytes", "1": ""}
+_UNITS: Final = {"s": "seconds", "By": "bytes", "1": "", "Cel": "celsius", "W": "watts", "J": "joules"}
 
 
 def metric_name(metric: Metric) -> str:
     """The name of `metric`; its histogram's series have `_bucket` and `_count` behind it, where they are not native.
 
     Dots become underscores. The unit follows unless the name has that word already, then `total` for counters and
-    `ratio` for gauges without a unit. Units in braces, such as `{value}`, add nothing.
+    `ratio` for gauges without a unit. Units in braces, such as `{value}`, add nothing; a rate of them `per_second`.
 
     Raises:
         ValueError: the unit is none of those that are known here.
     """
     words = re.findall(r"[a-zA-Z0-9:]+", metric.name)
-    if not metric.unit.startswith("{"):
+    if metric.unit.endswith("}/s"):
+        words += ["per", "second"]
+    elif not metric.unit.startswith("{"):
         if metric.unit not in _UNITS:
             raise ValueError(f"{metric.name}: the unit {metric.unit!r} is not one of {', '.join(_UNITS)}")
         unit = _UNITS[metric.unit]

@@ -43,6 +43,8 @@ class Metric:
 SCOPE_SERVER: Final = "bento_observe.server"
 SCOPE_FEATURES: Final = "bento_observe.features"
 SCOPE_HEALTH: Final = "bento_observe.health"
+SCOPE_PROCESS: Final = "bento_observe.process"
+SCOPE_GPU: Final = "bento_observe.gpu"
 
 # Resource attributes.
 SERVICE_NAME: Final = "service.name"
@@ -72,8 +74,10 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 CLIENT_ADDRESS: Final = "client.address"
 CLIENT_PORT: Final = "client.port"
+NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
 NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
 USER_AGENT_ORIGINAL: Final = "user_agent.original"
+SERVICE_PEER_NAME: Final = "service.peer.name"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
@@ -82,10 +86,30 @@ CODE_FILE_PATH: Final = "code.file.path"
 CODE_FUNCTION_NAME: Final = "code.function.name"
 CODE_LINE_NUMBER: Final = "code.line.number"
 THREAD_NAME: Final = "thread.name"
+CPU_MODE: Final = "cpu.mode"
+PROCESS_CONTEXT_SWITCH_TYPE: Final = "process.context_switch.type"
+HW_ID: Final = "hw.id"
+HW_NAME: Final = "hw.name"
+HW_TYPE: Final = "hw.type"
+HW_VENDOR: Final = "hw.vendor"
 
 # This project's.
 API_NAME: Final = "bentoml.api.name"
 API_STAGE: Final = "bentoml.api.stage"
+ATTRIBUTE_BATCH_SIZE: Final = "bentoml.batch.size"
+ATTRIBUTE_BATCH_ROWS: Final = "bentoml.batch.rows"
+ATTRIBUTE_BATCH_WAIT: Final = "bentoml.batch.wait"
+WEBSOCKET_CLOSE_CODE: Final = "bentoml.websocket.close_code"
+WEBSOCKET_RECEIVED: Final = "bentoml.websocket.messages.received"
+WEBSOCKET_SENT: Final = "bentoml.websocket.messages.sent"
+FILE_COUNT: Final = "bentoml.api.file.count"
+FILE_PARAMETERS: Final = "bentoml.api.file.parameters"
+FILE_SIZES: Final = "bentoml.api.file.sizes"
+FILE_TYPES: Final = "bentoml.api.file.types"
+IMAGE_WIDTHS: Final = "bentoml.api.image.widths"
+IMAGE_HEIGHTS: Final = "bentoml.api.image.heights"
+TASK_ID: Final = "bentoml.task.id"
+STREAM_ITEM_COUNT: Final = "bentoml.api.stream.items"
 ML_SIGNAL: Final = "ml.signal"
 ML_FEATURE_NAME: Final = "ml.feature.name"
 ML_MODEL_NAME: Final = "ml.model.name"
@@ -105,10 +129,17 @@ REASON: Final = "reason"
 ERROR_TYPE_CLIENT_DISCONNECT: Final = "client_disconnect"
 """`error.type` of a request whose client was gone before the response was complete."""
 
+ERROR_TYPE_STREAM_BROKEN: Final = "stream_broken"
+"""`error.type` of a stream that BentoML gave up before its handler was done, as it does where an item cannot be
+encoded."""
+
 STAGE_DECODE: Final = "decode"
 STAGE_QUEUE: Final = "queue"
 STAGE_PREDICT: Final = "predict"
 STAGE_ENCODE: Final = "encode"
+STAGE_CALL: Final = "call"
+STAGE_BATCH: Final = "batch"
+STAGE_TASK: Final = "task"
 
 SIGNAL_INPUT: Final = "input"
 SIGNAL_FEATURE: Final = "feature"
@@ -151,6 +182,15 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 _STAGE_SECONDS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_REQUESTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+_ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
+_CONNECTION_SECONDS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
+_ITEMS: Final = (
+    0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 100000.0,
+)  # fmt: skip
+_RATES: Final = (
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 100000.0,
+)  # fmt: skip
 _BYTES: Final = (
     0.0,
     64.0,
@@ -189,8 +229,42 @@ RESPONSE_BODY_SIZE: Final = Metric(
 )  # fmt: skip
 STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
-    "Duration of the stages of an API call: decode, queue (wait for a thread), predict, encode.",
+    "Duration of the stages of an API call: decode, queue (wait for a thread or a batch), predict, encode; call (of a "
+    "runner in another process); batch (many calls at once); task, all of them where they follow the answer.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+BATCH_SIZE: Final = Metric(
+    "bentoml.batch.size", Kind.HISTOGRAM, "{request}", "Requests in a batch.", (API_NAME,), _REQUESTS,
+)  # fmt: skip
+BATCH_ROWS: Final = Metric(
+    "bentoml.batch.rows", Kind.HISTOGRAM, "{row}", "Rows in a batch.", (API_NAME,), _ROWS,
+)  # fmt: skip
+BATCH_WAIT: Final = Metric(
+    "bentoml.batch.wait", Kind.HISTOGRAM, "s",
+    "Time from a request's joining the queue to the start of its batch.", (API_NAME,), _STAGE_SECONDS,
+)  # fmt: skip
+STREAM_FIRST_ITEM_DURATION: Final = Metric(
+    "bentoml.api.stream.first_item.duration", Kind.HISTOGRAM, "s",
+    "Time from the beginning of a request, or of a call within one, to the first item of the stream it is answered by.",
+    (API_NAME, ERROR_TYPE), _STAGE_SECONDS,
+)  # fmt: skip
+STREAM_ITEMS: Final = Metric(
+    "bentoml.api.stream.items", Kind.HISTOGRAM, "{item}",
+    "Number of items of a stream, whether it came to its end (error.type says if not).",
+    (API_NAME, ERROR_TYPE), _ITEMS,
+)  # fmt: skip
+STREAM_RATE: Final = Metric(
+    "bentoml.api.stream.rate", Kind.HISTOGRAM, "{item}/s",
+    "Items a second that followed the first one of a stream.", (API_NAME, ERROR_TYPE), _RATES,
+)  # fmt: skip
+WEBSOCKET_CONNECTIONS: Final = Metric(
+    "bentoml.websocket.connections", Kind.UP_DOWN_COUNTER, "{connection}",
+    "Number of open WebSocket connections.", (URL_SCHEME,),
+)  # fmt: skip
+WEBSOCKET_DURATION: Final = Metric(
+    "bentoml.websocket.duration", Kind.HISTOGRAM, "s",
+    "Duration of WebSocket connections; of the codes from 3000 on, which applications make up, only the thousands.",
+    (URL_SCHEME, HTTP_ROUTE, WEBSOCKET_CLOSE_CODE, ERROR_TYPE), _CONNECTION_SECONDS,
 )  # fmt: skip
 FEATURE_VALUE: Final = Metric(
     "ml.feature.value", Kind.HISTOGRAM, "1",
@@ -273,6 +347,45 @@ FEATURE_DRIFT_QUANTILE: Final = Metric(
     "value for n values, m of them in training.",
     (*_FEATURE, ML_DRIFT_METHOD),
 )  # fmt: skip
+PROCESS_CPU_TIME: Final = Metric(
+    "process.cpu.time", Kind.COUNTER, "s", "CPU time that the worker process has used.", (CPU_MODE,),
+)  # fmt: skip
+PROCESS_MEMORY_USAGE: Final = Metric(
+    "process.memory.usage", Kind.UP_DOWN_COUNTER, "By", "Physical memory that the worker process uses.",
+)  # fmt: skip
+PROCESS_MEMORY_VIRTUAL: Final = Metric(
+    "process.memory.virtual", Kind.UP_DOWN_COUNTER, "By", "Virtual memory of the worker process.",
+)  # fmt: skip
+PROCESS_THREAD_COUNT: Final = Metric(
+    "process.thread.count", Kind.UP_DOWN_COUNTER, "{thread}", "Threads of the worker process.",
+)  # fmt: skip
+PROCESS_FILE_DESCRIPTOR_COUNT: Final = Metric(
+    "process.unix.file_descriptor.count", Kind.UP_DOWN_COUNTER, "{file_descriptor}",
+    "File descriptors that the worker process has open.",
+)  # fmt: skip
+PROCESS_CONTEXT_SWITCHES: Final = Metric(
+    "process.context_switches", Kind.COUNTER, "{context_switch}",
+    "How often the worker process gave up a CPU, or was taken off it.", (PROCESS_CONTEXT_SWITCH_TYPE,),
+)  # fmt: skip
+_GPU: Final = (HW_ID, HW_NAME, HW_VENDOR)
+HW_GPU_UTILIZATION: Final = Metric(
+    "hw.gpu.utilization", Kind.GAUGE, "1", "Share of the time in which the GPU was at work.", _GPU,
+)  # fmt: skip
+HW_GPU_MEMORY_USAGE: Final = Metric(
+    "hw.gpu.memory.usage", Kind.UP_DOWN_COUNTER, "By", "GPU memory used, by whatever process.", _GPU,
+)  # fmt: skip
+HW_GPU_MEMORY_LIMIT: Final = Metric(
+    "hw.gpu.memory.limit", Kind.UP_DOWN_COUNTER, "By", "Size of the GPU memory.", _GPU,
+)  # fmt: skip
+HW_TEMPERATURE: Final = Metric(
+    "hw.temperature", Kind.GAUGE, "Cel", "Temperature of the GPU.", (*_GPU, HW_TYPE),
+)  # fmt: skip
+HW_POWER: Final = Metric(
+    "hw.power", Kind.GAUGE, "W", "Power that the GPU draws.", (*_GPU, HW_TYPE),
+)  # fmt: skip
+HW_ENERGY: Final = Metric(
+    "hw.energy", Kind.COUNTER, "J", "Energy that the GPU has used since the worker began.", (*_GPU, HW_TYPE),
+)  # fmt: skip
 DROPPED: Final = Metric(
     "bento_observe.dropped", Kind.COUNTER, "{item}",
     "Telemetry given up by this process: spans, log records, metric points, feature rows.",
@@ -293,9 +406,14 @@ PENDING: Final = Metric(
 
 METRICS: Final = (
     REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
+    BATCH_SIZE, BATCH_ROWS, BATCH_WAIT,
+    STREAM_FIRST_ITEM_DURATION, STREAM_ITEMS, STREAM_RATE, WEBSOCKET_CONNECTIONS, WEBSOCKET_DURATION,
     FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,
     FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
+    PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
+    PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,
+    HW_GPU_UTILIZATION, HW_GPU_MEMORY_USAGE, HW_GPU_MEMORY_LIMIT, HW_TEMPERATURE, HW_POWER, HW_ENERGY,
     DROPPED, ERRORS, EXPORTED, PENDING,
 )  # fmt: skip

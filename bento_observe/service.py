@@ -10,50 +10,44 @@ from typing import Any
 
 from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk import Service
-from bentoml._internal.server.http.access import AccessLogMiddleware
-from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from starlette.middleware import Middleware
 
 from bento_observe import _logging
+from bento_observe._middlewares import observed_middlewares
+from bento_observe._process import tell_of_own_providers
 from bento_observe._stages import close_stage, predict_stage
+from bento_observe._tasks import ObservedTasks, Submitted
 from bento_observe._worker import observe_worker, unobserve
-from bento_observe.asgi import Observation, ObserveMiddleware
+from bento_observe.asgi import Observation
 from bento_observe.calls import in_batch
 
 __all__ = ["ObservedAppFactory", "observed_application"]
 
 
-class ObservedAppFactory(ServiceAppFactory):
+class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
     """BentoML's application with our middleware in the place of its tracing and its access log."""
 
     def __init__(self, service: Service[Any], observation: Observation, is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self._observation = observation
+        self._health = observation.telemetry.health
+        self._submitted = Submitted()
 
     @property
     def middlewares(self) -> list[Middleware]:
         """BentoML's, less the two that ours replaces, ours first."""
-        kept: list[Middleware] = []
-        replaced: list[Middleware] = []
-        for middleware in super().middlewares:
-            kind: Any = middleware.cls
-            if kind is OpenTelemetryMiddleware:
-                # For web sockets, whose connections may last: else a span a message.
-                middleware.kwargs["exclude_spans"] = ["receive", "send"]
-            (replaced if kind in (OpenTelemetryMiddleware, AccessLogMiddleware) else kept).append(middleware)
+        return observed_middlewares(super().middlewares, self._observation, self._started)[0]
 
-        def wrap_websocket(app: Any) -> Any:
-            for middleware in reversed(replaced):
-                app = middleware.cls(app, *middleware.args, **middleware.kwargs)
-            return app
-
-        observe = Middleware(
-            ObserveMiddleware,
-            observation=self._observation,
-            wrap_websocket=wrap_websocket,
-            on_startup=lambda: _logging.attach(self._observation.telemetry.log_handler),
-        )
-        return [observe, *kept]
+    def _started(self) -> None:
+        """The service is there: logging and providers are as the application wants them."""
+        telemetry = self._observation.telemetry
+        _logging.attach(telemetry.log_handler)
+        tell_of_own_providers(telemetry.providers.others())
+        if telemetry.providers.shared():
+            telemetry.health.tell(
+                "shared",
+                "a second observed service in one process: what the application itself records has the first's name",
+            )
 
     async def batch_infer(self, name: str, input_args: tuple[Any, ...], input_kwargs: dict[str, Any]) -> Any:
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""

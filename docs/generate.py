@@ -22,7 +22,7 @@ shows dots as underscores and adds the unit: `http.server.request.duration` beco
 """
 
 _RESOURCE = (
-    (semconv.SERVICE_NAME, "name of the BentoML service; `OTEL_SERVICE_NAME` wins"),
+    (semconv.SERVICE_NAME, "name of the BentoML service, or of a legacy runner; `OTEL_SERVICE_NAME` wins"),
     (semconv.SERVICE_NAMESPACE, "name of the bento"),
     (semconv.SERVICE_VERSION, "version of the bento; absent when served from source"),
     (semconv.SERVICE_INSTANCE_ID, "a fresh uuid per worker process, whatever the environment says"),
@@ -44,10 +44,25 @@ _SPANS = f"""
 `{semconv.CLIENT_PORT}`, `{semconv.USER_AGENT_ORIGINAL}`, `{semconv.NETWORK_PROTOCOL_VERSION}`, \
 `{semconv.HTTP_REQUEST_BODY_SIZE}`, `{semconv.HTTP_RESPONSE_BODY_SIZE}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_DECODE}`, `{semconv.STAGE_PREDICT}`, `{semconv.STAGE_ENCODE}` | INTERNAL | `{semconv.API_NAME}`, \
+`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}`; \
+a `{semconv.STAGE_PREDICT}` that waited for a batch: `{semconv.ATTRIBUTE_BATCH_WAIT}` (s); \
+of a stream `{semconv.STREAM_ITEM_COUNT}`; of decoded files `{semconv.FILE_COUNT}` \
+and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
+`{semconv.FILE_TYPES}`, `{semconv.IMAGE_WIDTHS}`, `{semconv.IMAGE_HEIGHTS}` |
+| `POST /{{method}}`, a call of a runner in another process | CLIENT | \
+`{semconv.API_NAME}` (`runner.method`), `{semconv.SERVICE_PEER_NAME}`, \
+`{semconv.HTTP_REQUEST_METHOD}`, `{semconv.ERROR_TYPE}` |
+| `{semconv.STAGE_BATCH}`, below one of its requests, linked with the others | INTERNAL | \
+`{semconv.API_NAME}`, `{semconv.ATTRIBUTE_BATCH_SIZE}`, `{semconv.ATTRIBUTE_BATCH_ROWS}`, \
 `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}` |
+| `{semconv.STAGE_TASK}` | INTERNAL | `{semconv.API_NAME}`, `{semconv.TASK_ID}` (also on requests about a task), \
+`{semconv.ERROR_TYPE}` |
+| `GET {{http.route}}` of a WebSocket connection | SERVER | as of a request, `{semconv.NETWORK_PROTOCOL_NAME}`, \
+`{semconv.WEBSOCKET_CLOSE_CODE}`, `{semconv.WEBSOCKET_RECEIVED}`, `{semconv.WEBSOCKET_SENT}` |
 
 `{semconv.ERROR_TYPE}` is the class of the exception that BentoML turned into the answer, else the status code, \
-`{semconv.ERROR_TYPE_CLIENT_DISCONNECT}` where the client hung up. The span's status is ERROR from 500 on.
+`{semconv.ERROR_TYPE_CLIENT_DISCONNECT}` where the client hung up, `{semconv.ERROR_TYPE_STREAM_BROKEN}` where BentoML \
+gave up a stream. The span's status is ERROR from 500 on.
 A service that calls itself through its own application makes a span of kind INTERNAL.
 
 ## Logs

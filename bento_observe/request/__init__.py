@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from bento_observe.request._access_log import AccessLog, AccessLogOptions
+from bento_observe.request._connection import ConnectionSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._source import RequestSource
-from bento_observe.request._span import RequestSpan, StageSpan, current_request, error_type_of
+from bento_observe.request._span import RequestSpan, StageSpan, Stream, current_request, error_type_of
 from bento_observe.request._traces import SpanEncoder
 
 __all__ = [
     "AccessLog",
     "AccessLogOptions",
+    "ConnectionSpan",
     "RequestMetrics",
     "RequestSource",
     "RequestSpan",
     "SpanEncoder",
     "StageSpan",
+    "Stream",
     "current_request",
     "error_type_of",
 ]

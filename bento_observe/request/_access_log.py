@@ -54,8 +54,12 @@ class AccessLog:
         self._logger = logging.getLogger(semconv.LOGGER_ACCESS)
 
     def wants(self, request: RequestSpan) -> bool:
-        """Whether this request belongs into the access log."""
-        return self._options.enabled and not request.path.startswith(self._options.skip_paths)
+        """Whether this request belongs into the access log. Connections are told by BentoML's own middleware."""
+        return (
+            type(request) is RequestSpan
+            and self._options.enabled
+            and not request.path.startswith(self._options.skip_paths)
+        )
 
     def line(self, request: RequestSpan) -> str:
         """The text, word for word BentoML's own."""

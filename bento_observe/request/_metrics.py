@@ -14,7 +14,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from bento_observe import semconv, wire
+from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
 from bento_observe.request._span import RequestSpan, StageSpan
+from bento_observe.request._streams import StreamMetrics
 from bento_observe.telemetry import ExplicitHistogram
 
 __all__ = ["RequestMetrics"]
@@ -34,9 +36,14 @@ class RequestMetrics:
         self._request_size = ExplicitHistogram(semconv.REQUEST_BODY_SIZE, _http_attributes)
         self._response_size = ExplicitHistogram(semconv.RESPONSE_BODY_SIZE, _http_attributes)
         self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
+        self._streams = StreamMetrics()
+        self.connections = ConnectionMetrics(self._begin_ns)
 
     def count(self, request: RequestSpan) -> None:
-        """Add one finished request."""
+        """Add one finished request, or connection."""
+        if isinstance(request, ConnectionSpan):
+            self.connections.count(request, self._start_ns, self._exemplar(request))
+            return
         self._count_request(request, self._exemplar(request))
         self.count_stages(request, request.stages)
 
@@ -52,6 +59,8 @@ class RequestMetrics:
             if stage.queue_ns >= 0:
                 queue = self._stages.series((stage.api, semconv.STAGE_QUEUE, ""), start)
                 queue.record(stage.queue_ns / 1e9, when, trace_id, request.span_id)
+            if stage.stream is not None:
+                self._streams.count(request, stage, start, trace_id)
 
     def _exemplar(self, request: RequestSpan) -> bytes | None:
         wanted = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
@@ -71,6 +80,8 @@ class RequestMetrics:
         """All families as OTLP has them."""
         families = (self._duration, self._request_size, self._response_size, self._stages)
         found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        found.extend(self._streams.collect(now_ns, delta))
+        found.extend(self.connections.collect(now_ns, delta))
         if delta:  # what is counted from here on belongs to the next interval
             self._start_ns = now_ns
         if self.active:

@@ -11,6 +11,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.request._access_log import AccessLog
+from bento_observe.request._connection import ConnectionSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._span import Afterwards, RequestSpan
 from bento_observe.request._traces import SpanEncoder, scope_spans
@@ -65,7 +66,11 @@ class RequestSource:
         self._each(afterwards, "metrics", lambda item: self._metrics.count_stages(item.request, item.stages))
         if self._traces is not None:
             self._put_spans(self._traces, requests, afterwards)
-        self._each([request for request in requests if request.status], "logs", self._log)
+        self._each(
+            [request for request in requests if request.status],
+            "logs",
+            self._log,
+        )
         if self._records and self._logs is not None:
             self._logs.put(wire.scoped(AccessLog.scope, self._records), len(self._records))
         self._records = []
@@ -118,7 +123,8 @@ class RequestSource:
             self._health.dropped("traces", reason, len(request.stages))
             return
         self._health.dropped("traces", reason, 1 + len(request.stages))
-        self._health.dropped("logs", reason, 1)
+        if not isinstance(request, ConnectionSpan):  # BentoML writes its lines as it goes
+            self._health.dropped("logs", reason, 1)
         self._health.dropped("metrics", reason, 1)
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:

@@ -6,6 +6,7 @@ added, SDK spans become their children), but making, ending and handing them ove
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -16,10 +17,11 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 from bento_observe import semconv
 from bento_observe.telemetry import describe, random_bytes, type_name
 
-__all__ = ["Afterwards", "RequestSpan", "StageSpan", "current_request"]
+__all__ = ["Afterwards", "RequestSpan", "StageSpan", "Stream", "current_request"]
 
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _NO_STATE = TraceState.get_default()
+_CANCELLED = type_name(asyncio.CancelledError())
 # The SDK's defaults; memory per request stays bounded whatever a handler does.
 _MAX_ATTRIBUTES = _MAX_EVENTS = _MAX_LINKS = 128
 
@@ -139,14 +141,26 @@ class _LiveSpan(Span):
         """Nothing: these spans end with what they measure."""
 
 
+class Stream:
+    """What a stage yielded so far: the number of items, the `perf_counter_ns` of the first one (0 before it), and
+    whether there will be none any more because the handler came to its end."""
+
+    __slots__ = ("done", "first_ns", "items")
+
+    def __init__(self) -> None:
+        self.items = 0
+        self.first_ns = 0
+        self.done = False
+
+
 class StageSpan(_LiveSpan):
     """One stage of one API call.
 
     `start_ns` and `end_ns` are `time.perf_counter_ns` readings; `end_ns` is 0 while it runs. `queue_ns` is the wait for
-    a thread before it, -1 where there was none.
+    a thread before it, -1 where there was none. `stream` counts the items of one that yields any.
     """
 
-    __slots__ = ("api", "end_ns", "error_type", "queue_ns", "stage", "start_ns")
+    __slots__ = ("api", "end_ns", "error_type", "queue_ns", "stage", "start_ns", "stream")
 
     def __init__(self, request: RequestSpan, parent_id: bytes, api: str, stage: str, start_ns: int) -> None:
         self.trace_id = request.trace_id
@@ -163,6 +177,7 @@ class StageSpan(_LiveSpan):
         self.end_ns = 0
         self.queue_ns = -1
         self.error_type = ""
+        self.stream: Stream | None = None
 
     def close(self, end_ns: int, error: BaseException | None = None) -> None:
         """The stage is over, with `error` if it raised."""
@@ -176,6 +191,13 @@ class StageSpan(_LiveSpan):
                 self.set_status(Status(StatusCode.ERROR, described[semconv.EXCEPTION_MESSAGE]))
         self.end_ns = end_ns
         self.ended = True
+
+    def fail(self, error_type: str) -> None:
+        """Call it an error without an exception; also one that is over."""
+        self.error_type = error_type
+        if self.sampled:
+            self.additions = self.additions or Additions()
+            self.additions.status = Status(StatusCode.ERROR)
 
 
 class RequestSpan(_LiveSpan):
@@ -224,19 +246,42 @@ class RequestSpan(_LiveSpan):
 
     def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
         """Begin a stage of this request, below the span with id `parent_id` or the request itself."""
-        span = StageSpan(self, parent_id or self.span_id, api, stage, start_ns)
+        span = StageSpan(self, parent_id or self._above(), api, stage, start_ns)
         (self.later if self.ended else self.stages).append(span)
         return span
+
+    def _above(self) -> bytes:
+        """What a stage is below: the request, or the task that runs after its answer."""
+        if self.later and self.later[0].stage == semconv.STAGE_TASK:
+            return self.later[0].span_id
+        return self.span_id
 
     def unix_ns(self, reading: int) -> int:
         """A `perf_counter_ns` reading of this request as wall time."""
         return self.start_unix_ns + reading - self.start_ns
 
     def failure(self) -> str:
-        """`error.type` of the stage that failed the request, whatever BentoML made of it; empty if none did."""
-        return next(
-            (stage.error_type for stage in self.stages if stage.error_type and stage.parent_id == self.span_id), ""
-        )
+        """`error.type` of the stage that failed the request, whatever BentoML made of it; empty if none did.
+
+        One that was cancelled did not fail it: BentoML does that when the request's time is up.
+        """
+        for stage in self.stages:
+            if stage.error_type and stage.error_type != _CANCELLED and stage.parent_id == self.span_id:
+                return stage.error_type
+        return ""
+
+    def judge_streams(self) -> None:
+        """Say of a stream that was left before its end who left it. To be called before `failure` and `close`."""
+        for stage in self.stages:
+            stream = stage.stream
+            if stream is None or stream.done or stage.error_type or stage.parent_id != self.span_id:
+                continue
+            if self.error_type == semconv.ERROR_TYPE_CLIENT_DISCONNECT:
+                stage.error_type = self.error_type  # as on the server span, no error of the service's
+            elif self.error_type or self.status >= 400:
+                stage.fail(self.error_type or str(self.status))
+            else:
+                stage.fail(semconv.ERROR_TYPE_STREAM_BROKEN)
 
     def close(self, end_ns: int) -> None:
         """The request is over; a stage still running (its thread outlived a time-out) is cut off here."""
@@ -244,6 +289,8 @@ class RequestSpan(_LiveSpan):
             self.end_ns = end_ns
         self.ended = True
         for stage in self.stages:
+            if not stage.ended and self.status >= 500:
+                stage.fail(str(self.status))
             stage.close(max(self.end_ns, stage.start_ns))
 
     def release(self) -> None:

@@ -37,6 +37,7 @@ _CLIENT_PORT = wire.attribute_key(_ATTRIBUTE, semconv.CLIENT_PORT)
 _URL_PATH = wire.attribute_key(_ATTRIBUTE, semconv.URL_PATH)
 _URL_QUERY = wire.attribute_key(_ATTRIBUTE, semconv.URL_QUERY)
 _REQUEST_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_REQUEST_BODY_SIZE)
+_STREAM_ITEMS = wire.attribute_key(_ATTRIBUTE, semconv.STREAM_ITEM_COUNT)
 _RESPONSE_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_RESPONSE_BODY_SIZE)
 
 # Every attribute that a span of ours may carry by itself.
@@ -46,7 +47,7 @@ _OWN_KEYS = frozenset(
         semconv.URL_PATH, semconv.URL_QUERY, semconv.SERVER_ADDRESS, semconv.SERVER_PORT, semconv.CLIENT_ADDRESS,
         semconv.CLIENT_PORT, semconv.USER_AGENT_ORIGINAL, semconv.NETWORK_PROTOCOL_VERSION,
         semconv.HTTP_REQUEST_BODY_SIZE, semconv.HTTP_RESPONSE_BODY_SIZE, semconv.ERROR_TYPE, semconv.API_NAME,
-        semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION,
+        semconv.SERVICE_PEER_NAME, semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION, semconv.STREAM_ITEM_COUNT,
     )
 )  # fmt: skip
 _MAX_CONSTANTS = 1024
@@ -81,9 +82,13 @@ class SpanEncoder:
         body = head + _PARENT + stage.parent_id + constant + times
         if stage.trace_state:
             body += _trace_state(stage.trace_state)
+        if stage.stream is not None:
+            body += wire.with_integer(_STREAM_ITEMS, stage.stream.items)
         return body if stage.additions is None else _with(body, stage.additions, stage.stage)
 
     def _stage_constant(self, api: str, stage: str, error_type: str) -> bytes:
+        if stage == semconv.STAGE_CALL:
+            return _call_constant(api, error_type)
         found = {semconv.API_NAME: api, **self._stage_attributes}
         if error_type:
             found[semconv.ERROR_TYPE] = error_type
@@ -168,6 +173,20 @@ def _server_constant(request: RequestSpan) -> bytes:
     if request.status >= 500 or (broken and request.status < 400):
         constant += _status(StatusMessage.STATUS_CODE_ERROR, "")
     return constant
+
+
+def _call_constant(api: str, error_type: str) -> bytes:
+    """Of a call of `api`, a method of another process by the conventions of HTTP clients."""
+    peer, _, method = api.rpartition(".")
+    found: dict[str, Any] = {
+        semconv.API_NAME: api,
+        semconv.SERVICE_PEER_NAME: peer,
+        semconv.HTTP_REQUEST_METHOD: "POST",
+    }
+    if error_type:
+        found[semconv.ERROR_TYPE] = error_type
+    name = _name("POST /" + ("" if method == "__call__" else method))
+    return name + _KIND[SpanMessage.SPAN_KIND_CLIENT] + wire.attributes(_ATTRIBUTE, found)
 
 
 def _status(code: int, description: str) -> bytes:

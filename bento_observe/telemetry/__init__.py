@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from bento_observe.telemetry._exceptions import describe, type_name
+from bento_observe.telemetry._gpu import GpuMetrics
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._histogram import ExplicitHistogram
 from bento_observe.telemetry._identifiers import random_bytes
 from bento_observe.telemetry._pipeline import MetricProducer, Source
+from bento_observe.telemetry._process import ProcessMetrics
 from bento_observe.telemetry._queue import SignalQueue
 from bento_observe.telemetry._resource import Identity
 from bento_observe.telemetry._telemetry import Telemetry
 
 __all__ = [
     "ExplicitHistogram",
+    "GpuMetrics",
     "Health",
     "Identity",
     "MetricProducer",
+    "ProcessMetrics",
     "SignalQueue",
     "Source",
     "Telemetry",

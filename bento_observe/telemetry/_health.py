@@ -63,6 +63,10 @@ class Health:
         with self._lock:
             return {metric: dict(counter) for metric, counter in self._counts.items()}
 
+    def renew_lock(self) -> None:
+        """In a forked child: whoever held the lock is not there to release it."""
+        self._lock = threading.Lock()
+
     def _add(self, metric: semconv.Metric, values: tuple[str, ...], count: int) -> None:
         with self._lock:
             self._counts[metric][values] += count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from opentelemetry.sdk import metrics as sdk_metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -35,45 +37,102 @@ _DELTA: dict[str, tuple[type, ...]] = {
     "delta": (sdk_metrics.Counter, sdk_metrics.Histogram, sdk_metrics.ObservableCounter),
     "lowmemory": (sdk_metrics.Counter, sdk_metrics.Histogram),
 }
+# Instrumentations of what may be mounted in a service: requests to that have been counted already.
+_SERVERS = "opentelemetry.instrumentation"
 _PENDING_LIMIT = 20_000
 _STEP = 16
 
 logger = logging.getLogger("bento_observe")
 
+_made: weakref.WeakSet[Providers] = weakref.WeakSet()
+"""All that were installed in this process."""
+
 
 class Providers:
-    """SDK providers of one process. `install` makes them the global ones where nobody else has set any."""
+    """SDK providers of one process. `install` makes them the global ones where nobody else has set any, or does later.
+
+    Requests are counted by `bento_observe.request`, not a second time by an instrumentation of a mounted application.
+    """
 
     def __init__(self, resource: Resource, sampler: Sampler, temporality: str) -> None:
         self.tracer_provider = TracerProvider(
             sampler=sampler, resource=resource, id_generator=OsIdGenerator(), shutdown_on_exit=False
         )
+        self._sources: list[_Pending] = []
         self._reader = _Reader(temporality)
-        self.meter_provider = MeterProvider(metric_readers=[self._reader], resource=resource, shutdown_on_exit=False)
+        self.meter_provider = MeterProvider(
+            metric_readers=[self._reader],
+            resource=resource,
+            shutdown_on_exit=False,
+            views=[
+                View(meter_name=f"{_SERVERS}.{kind}", instrument_name="http.server.*", aggregation=DropAggregation())
+                for kind in ("asgi", "fastapi", "starlette", "wsgi", "flask")
+            ],
+        )
         self.logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
 
     def connect(self, pipeline: Pipeline, traces: SignalQueue | None, logs: SignalQueue | None, health: Health) -> None:
         """Have everything recorded through the providers sent."""
         if traces is not None:
             spans = _SpanSource(traces, health)
+            self._sources.append(spans)
             self.tracer_provider.add_span_processor(spans)
             pipeline.add(source=spans)
         if logs is not None:
             records = _LogRecordSource(logs, health)
+            self._sources.append(records)
             self.logger_provider.add_log_record_processor(records)
             pipeline.add(source=records)
         pipeline.add(producer=self._reader.produce)
 
     def install(self) -> None:
-        """Make the providers global. An application's own provider is left in place, and told."""
+        """Make the providers global. What an application has set stays, and it may still set its own."""
+        _made.add(self)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.tracer_provider)
-        else:
-            logger.info("bento_observe: the application's own tracer provider stays the global one")
+            let_set_again(trace, "_TRACER_PROVIDER_SET_ONCE")
         if not isinstance(metrics.get_meter_provider(), MeterProvider):
             metrics.set_meter_provider(self.meter_provider)
+            let_set_again(metrics._internal, "_METER_PROVIDER_SET_ONCE")
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):
             _logs.set_logger_provider(self.logger_provider)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        for source in self._sources:
+            source.closed = True
+
+    def others(self) -> list[str]:
+        """Of which signals somebody else has set the global provider."""
+        own = {
+            "traces": (trace.get_tracer_provider(), self.tracer_provider),
+            "metrics": (metrics.get_meter_provider(), self.meter_provider),
+            "logs": (_logs.get_logger_provider(), self.logger_provider),
+        }
+        made = [provider for providers in _made for provider in vars(providers).values()]
+        return [
+            signal
+            for signal, (there, ours) in own.items()
+            if there is not ours and not any(there is one for one in made)
+        ]
+
+    def shared(self) -> bool:
+        """Whether the global tracer provider is that of another service observed in this process."""
+        there = trace.get_tracer_provider()
+        return any(there is providers.tracer_provider for providers in _made if providers is not self)
+
+
+def let_set_again(module: Any, once: str) -> None:
+    """Have a global provider that is set already be set again, as if it were the default.
+
+    An application that sets its own when it starts, after us, would only get a warning from OpenTelemetry, and its
+    spans would not go where it says.
+    """
+    try:
+        # A new one of its kind.
+        setattr(module, once, type(getattr(module, once))())
+    except Exception:
+        logger.debug("bento_observe: a provider that the application sets later will not be used", exc_info=True)
 
 
 class _Pending:
@@ -85,8 +144,11 @@ class _Pending:
         self._queue = queue
         self._health = health
         self._pending: list[Any] = []
+        self.closed = False
 
     def _keep(self, item: Any) -> None:
+        if self.closed:
+            return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(item)
         else:

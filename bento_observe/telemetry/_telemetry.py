@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -72,6 +73,7 @@ class Telemetry:
             self._pipeline.add(source=logs)
             self.log_handler = OtlpHandler(logs, settings.log_level)
         self._shut_down = threading.Lock()
+        self._fork_told = False
 
     def add(self, source: Source | None = None, producer: MetricProducer | None = None) -> None:
         """Serve one more source of records or producer of metrics; call before `start`."""
@@ -80,9 +82,22 @@ class Telemetry:
     def start(self) -> None:
         """Start the threads and make the providers global."""
         self.providers.install()
+        os.register_at_fork(after_in_parent=self._forked, after_in_child=self._in_child)
         for sender in self._senders:
             sender.start()
         self._pipeline.start()
+
+    def _forked(self) -> None:
+        if not self._fork_told:
+            self._fork_told = True
+            self.health.tell("fork", "this worker has forked a process; what that records itself is not sent")
+
+    def _in_child(self) -> None:
+        """The threads that send stayed behind: what is recorded here would pile up for nobody."""
+        self.health.renew_lock()
+        if self.log_handler is not None:
+            self.log_handler.setLevel(logging.CRITICAL + 1)
+        self.providers.close()
 
     def shutdown(self) -> None:
         """Send everything and stop, in at most `settings.shutdown_timeout` seconds; blocks. What is left is counted."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,22 +18,36 @@ from ports import free_port
 
 SERVICES = Path(__file__).parent / "services"
 _START_SECONDS = 60.0
+_WORKERS = {"_bentoml_impl.worker.service", "bentoml_cli.worker.http_api_server", "bentoml_cli.worker.runner"}
 _CLEARED = ("OTEL_", "BENTO", "TEST_", "PROMETHEUS_")
 
 
 class BentoServer:
     """`bentoml serve` of one test service.
 
-    `service` is `module:Class` in `services/`. With `observed=False` the same module serves plain BentoML: it does
-    not even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's
-    metrics.
+    `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one; `options` are further ones
+    of `bentoml serve`. With `observed=False` the same module serves plain BentoML: it does not even import
+    bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
+    `prefix` is the service's path prefix.
     """
 
     def __init__(
-        self, service: str, env: Mapping[str, str] | None = None, *, workers: int = 1, observed: bool = True
+        self,
+        service: str,
+        env: Mapping[str, str] | None = None,
+        *,
+        workers: int = 1,
+        observed: bool = True,
+        options: Sequence[str] = (),
+        directory: Path = SERVICES,
+        prefix: str = "",
     ) -> None:
         self._service = service
+        self._legacy = service.rpartition(":")[2].islower()
+        self._options = options
+        self._directory = directory
         self._workers = workers
+        self._prefix = prefix
         self._home = tempfile.TemporaryDirectory(prefix="bento-observe-test-", ignore_cleanup_errors=True)
         self._output = Path(self._home.name) / "output.log"
         self._env = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
@@ -51,7 +65,8 @@ class BentoServer:
     def start(self) -> BentoServer:
         """Start and wait until every worker serves. AssertionError, with the output, if that takes a minute."""
         command = [str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
-        command += ["--working-dir", str(SERVICES), "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--working-dir", str(self._directory), "--host", "127.0.0.1", "--port", str(self.port)]
+        command += [*self._options, *(["--api-workers", str(self._workers)] if self._legacy else [])]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, env=self._env, stdout=output, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + _START_SECONDS
@@ -140,10 +155,11 @@ class BentoServer:
 
     def _ready(self) -> bool:
         name = self._service.rpartition(":")[2]
-        if self.output.count(f"Service {name} initialized") < self._workers:
+        # Legacy services say nothing of themselves; they are ready when their runners are.
+        if not self._legacy and self.output.count(f"Service {name} initialized") < self._workers:
             return False
         try:
-            return self.get("/readyz")[0] == 200
+            return self.get(f"{self._prefix}/readyz")[0] == 200
         except OSError:
             return False
 
@@ -154,12 +170,17 @@ class BentoServer:
 
 def _is_worker(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return "_bentoml_impl.worker.service" in process.cmdline()
+        return bool(_WORKERS.intersection(process.cmdline()))
     return False
 
 
 @contextlib.contextmanager
-def plain_and_observed(service: str, env: Mapping[str, str]) -> Iterator[tuple[BentoServer, BentoServer]]:
+def plain_and_observed(
+    service: str, env: Mapping[str, str], prefix: str = ""
+) -> Iterator[tuple[BentoServer, BentoServer]]:
     """The same service twice: as BentoML serves it, and observed."""
-    with BentoServer(service, env, observed=False) as plain, BentoServer(service, env) as observed:
+    with (
+        BentoServer(service, env, observed=False, prefix=prefix) as plain,
+        BentoServer(service, env, prefix=prefix) as observed,
+    ):
         yield plain, observed

@@ -22,7 +22,7 @@ def test_every_declared_metric_is_in_the_list_once() -> None:
 def test_a_metric_is_described_in_full(metric: Metric) -> None:
     """A dotted lower-case name, a unit, a sentence, attributes once each, ascending bounds for histograms alone."""
     assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", metric.name)
-    assert re.fullmatch(r"s|By|1|\{[a-z]+\}", metric.unit)
+    assert re.fullmatch(r"s|By|1|Cel|W|J|\{[a-z_]+\}(/s)?", metric.unit)
     assert metric.description.endswith(".")
     assert len(set(metric.attributes)) == len(metric.attributes)
     assert list(metric.boundaries) == sorted(set(metric.boundaries))

@@ -1,0 +1,182 @@
+"""One worker process's telemetry put together, whatever kind of service it serves."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bentoml._internal.container import BentoMLContainer
+from bentoml._internal.context import server_context, trace_context
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import set_span_in_context
+
+from bento_observe import _logging, semconv, settings
+from bento_observe._observe import Options
+from bento_observe._recording import Drift, FeatureRecording
+from bento_observe._references import References, find_reference
+from bento_observe.request import (
+    AccessLog,
+    AccessLogOptions,
+    RequestMetrics,
+    RequestSource,
+    RequestSpan,
+    SpanEncoder,
+)
+from bento_observe.telemetry import GpuMetrics, Identity, ProcessMetrics, Telemetry
+
+__all__ = ["Worker", "access_log_options", "current_worker", "tell_of_own_providers", "url_exclusion"]
+
+logger = logging.getLogger("bento_observe")
+
+_FRONT = ("entry_service", "api_server")
+
+
+class Worker:
+    """The parts of one process. Nothing runs before `start`.
+
+    Args:
+        name: what the service is called where BentoML does not say.
+        models: those of the service.
+        access_log: what BentoML's configuration says of the access log.
+        options: the arguments of `observe`.
+    """
+
+    def __init__(self, name: str, models: Iterable[object], access_log: AccessLogOptions, options: Options) -> None:
+        self.config = config = settings.from_environment()
+        identity = Identity(
+            service_name=server_context.service_name or name,
+            bento_name=server_context.bento_name or name,
+            bento_version="" if server_context.bento_version == "not available" else server_context.bento_version,
+            worker_index=server_context.worker_index,
+        )
+        self.telemetry = Telemetry(config, identity)
+        self.service_name = str(self.telemetry.resource.attributes[semconv.SERVICE_NAME])
+        models = list(models)
+        model = _model_attributes(models)
+        self.metrics = RequestMetrics(config.exemplar_filter)
+        self.source = RequestSource(
+            SpanEncoder(model),
+            self.metrics,
+            AccessLog(access_log, _console_context(self.service_name)),
+            self.telemetry.queues.get("traces"),
+            self.telemetry.queues.get("logs"),
+            self.telemetry.health,
+        )
+        self.telemetry.add(self.source, self.source.collect)
+        # All workers have the same reference and the same faults: one of them tells.
+        self._first = server_context.worker_index in (None, 1)
+        self.recording, self._references = self._record(models, model, options)
+        self.telemetry.add(producer=ProcessMetrics().collect)
+        # Of the host, so one process tells: the first of those that the clients of this host's bento talk to.
+        if self._first and server_context.service_type in _FRONT:
+            self.telemetry.add(producer=GpuMetrics().collect)
+
+    def recording_of(self, models: Iterable[object], options: Options) -> FeatureRecording:
+        """One more place for feature statistics: of other models, with another reference."""
+        models = list(models)
+        return self._record(models, _model_attributes(models), options)[0]
+
+    def _record(
+        self, models: list[object], model: Mapping[str, str], options: Options
+    ) -> tuple[FeatureRecording, References]:
+        tell = _tell if self._first else _keep_quiet
+        wanted = options.reference
+        name = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
+        references = References(find_reference(wanted, models, tell), tell, name)
+        drift = Drift(self.config.drift_windows, self.config.drift_methods)
+        recording = FeatureRecording(
+            references, model, self.telemetry.health, drift, options.slices, options.slice_values, self._first
+        )
+        self.telemetry.add(recording, recording.collect)
+        return recording, references
+
+    @property
+    def trace_header(self) -> str:
+        """The response header for the trace id, unless BentoML is configured to send the same."""
+        wanted = self.config.trace_header
+        return "" if wanted == "x-bentoml-trace-id" and BentoMLContainer.http.response.trace_id.get() else wanted
+
+    def start(self) -> None:
+        """Start sending; when all APIs have been instrumented."""
+        global _current
+        self._references.check()
+        self.telemetry.start()
+        BentoMLContainer.tracer_provider.set(self.telemetry.providers.tracer_provider)
+        # BentoML sets the name where it makes its own provider, for its log lines.
+        trace_context.service_name = self.service_name
+        _logging.attach(self.telemetry.log_handler)
+        _current = self
+
+
+_current: Worker | None = None
+
+
+def current_worker() -> Worker | None:
+    """What observes this process, if it has begun to."""
+    return _current
+
+
+def _model_attributes(models: Iterable[object]) -> dict[str, str]:
+    """Name and version of a service's model, where it has just one from the model store."""
+    tags = [tag for tag in (getattr(model, "tag", None) for model in models) if tag is not None]
+    if len(tags) != 1:
+        return {}
+    found = {semconv.ML_MODEL_NAME: tags[0].name}
+    if tags[0].version:
+        found[semconv.ML_MODEL_VERSION] = tags[0].version
+    return found
+
+
+def _tell(problem: str) -> None:
+    logger.error("bento_observe: %s", problem)
+
+
+def tell_of_own_providers(signals: list[str]) -> None:
+    """Say in one line, and in one worker, that the application has OpenTelemetry providers of its own."""
+    if signals and server_context.worker_index in (None, 1):
+        logger.warning(
+            "bento_observe: the application has global OpenTelemetry providers of its own; what it records itself "
+            "(%s) goes there, what is recorded about requests goes to the OTLP endpoint, in the same traces",
+            ", ".join(signals),
+        )
+
+
+def _keep_quiet(_problem: str) -> None:
+    pass
+
+
+def _console_context(service_name: str) -> Callable[[RequestSpan, Callable[[], None]], None]:
+    """For the encoder thread: runs a function as if within a request, for what looks for the request's trace."""
+
+    def run_in(request: RequestSpan, run: Callable[[], None]) -> None:
+        token = attach(set_span_in_context(request))
+        trace_context.service_name = service_name
+        trace_context.request_id = int.from_bytes(request.span_id, "big")
+        try:
+            run()
+        finally:
+            detach(token)
+
+    return run_in
+
+
+def access_log_options(access: Any, skip_paths: Iterable[str] = ()) -> AccessLogOptions:
+    """What one `logging.access` of BentoML's configuration says."""
+    return AccessLogOptions(
+        enabled=access.enabled.get(),
+        request_length=access.request_content_length.get(),
+        request_type=access.request_content_type.get(),
+        response_length=access.response_content_length.get(),
+        response_type=access.response_content_type.get(),
+        skip_paths=tuple(skip_paths),
+    )
+
+
+def url_exclusion() -> Callable[[str], bool] | None:
+    """What BentoML's `tracing.excluded_urls` leaves out of tracing; None where it is not set."""
+    if not BentoMLContainer.tracing.excluded_urls.get():
+        return None
+    excluded: Callable[[str], bool] = BentoMLContainer.tracing_excluded_urls.get().url_disabled
+    return excluded

@@ -1,0 +1,21 @@
+"""What is noted on a runner, which is frozen but has attributes of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["CALLER_OBSERVED", "OPTIONS", "RECORDING", "mark"]
+
+OPTIONS = "__bento_observe_options__"
+"""The arguments of `observe_runner`."""
+
+CALLER_OBSERVED = "__bento_observe_caller__"
+"""Whether the service that calls the runner is observed as well."""
+
+RECORDING = "__bento_observe_recording__"
+"""Where its feature statistics are kept, in a process of its own."""
+
+
+def mark(runner: Any, name: str, value: Any) -> None:
+    """Set an attribute of a runner."""
+    object.__setattr__(runner, name, value)
