@@ -21,6 +21,8 @@ __all__ = ["SEAMS", "Seam", "can_observe", "fault"]
 
 logger = logging.getLogger("bento_observe")
 
+_GONE = "is gone"
+
 
 @dataclass(frozen=True)
 class Seam:
@@ -53,16 +55,23 @@ _CONTEXT = "bentoml._internal.context"
 SEAMS = (
     Seam(f"{_APP}.middlewares"),
     Seam(f"{_APP}.batch_infer", ("name", "input_args", "input_kwargs"), lost="predict of batched requests"),
+    Seam(f"{_APP}.create_instance", ("app",), lost="tasks"),
+    Seam(f"{_APP}.submit_task", ("name", "request"), lost="tasks"),
+    Seam(f"{_APP}._run_task", ("task_id", "name", "request"), lost="tasks"),
+    *(
+        Seam(f"{_APP}.{name}", ("request",), lost="tasks")
+        for name in ("get_status", "get_result", "retry_task", "cancel_task")
+    ),
     Seam("bentoml._internal.server.http.access:AccessLogMiddleware"),
     Seam(f"{_SERVICE}.to_asgi", ("is_main",)),
     Seam(f"{_SERVICE}.inject_config", ()),
     Seam(f"{_SERVICE}.all_services"),
-    *(Seam(f"{_SERVICE}.{name}") for name in ("inner", "apis", "models", "config", "path_prefix")),
+    *(Seam(f"{_SERVICE}.{name}") for name in ("inner", "apis", "models", "config", "path_prefix", "mount_apps")),
     *(Seam(f"{_API}.{name}", settable=True) for name in ("func", "input_spec", "output_spec")),
     *(Seam(f"{_API}.{name}") for name in ("name", "route", "batchable", "is_task")),
     Seam(f"{_IO}.from_http_request", ("request", "serde"), lost="decode"),
     Seam(f"{_IO}.to_http_response", ("obj", "serde"), lost="encode"),
-    Seam(f"{_IO}.mime_type", (), lost="no stage, but each answer costs more"),
+    Seam(f"{_IO}.mime_type", (), lost="a media type worked out once"),
     Seam(f"{_CONTAINER}.tracer_provider"),
     Seam(f"{_CONTAINER}.http.response.trace_id", setting=True),
     Seam(f"{_CONTAINER}.tracing.excluded_urls", setting=True),
@@ -87,7 +96,7 @@ def can_observe(service: str) -> bool:
 
     Called in a worker, once the service's configuration is in place.
     """
-    gone: list[str] = []
+    gone: dict[str, list[str]] = {}
     for seam in SEAMS:
         found = fault(seam)
         # One that has changed is not to be replaced: the request that meets it would fail.
@@ -95,18 +104,16 @@ def can_observe(service: str) -> bool:
             _tell("cannot be set up; %s is served unobserved: %s %s", service, seam.place, found)
             return False
         if found:
-            gone.append(f"{seam.lost} ({seam.place} {found})")
+            gone.setdefault(seam.lost, []).append(seam.place)
     if gone:
-        _tell("%s is served without being observed in %s", service, ", ".join(gone))
+        lost = ", ".join(f"{what} ({', '.join(places)} {_GONE})" for what, places in gone.items())
+        _tell("%s is served, and observed without %s", service, lost)
     return True
 
 
 def _tell(message: str, *args: str) -> None:
     if server_context.worker_index in (None, 1):
         logger.warning(f"bento_observe: {message}; BentoML {bentoml_version} is new to us", *args)
-
-
-_GONE = "is gone"
 
 
 def fault(seam: Seam) -> str:

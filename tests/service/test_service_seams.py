@@ -76,7 +76,7 @@ def test_without_decode_encode_and_batches_the_rest_is_observed() -> None:
 
         assert [answer.status for answer in answers] == [200, 400, 200]
         line = _told(server)
-        assert "Everything is served without being observed in predict of batched requests (_bentoml_impl." in line
+        assert "Everything is served, and observed without predict of batched requests (_bentoml_impl." in line
         assert "decode (_bentoml_sdk.io_models.IOMixin.from_http_request is gone), encode (" in line
         traces = [sorted(span.name for span in sink.spans(trace_id=answer.trace_id)) for answer in answers]
         assert traces[:2] == [["POST /plain", "predict"], ["POST /plain"]]

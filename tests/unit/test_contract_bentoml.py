@@ -1,7 +1,7 @@
 """What an observed service needs of BentoML's private parts: each is there, and of the shape that we count on.
 
-Each test names the module of ours that uses the part. What is done when one is gone: `tests/service/test_service_seams`.
-Other surfaces have files of their own, `test_contract_bentoml_*.py`.
+Each test names the module of ours that uses the part. What is done when one is gone is tested in
+`tests/service/test_service_seams.py`; other surfaces have files of their own, `test_contract_bentoml_*.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 import bentoml
 import pytest
-from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_impl.serde import ALL_SERDE
+from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk import Service
 from _bentoml_sdk.io_models import IOMixin
 from _bentoml_sdk.method import APIMethod
@@ -100,7 +100,7 @@ def test_a_worker_knows_who_it_is_before_it_makes_the_application() -> None:
 
 
 def test_an_unserved_process_has_no_worker_index() -> None:
-    """For `_observe` and `_worker`: so the supervisor is told from its workers; and a bento has its name and version."""
+    """For `_observe` and `_worker`: the supervisor is told from its workers by it; what is no bento has no version."""
     assert server_context.worker_index is None
     assert isinstance(server_context.bento_name, str)
     assert server_context.bento_version == "not available"
@@ -114,7 +114,7 @@ def test_the_application_is_made_by_calling_its_factory(service: Any) -> None:
 
 
 def test_the_factory_lists_the_middlewares(service: Any) -> None:
-    """For `service`: a property, asked once, of Starlette's `Middleware`; tracing outside the access log and the rest."""
+    """For `service`: a property, of Starlette's `Middleware`; tracing outside the access log and the rest."""
     middlewares = ServiceAppFactory(service).middlewares
     kinds = [middleware.cls for middleware in middlewares]
 
@@ -215,7 +215,7 @@ def test_the_tracer_provider_is_the_containers(service: Any) -> None:
 
 def test_the_access_log_is_configured_as_its_middleware_is(service: Any) -> None:
     """For `_worker` and `request._access_log`: the options and the paths left out are those that BentoML takes."""
-    options = _worker._access_log_options(service)
+    options = _worker._access_log(service)
     (access,) = [one for one in ServiceAppFactory(service).middlewares if one.cls is AccessLogMiddleware]
     assert access.kwargs == {
         "has_request_content_length": options.request_length,
