@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from _bentoml_sdk import Service
-from bentoml._internal.context import server_context
+from bentoml import Service, server_context
 
 from bento_observe import settings
 
@@ -42,12 +41,15 @@ class _Observed:
 
     def to_asgi(self: Any, is_main: bool = True) -> Any:
         """The observed application; BentoML's own where observing cannot be set up."""
-        self.inject_config()
         try:
+            self.inject_config()
             # Imported here: the supervisor needs none of it, and a BentoML whose private parts moved fails here.
-            from bento_observe.service import observed_application
+            from bento_observe._seams import can_observe
 
-            return observed_application(self, vars(self.inner)[_OPTIONS], is_main)
+            if can_observe(self.name):
+                from bento_observe.service import observed_application
+
+                return observed_application(self, vars(self.inner)[_OPTIONS], is_main)
         except Exception:
             logger.exception("bento_observe: cannot be set up; %s is served unobserved", self.name)
         return super().to_asgi(is_main=is_main)  # type: ignore[misc]
@@ -133,9 +135,12 @@ def _observe(service: Any, options: Options) -> Any:
     if settings.disabled():
         return service
     tell_problems()
-    setattr(service.inner, _OPTIONS, options)
-    kind = type(service)
-    service.__class__ = type(f"Observed{kind.__name__}", (_Observed, kind), {"__slots__": ()})
+    try:
+        setattr(service.inner, _OPTIONS, options)
+        kind = type(service)
+        service.__class__ = type(f"Observed{kind.__name__}", (_Observed, kind), {"__slots__": ()})
+    except Exception as error:  # noqa: BLE001 - an exception here, and no worker ever starts
+        _tell(f"cannot be set up; {service.name} is served unobserved: {error!r}")
     return service
 
 
