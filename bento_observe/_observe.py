@@ -6,13 +6,14 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, overload
 
 from _bentoml_sdk import Service
 from bentoml._internal.context import server_context
 
 from bento_observe import settings
+from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
 __all__ = ["Options", "observe"]
 
@@ -20,8 +21,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger("bento_observe")
 
-_MAX_SLICES = 8
-_MAX_SLICE_VALUES = 1000
 _OPTIONS = "__bento_observe_options__"
 
 
@@ -32,6 +31,13 @@ class Options:
     reference: Any = None
     slices: tuple[str, ...] = ()
     slice_values: int = 20
+
+    def completed(self, config: settings.Settings) -> Options:
+        """What is not given taken from the environment."""
+        reference = self.reference if self.reference is not None else config.reference or None
+        if self.slices:
+            return replace(self, reference=reference)
+        return Options(reference, config.slices, config.slice_values)
 
 
 class _Observed:
@@ -91,15 +97,15 @@ def observe(
     columns = (slices,) if isinstance(slices, (str, bytes)) else tuple(slices)
     if isinstance(slices, (str, bytes)) or not all(isinstance(column, str) for column in columns):
         raise TypeError(f"observe: slices={slices!r} are no names of columns; write slices=['country']")
-    if len(columns) > _MAX_SLICES:
+    if len(columns) > MAX_SLICES:
         raise ValueError(
-            f"observe: {len(columns)} slices are too many; each has series of its own, {_MAX_SLICES} at most"
+            f"observe: {len(columns)} slices are too many; each has series of its own, {MAX_SLICES} at most"
         )
     if not isinstance(slice_values, int):
         raise TypeError(f"observe: slice_values={slice_values!r} is no whole number; 20 is the default")
-    if not 1 <= slice_values <= _MAX_SLICE_VALUES:
+    if not 1 <= slice_values <= MAX_SLICE_VALUES:
         raise ValueError(
-            f"observe: slice_values={slice_values!r} is not between 1 and {_MAX_SLICE_VALUES}; each value has series "
+            f"observe: slice_values={slice_values!r} is not between 1 and {MAX_SLICE_VALUES}; each value has series "
             "of its own, 20 is the default"
         )
     options = Options(reference, tuple(dict.fromkeys(columns)), slice_values)

@@ -13,7 +13,8 @@ from bentoml._internal.utils.uri import join_paths
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
 
-from bento_observe import _logging, semconv, settings
+from bento_observe import _logging, _monitoring, semconv, settings
+from bento_observe._identity import identity
 from bento_observe._observe import Options
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References, find_reference
@@ -27,7 +28,7 @@ from bento_observe.request import (
     RequestSpan,
     SpanEncoder,
 )
-from bento_observe.telemetry import Identity, Telemetry
+from bento_observe.telemetry import Telemetry
 
 __all__ = ["observe_worker", "unobserve"]
 
@@ -39,13 +40,7 @@ _TASK_ROUTES = ("submit", "status", "get", "retry", "cancel")
 def observe_worker(service: Any, options: Options) -> Observation:
     """Start telemetry for `service` in this process and wrap its APIs; before its application is made."""
     config = settings.from_environment()
-    identity = Identity(
-        service_name=server_context.service_name or service.name,
-        bento_name=server_context.bento_name or service.name,
-        bento_version="" if server_context.bento_version == "not available" else server_context.bento_version,
-        worker_index=server_context.worker_index,
-    )
-    telemetry = Telemetry(config, identity)
+    telemetry = Telemetry(config, identity(service.name))
     service_name = str(telemetry.resource.attributes[semconv.SERVICE_NAME])
     model = _model(service)
     metrics = RequestMetrics(config.exemplar_filter)
@@ -60,6 +55,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
     telemetry.add(source, source.collect)
     # All workers have the same reference and the same faults: one of them tells.
     first = server_context.worker_index in (None, 1)
+    options = options.completed(config)
     references = _references(service, options.reference, _tell if first else _keep_quiet)
     drift = Drift(config.drift_windows, config.drift_methods)
     recording = FeatureRecording(
@@ -82,6 +78,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
             instrument(method, label, recording.recorder(method, label), telemetry.health)
     references.check()
     telemetry.start()
+    _monitoring.connect(recording, telemetry.health)
     BentoMLContainer.tracer_provider.set(telemetry.providers.tracer_provider)
     # BentoML sets the name where it makes its own provider, for its log lines.
     trace_context.service_name = service_name
