@@ -15,7 +15,7 @@ from bentoml._internal.context import server_context
 from bento_observe import settings
 from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
-__all__ = ["Options", "observe"]
+__all__ = ["Options", "is_observed", "observe"]
 
 T = TypeVar("T")
 
@@ -114,8 +114,13 @@ def observe(
     return _observe(service, options)
 
 
+def is_observed(service: Any) -> bool:
+    """Whether `observe` was applied to it, and telemetry not disabled then."""
+    return isinstance(service, _Observed)
+
+
 def _observe(service: Any, options: Options) -> Any:
-    if issubclass(type(service), _Observed):
+    if is_observed(service):
         raise TypeError(f"observe: {service.name} is observed already; apply it once")
     if isinstance(service, type):
         raise TypeError(

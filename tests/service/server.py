@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -24,16 +24,27 @@ _CLEARED = ("OTEL_", "BENTO", "TEST_", "PROMETHEUS_")
 class BentoServer:
     """`bentoml serve` of one test service.
 
-    `service` is `module:Class` in `services/`. With `observed=False` the same module serves plain BentoML: it does
-    not even import bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's
-    metrics.
+    `service` is `module:Class` in `services/`, or the path of a built bento, with the `name` of its service. With
+    `observed=False` the same module serves plain BentoML, without importing bento_observe. `launcher` comes before
+    `bentoml`, `options` after the service. Each server has a BENTOML_HOME of its own: two that share one destroy each
+    other's metrics.
     """
 
     def __init__(
-        self, service: str, env: Mapping[str, str] | None = None, *, workers: int = 1, observed: bool = True
+        self,
+        service: str,
+        env: Mapping[str, str] | None = None,
+        *,
+        workers: int = 1,
+        observed: bool = True,
+        launcher: Sequence[str] = (),
+        options: Sequence[str] = (),
+        name: str = "",
     ) -> None:
         self._service = service
+        self._name = name or service.rpartition(":")[2]
         self._workers = workers
+        self._launcher, self._options = launcher, options
         self._home = tempfile.TemporaryDirectory(prefix="bento-observe-test-", ignore_cleanup_errors=True)
         self._output = Path(self._home.name) / "output.log"
         self._env = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
@@ -50,8 +61,9 @@ class BentoServer:
 
     def start(self) -> BentoServer:
         """Start and wait until every worker serves. AssertionError, with the output, if that takes a minute."""
-        command = [str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
-        command += ["--working-dir", str(SERVICES), "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [*self._launcher, str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
+        command += [*self._options, *(() if os.path.isdir(self._service) else ("--working-dir", str(SERVICES)))]
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, env=self._env, stdout=output, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + _START_SECONDS
@@ -139,8 +151,7 @@ class BentoServer:
         return {key: float(value) for key, _, value in lines}
 
     def _ready(self) -> bool:
-        name = self._service.rpartition(":")[2]
-        if self.output.count(f"Service {name} initialized") < self._workers:
+        if self.output.count(f"Service {self._name} initialized") < self._workers:
             return False
         try:
             return self.get("/readyz")[0] == 200
