@@ -15,7 +15,7 @@ from bentoml._internal.context import server_context
 from bento_observe import settings
 from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
-__all__ = ["Options", "is_observed", "observe"]
+__all__ = ["Options", "is_observed", "observe", "options_of"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class _Observed:
             # Imported here: the supervisor needs none of it, and a BentoML whose private parts moved fails here.
             from bento_observe.service import observed_application
 
-            return observed_application(self, vars(self.inner)[_OPTIONS], is_main)
+            return observed_application(self, options_of(self), is_main)
         except Exception:
             logger.exception("bento_observe: cannot be set up; %s is served unobserved", self.name)
         return super().to_asgi(is_main=is_main)  # type: ignore[misc]
@@ -117,6 +117,12 @@ def observe(
 def is_observed(service: Any) -> bool:
     """Whether `observe` was applied to it, and telemetry not disabled then."""
     return isinstance(service, _Observed)
+
+
+def options_of(service: Any) -> Options:
+    """What `observe` was given for a service; the defaults of one that is not observed."""
+    options: Options = vars(service.inner).get(_OPTIONS, Options())
+    return options
 
 
 def _observe(service: Any, options: Options) -> Any:

@@ -10,16 +10,19 @@ from bento_observe.telemetry._pipeline import MetricProducer, Source
 from bento_observe.telemetry._queue import SignalQueue
 from bento_observe.telemetry._resource import Identity
 from bento_observe.telemetry._telemetry import Telemetry
+from bento_observe.telemetry._transport import Outcome, probe
 
 __all__ = [
     "ExplicitHistogram",
     "Health",
     "Identity",
     "MetricProducer",
+    "Outcome",
     "SignalQueue",
     "Source",
     "Telemetry",
     "describe",
+    "probe",
     "random_bytes",
     "type_name",
 ]

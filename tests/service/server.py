@@ -112,6 +112,11 @@ class BentoServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def home(self) -> str:
+        """Its BENTOML_HOME."""
+        return self._home.name
+
+    @property
     def output(self) -> str:
         """Everything the supervisor and the workers have written to stdout and stderr."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
