@@ -148,6 +148,9 @@ SIGNAL_INPUT: Final = "input"
 SIGNAL_FEATURE: Final = "feature"
 SIGNAL_PREDICTION: Final = "prediction"
 SIGNAL_LABEL: Final = "label"
+API_OF_MONITOR: Final = "monitor:{}"
+"""`bentoml.api.name` of what `bentoml.monitor(name)` logs; no API is called so, since API names are Python names."""
+
 SIGNALS: Final = (SIGNAL_INPUT, SIGNAL_FEATURE, SIGNAL_PREDICTION, SIGNAL_LABEL)
 
 # Values of `reason` on `ml.feature.invalid`.

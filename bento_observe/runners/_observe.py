@@ -10,7 +10,7 @@ from bentoml._internal.context import server_context
 from bentoml._internal.runner.runner import Runner
 
 from bento_observe import settings
-from bento_observe._observe import Options, options_of, tell_problems
+from bento_observe._observe import Options, checked_options, tell_problems
 from bento_observe.runners._marks import CALLER_OBSERVED, OPTIONS, mark
 
 __all__ = ["observe_legacy", "observe_runner"]
@@ -77,7 +77,7 @@ def observe_runner(runner: R, /, *, reference: Any = None, slices: Sequence[str]
         TypeError: if `runner` is no runner, or is observed already; as of `observe`.
         ValueError: as of `observe`.
     """
-    options = options_of(reference, slices, slice_values)
+    options = checked_options(reference, slices, slice_values)
     given: Any = runner
     if not isinstance(given, Runner):
         raise TypeError(f"observe_runner: {runner!r} is not a runner; give what bentoml.legacy.Runner(...) made")
