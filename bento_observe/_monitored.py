@@ -112,7 +112,7 @@ class MonitorRecorder:
 
     def _cells(self, signal: str, name: str, data_type: str, data: Any, single: bool) -> Mapping[str, Any]:
         """What is counted of one column, or of one scalar."""
-        if data_type == _SEQUENCE:
+        if data_type == _SEQUENCE or getattr(data, "ndim", 1) > 1:
             return self._sequences(name, [data] if single else data)
         if data_type == _CATEGORICAL and not self._recording.is_known(signal, name):
             return {name: _category(data) if single else list(map(_category, data))}

@@ -58,9 +58,10 @@ class ObserveMonitor(MonitorBase[Any]):
     def log_batch(self, data_batch: Iterable[Any], name: str, role: str, data_type: str) -> None:
         """Several values of a column; copied, since the handler may change them."""
         try:
-            copy = getattr(data_batch, "copy", None)
-            # A mapping's copy is one, and its iteration are keys, as BentoML has it.
-            kept = copy() if copy is not None and not isinstance(data_batch, Mapping) else list(data_batch)
+            # Arrays and series as they are; a mapping is its keys, as BentoML has it.
+            is_array = hasattr(data_batch, "dtype") and hasattr(data_batch, "copy")
+            kept = data_batch.copy() if is_array else list(data_batch)  # type: ignore[attr-defined]
+            len(kept)  # raises for an array without dimensions
         except Exception:  # noqa: BLE001 - no iterable, or one that fails
             _monitoring.refuse("monitor_batch", 1, f"monitor {self.name!r}: column {name!r} is no batch; use log()")
             return

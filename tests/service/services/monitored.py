@@ -41,7 +41,7 @@ class Monitored:
     def embed(self, vectors: list[list[float]]) -> int:
         with bentoml.monitor("texts") as mon:
             mon.log_batch(vectors, name="embedding", role="feature", data_type="numerical_sequence")
-            mon.log_batch(range(len(vectors)), name="code", role="feature", data_type="categorical")
+            mon.log_batch(set(range(len(vectors))), name="code", role="feature", data_type="categorical")
         return len(vectors)
 
     @bentoml.api
