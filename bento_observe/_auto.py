@@ -12,7 +12,7 @@ from typing import Any
 
 from bento_observe import settings
 
-__all__ = ["instrument_clients", "leave_dependencies_alone", "observe_services"]
+__all__ = ["instrument_clients", "leave_dependencies_alone", "observe_legacy_services", "observe_services"]
 
 logger = logging.getLogger("bento_observe")
 
@@ -38,6 +38,25 @@ def observe_services(factory: Any) -> None:
         return self.to_asgi(is_main=is_main) if ours else plain(self, is_main=is_main)
 
     service_class.to_asgi = to_asgi
+
+
+def observe_legacy_services(module: Any) -> None:
+    """Have every legacy service observed as it is made, in every process: its runners are then, too."""
+    kind = module.Service
+    plain = kind.__init__
+
+    @functools.wraps(plain)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        plain(self, *args, **kwargs)
+        try:
+            from bento_observe._observe import Options
+            from bento_observe.runners._observe import observe_legacy
+
+            observe_legacy(self, Options(), automatic=True)
+        except Exception:
+            logger.exception("bento_observe: %s is served unobserved", self.name)
+
+    kind.__init__ = init
 
 
 def instrument_clients(_loader: Any) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 _HANDLERS = {
     # module of BentoML -> function of `bento_observe._auto` that is given the module when it has been imported
     "_bentoml_sdk.service.factory": "observe_services",
+    "bentoml._internal.service.service": "observe_legacy_services",
     "_bentoml_impl.loader": "instrument_clients",
     "_bentoml_impl.client.proxy2": "leave_dependencies_alone",
 }
-"""Legacy services have no entry: what observes those belongs here, for `bentoml._internal.service.service`."""
 
 
 class _Finder:

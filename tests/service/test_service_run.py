@@ -47,6 +47,11 @@ def _staged(service: str, path: str, **below: Any) -> dict[str, Any]:
     return {f"{service}: POST {path}": stages}
 
 
+def _called(path: str) -> dict[str, Any]:
+    """A call of Front's to Scorer."""
+    return {f"Front: POST {path}": _staged("Scorer", path)}
+
+
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Sink, list[Answer], BentoServer]]:
     """Both services of the untouched project, with two workers each, after requests of every kind."""
@@ -62,11 +67,11 @@ def served() -> Iterator[tuple[Sink, list[Answer], BentoServer]]:
 
 
 def test_every_request_is_one_trace_through_all_services(served: tuple[Sink, list[Answer], BentoServer]) -> None:
-    """Each service with its own name; BentoML's call to the dependency has no span of aiohttp's between."""
+    """Each service with its own name; BentoML's call to the dependency is one client span, ours and not aiohttp's."""
     sink, answers, _ = served
     assert {answer.status for answer in answers} == {200}
     spans = sink.spans()
-    scored = _staged("Scorer", "/score")
+    scored = _called("/score")
     for answer in answers:
         kind = answer.request.kind
         if kind in ("decide", "decide_async"):
@@ -82,7 +87,7 @@ def test_client_libraries_are_instrumented(served: tuple[Sink, list[Answer], Ben
     sink, answers, _ = served
     spans = sink.spans()
     by_id = {span.span_id: span for span in spans}
-    clients = [span for span in spans if span.kind == CLIENT]
+    clients = [span for span in spans if span.kind == CLIENT and span.scope != "bento_observe.server"]
     scopes = [span.scope.removeprefix("opentelemetry.instrumentation.") for span in clients]
     assert {scope: scopes.count(scope) for scope in scopes} == {"aiohttp_client": 5, "httpx": 5, "sqlite3": 5}
     assert {by_id[span.parent_id].name for span in clients} == {"predict"}
@@ -128,8 +133,26 @@ def test_it_works_in_the_modes_of_a_developer(option: str) -> None:
     ):
         (answer,) = send_all(server.port, [_request("decide", income=1500.0)])
         server.stop()
-        below = _staged("Scorer", "/score") if option == "--reload" else {"Front: predict": {}}
+        below = _called("/score") if option == "--reload" else {"Front: predict": {}}
         assert _tree(sink.spans(), answer.trace_id) == _staged("Front", "/decide", predict=below)
+
+
+def test_a_legacy_service_is_observed_with_its_runners() -> None:
+    """Each in its own process, in one trace, as with the decorator."""
+    body = b"[[1, 2, 3, 4]]"
+    with (
+        Sink() as sink,
+        BentoServer("runners:svc", sink.environment(), launcher=RUN, observed=False) as server,
+    ):
+        answers = send_all(server.port, [Request("any", "/predict", body)] * 10)
+        server.stop()
+        assert {answer.status for answer in answers} == {200}
+        spans = sink.spans()
+        servers = sorted(span.resource["service.name"] for span in spans if span.kind == SERVER)
+        assert len(servers) == 20
+        assert len(set(servers)) == 2
+        assert {span.trace_id for span in spans if span.kind == SERVER} == {answer.trace_id for answer in answers}
+        assert len([span for span in spans if span.kind == CLIENT]) == 10
 
 
 def test_a_built_bento_is_observed(tmp_path: Path) -> None:
