@@ -11,7 +11,7 @@ PAGE = Path(__file__).with_name("telemetry.md")
 _HEAD = """\
 # Telemetry
 
-Everything `bento_observe` sends, generated from `bento_observe/semconv.py` by `python docs/generate.py`. Prometheus
+Everything `bento_observe` sends, generated from `bento_observe/semconv` by `python docs/generate.py`. Prometheus
 shows dots as underscores and adds the unit: `http.server.request.duration` becomes
 `http_server_request_duration_seconds`.
 

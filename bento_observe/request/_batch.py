@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.trace import Status, StatusCode, TraceState
@@ -12,7 +12,7 @@ from bento_observe import semconv
 from bento_observe.request._span import StageSpan, Work, error_type_of
 from bento_observe.telemetry import ExplicitHistogram, describe, random_bytes
 
-__all__ = ["BatchMetrics", "BatchSpan"]
+__all__ = ["BatchHistograms", "BatchSpan"]
 
 _NO_STATE = TraceState.get_default()
 
@@ -87,7 +87,18 @@ class BatchSpan(Work):
         self.additions = None
 
 
-class BatchMetrics:
+class Counted(Protocol):
+    """What is counted of a batch; `waits` are nanoseconds, one for each request that has waited for it."""
+
+    api: str
+    size: int
+    rows: int
+    waits: list[int]
+    start_unix_ns: int
+    span_id: bytes
+
+
+class BatchHistograms:
     """Size, rows and wait of batches by API. Everything here runs in the encoder thread."""
 
     def __init__(self) -> None:
@@ -95,7 +106,7 @@ class BatchMetrics:
         self._rows = ExplicitHistogram(semconv.BATCH_ROWS, _attributes)
         self._wait = ExplicitHistogram(semconv.BATCH_WAIT, _attributes)
 
-    def count(self, batch: BatchSpan, start_ns: int, trace_id: bytes | None) -> None:
+    def count(self, batch: Counted, start_ns: int, trace_id: bytes | None) -> None:
         """Add one batch to series that start at `start_ns`; with a trace id it becomes an exemplar."""
         when, span_id = batch.start_unix_ns, batch.span_id
         self._size.series(batch.api, start_ns).record(batch.size, when, trace_id, span_id)

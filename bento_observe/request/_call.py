@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 from opentelemetry.trace import SpanContext
 
 from bento_observe import semconv
-from bento_observe.request._span import LiveSpan, error_type_of
+from bento_observe.request._live import LiveSpan
+from bento_observe.request._span import error_type_of
 from bento_observe.telemetry import describe, random_bytes
 
 __all__ = ["CallSpan"]

@@ -14,7 +14,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from bento_observe import semconv, wire
-from bento_observe.request._batch import BatchMetrics, BatchSpan
+from bento_observe.request._batch import BatchHistograms, BatchSpan
 from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
 from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.request._streams import StreamMetrics
@@ -39,7 +39,7 @@ class RequestMetrics:
         self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
         self._streams = StreamMetrics()
         self.connections = ConnectionMetrics(self._begin_ns)
-        self._batches = BatchMetrics()
+        self._batches = BatchHistograms()
 
     def count(self, request: RequestSpan) -> None:
         """Add one finished request, or connection."""

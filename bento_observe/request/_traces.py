@@ -20,7 +20,8 @@ from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.request._batch import BatchSpan
 from bento_observe.request._call import CallSpan
-from bento_observe.request._span import Additions, LiveSpan, RequestSpan, StageSpan, Work
+from bento_observe.request._live import Additions, LiveSpan
+from bento_observe.request._span import RequestSpan, StageSpan, Work
 
 __all__ = ["SpanEncoder"]
 
