@@ -30,7 +30,7 @@ class Plan:
 
 
 _FULL = Plan(rounds=12, block_s=2.0, warm_up_s=3.0)
-_QUICK = Plan(rounds=3, block_s=0.5, warm_up_s=0.8)
+_QUICK = Plan(rounds=2, block_s=0.7, warm_up_s=0.5)
 
 
 @dataclass
