@@ -29,8 +29,9 @@ NOT_TESTED = re.compile(r"^(ruff|mypy|types-.*|.*-stubs)\b")
 UNIT = ("tests/unit/test_contract_bentoml*.py", "tests/unit/test_core_*.py", "tests/unit/test_features_*.py")
 SERVED = tuple(
     f"tests/service/test_service_{name}.py"
-    for name in ("semantics", "same_answers", "seams", "settings", "mounts", "streams", "tasks")
+    for name in ("semantics", "same_answers", "nothing_lost", "mounts", "streams", "tasks")
 )
+SEAMS = "tests/service/test_service_seams.py"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Combination:
 
 COMBINATIONS = (
     Combination("oldest", "3.10", UNIT + SERVED, lowest=True),
-    Combination("newest", "3.12", UNIT + SERVED),
+    Combination("newest", "3.12", (*UNIT, *SERVED, SEAMS)),
     Combination("no-compiler", "3.13", (*UNIT, "tests/service/test_service_semantics.py"), compiler=False),
 )
 
