@@ -42,7 +42,7 @@ lock: $(VENV)/.test ## requirements.lock anew, for every Python from 3.10 on
 	@rm requirements.lock.new && mv requirements.lock.tmp requirements.lock
 
 clean: ## removes the virtual environment and all that was made here
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info bento_observe/features/*.so
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info bento_observe/features/*.so bento_observe/features/*.pyd
 
 # The environments, made once and again only when what goes into them changes.
 INSTALLED := pyproject.toml requirements.lock setup.py bento_observe/features/_kernel.c

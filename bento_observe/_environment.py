@@ -92,7 +92,7 @@ class EnvironmentReader:
             found[key.strip()] = urllib.parse.unquote(raw.strip())
         return found
 
-    def readable_file(self, *names: str) -> str | None:
+    def readable_file(self, *names: str, remedy: str = "nothing is sent until it names a readable file") -> str | None:
         """Path of a file that can be read; None when unset. Unreadable ones are a problem and stay in the result."""
         name, value = self.text(*names)
         if not value:
@@ -102,7 +102,7 @@ class EnvironmentReader:
                 file.read(1)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            self.problem(name, value, f"cannot be read ({reason})", "nothing is sent until it names a readable file")
+            self.problem(name, value, f"cannot be read ({reason})", remedy)
         return value
 
     @classmethod

@@ -7,21 +7,20 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, overload
 
 from bentoml import Service, server_context
 
 from bento_observe import settings
+from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
-__all__ = ["Options", "observe", "options_of", "tell_problems"]
+__all__ = ["Options", "checked_options", "is_observed", "observe", "options_of", "tell_problems"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger("bento_observe")
 
-_MAX_SLICES = 8
-_MAX_SLICE_VALUES = 1000
 _OPTIONS = "__bento_observe_options__"
 
 
@@ -32,6 +31,13 @@ class Options:
     reference: Any = None
     slices: tuple[str, ...] = ()
     slice_values: int = 20
+
+    def completed(self, config: settings.Settings) -> Options:
+        """What is not given taken from the environment."""
+        reference = self.reference if self.reference is not None else config.reference or None
+        if self.slices:
+            return replace(self, reference=reference)
+        return Options(reference, config.slices, config.slice_values)
 
 
 class _Observed:
@@ -49,7 +55,7 @@ class _Observed:
             if can_observe(self.name):
                 from bento_observe.service import observed_application
 
-                return observed_application(self, vars(self.inner)[_OPTIONS], is_main)
+                return observed_application(self, options_of(self), is_main)
         except Exception:
             logger.exception("bento_observe: cannot be set up; %s is served unobserved", self.name)
         return super().to_asgi(is_main=is_main)  # type: ignore[misc]
@@ -91,33 +97,44 @@ def observe(
             `slice_values` is no whole number.
         ValueError: if `slices` are more than 8, or `slice_values` is not between 1 and 1000.
     """
-    options = options_of(reference, slices, slice_values)
+    options = checked_options(reference, slices, slice_values)
     if service is None:
         return lambda decorated: _observe(decorated, options)
     return _observe(service, options)
 
 
-def options_of(reference: Any, slices: Sequence[str], slice_values: int) -> Options:
+def checked_options(reference: Any, slices: Sequence[str], slice_values: int) -> Options:
     """Checked; raises what `observe` says it does."""
     columns = (slices,) if isinstance(slices, (str, bytes)) else tuple(slices)
     if isinstance(slices, (str, bytes)) or not all(isinstance(column, str) for column in columns):
         raise TypeError(f"observe: slices={slices!r} are no names of columns; write slices=['country']")
-    if len(columns) > _MAX_SLICES:
+    if len(columns) > MAX_SLICES:
         raise ValueError(
-            f"observe: {len(columns)} slices are too many; each has series of its own, {_MAX_SLICES} at most"
+            f"observe: {len(columns)} slices are too many; each has series of its own, {MAX_SLICES} at most"
         )
     if not isinstance(slice_values, int):
         raise TypeError(f"observe: slice_values={slice_values!r} is no whole number; 20 is the default")
-    if not 1 <= slice_values <= _MAX_SLICE_VALUES:
+    if not 1 <= slice_values <= MAX_SLICE_VALUES:
         raise ValueError(
-            f"observe: slice_values={slice_values!r} is not between 1 and {_MAX_SLICE_VALUES}; each value has series "
+            f"observe: slice_values={slice_values!r} is not between 1 and {MAX_SLICE_VALUES}; each value has series "
             "of its own, 20 is the default"
         )
     return Options(reference, tuple(dict.fromkeys(columns)), slice_values)
 
 
+def is_observed(service: Any) -> bool:
+    """Whether `observe` was applied to it, and telemetry not disabled then."""
+    return isinstance(service, _Observed)
+
+
+def options_of(service: Any) -> Options:
+    """What `observe` was given for a service; the defaults of one that is not observed."""
+    options: Options = vars(service.inner).get(_OPTIONS, Options())
+    return options
+
+
 def _observe(service: Any, options: Options) -> Any:
-    if issubclass(type(service), _Observed):
+    if is_observed(service):
         raise TypeError(f"observe: {service.name} is observed already; apply it once")
     if isinstance(service, type):
         raise TypeError(

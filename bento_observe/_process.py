@@ -12,7 +12,8 @@ from bentoml._internal.context import server_context, trace_context
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
 
-from bento_observe import _logging, semconv, settings
+from bento_observe import _logging, _monitoring, semconv, settings
+from bento_observe._identity import identity
 from bento_observe._observe import Options
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References, find_reference
@@ -24,7 +25,7 @@ from bento_observe.request import (
     RequestSpan,
     SpanEncoder,
 )
-from bento_observe.telemetry import GpuMetrics, Identity, ProcessMetrics, Telemetry
+from bento_observe.telemetry import GpuMetrics, ProcessMetrics, Telemetry
 
 __all__ = ["Worker", "access_log_options", "current_worker", "tell_of_own_providers", "url_exclusion"]
 
@@ -45,13 +46,7 @@ class Worker:
 
     def __init__(self, name: str, models: Iterable[object], access_log: AccessLogOptions, options: Options) -> None:
         self.config = config = settings.from_environment()
-        identity = Identity(
-            service_name=server_context.service_name or name,
-            bento_name=server_context.bento_name or name,
-            bento_version="" if server_context.bento_version == "not available" else server_context.bento_version,
-            worker_index=server_context.worker_index,
-        )
-        self.telemetry = Telemetry(config, identity)
+        self.telemetry = Telemetry(config, identity(name))
         self.service_name = str(self.telemetry.resource.attributes[semconv.SERVICE_NAME])
         models = list(models)
         model = _model_attributes(models)
@@ -82,6 +77,7 @@ class Worker:
         self, models: list[object], model: Mapping[str, str], options: Options
     ) -> tuple[FeatureRecording, References]:
         tell = _tell if self._first else _keep_quiet
+        options = options.completed(self.config)
         wanted = options.reference
         name = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
         references = References(find_reference(wanted, models, tell), tell, name)
@@ -103,6 +99,7 @@ class Worker:
         global _current
         self._references.check()
         self.telemetry.start()
+        _monitoring.connect(self.recording, self.telemetry.health)
         BentoMLContainer.tracer_provider.set(self.telemetry.providers.tracer_provider)
         # BentoML sets the name where it makes its own provider, for its log lines.
         trace_context.service_name = self.service_name

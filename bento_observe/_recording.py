@@ -124,6 +124,22 @@ class FeatureRecording:
         names = statistics.of(semconv.SIGNAL_INPUT).names or ()
         return ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
 
+    def monitor(self, name: str) -> ApiStatistics:
+        """The aggregators of what `bentoml.monitor(name)` logs."""
+
+        def make(signal: str, names: Sequence[str] | None) -> FeatureStatistics:
+            found = self._references.logged(signal)
+            # A reference of other columns would only have series without values.
+            fits = any(self.is_known(signal, column) for column in names or ())
+            return self._watch(semconv.API_OF_MONITOR.format(name), signal, found if fits else None, None)
+
+        return ApiStatistics(make)
+
+    def is_known(self, signal: str, feature: str) -> bool:
+        """Whether the reference has such a feature among what monitors log as `signal`."""
+        found = self._references.logged(signal)
+        return feature in (found.features if isinstance(found, SignalReference) else getattr(found, "edges", ()))
+
     def _watch(
         self,
         api: str,

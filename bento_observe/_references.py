@@ -108,6 +108,11 @@ class References:
         self._mismatch(f"{api} does not take {_some(missing)}")
         return None
 
+    def logged(self, signal: str) -> Any:
+        """The reference of what is logged as `signal`: features are the inputs where training data has no others."""
+        found = self._signal(signal)
+        return self._signal(semconv.SIGNAL_INPUT) if found is None and signal == semconv.SIGNAL_FEATURE else found
+
     def check(self) -> None:
         """To be called when all APIs have been asked for: tells if the reference is of none of them."""
         if self._unlike and not self._fitting:

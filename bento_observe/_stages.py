@@ -7,7 +7,7 @@ import time
 from opentelemetry.trace import Span, get_current_span
 
 from bento_observe import semconv
-from bento_observe.request import RequestSpan, StageSpan, Stream, current_request
+from bento_observe.request import StageSpan, Stream, Work, current_request
 from bento_observe.telemetry import Health
 
 __all__ = ["begin_stage", "close_stage", "count_stream", "inner_stage", "predict_stage"]
@@ -77,7 +77,7 @@ def close_stage(stage: StageSpan | None, health: Health, error: BaseException | 
             health.error("close")
 
 
-def _id_within(request: RequestSpan, span: Span) -> bytes:
+def _id_within(request: Work, span: Span) -> bytes:
     """The id of the current span if it belongs to the request's trace, else none: a call within a call."""
     context = span.get_span_context()
     same = context.trace_id == request.get_span_context().trace_id

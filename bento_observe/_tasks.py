@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from bento_observe import semconv
 from bento_observe._stages import begin_stage, close_stage
-from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.request import StageSpan, Work, current_request
 from bento_observe.telemetry import Health
 
 __all__ = ["ObservedSerde", "ObservedTasks", "Submitted"]
@@ -63,14 +63,14 @@ def link_to(span: SpanContext | None) -> None:
         request.add_link(span)
 
 
-def task_failed(request: RequestSpan | None, status: int) -> None:
+def task_failed(request: Work | None, status: int) -> None:
     """The task that runs for `request` came to an answer with this status: an error from 400 on, as BentoML has it."""
     run = _run(request)
     if run is not None and request is not None and status >= 400:
         run.fail(next((stage.error_type for stage in request.later if stage.error_type), "") or str(status))
 
 
-def _run(request: RequestSpan | None) -> StageSpan | None:
+def _run(request: Work | None) -> StageSpan | None:
     if request is None or not request.later or request.later[0].stage != semconv.STAGE_TASK:
         return None
     return request.later[0]

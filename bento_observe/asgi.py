@@ -148,7 +148,9 @@ class ObserveMiddleware:
 
         async def observed_send(message: Message) -> None:
             kind = message["type"]
-            if kind == "http.response.start":
+            if request.ended:  # by a time-out's answer; the handler's own comes too late
+                pass
+            elif kind == "http.response.start":
                 request.status = message["status"]
                 headers = request.response_headers = message.get("headers") or ()
                 if header:

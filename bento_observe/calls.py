@@ -12,7 +12,6 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any, Protocol
 
@@ -23,10 +22,11 @@ from bento_observe._contexts import Within
 from bento_observe._recorder import Call, current_call
 from bento_observe._specs import ORIGINAL, decode_spec, encode_spec
 from bento_observe._stages import close_stage, count_stream, predict_stage
-from bento_observe.request import StageSpan
+from bento_observe.batching import Unobserved, batch_at_hand
+from bento_observe.request import BatchSpan, StageSpan
 from bento_observe.telemetry import Health
 
-__all__ = ["CallRecorder", "in_batch", "instrument", "observed_function", "restore"]
+__all__ = ["CallRecorder", "instrument", "observed_function", "restore"]
 
 
 class CallRecorder(Protocol):
@@ -35,11 +35,6 @@ class CallRecorder(Protocol):
     def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The decoded arguments of a call, without the service instance. What it returns takes what the call returned;
         what a streaming call yields is not counted."""
-
-
-in_batch: ContextVar[bool] = ContextVar("bento_observe_in_batch", default=False)
-"""Set where a request joins a batch. The batch itself runs in a copy of the context of the first request that ever did,
-which is over by then, so that this is how it knows."""
 
 
 def instrument(method: Any, label: str, recorder: CallRecorder, health: Health) -> None:
@@ -115,15 +110,29 @@ class _Within:
 
 
 @contextmanager
-def _apart(call: Call) -> Iterator[None]:
-    """A context with the call, and without the span of a request that is over."""
-    token, before = attach(Context()), current_call.get()
+def _in_batch(batch: BatchSpan | Unobserved, call: Call, args: tuple[Any, ...], health: Health) -> Iterator[None]:
+    """The handler of a batch runs: its span is the current one already, for what the dispatcher does, too."""
+    token = None
+    if isinstance(batch, BatchSpan):
+        try:
+            batch.begin(args[0])
+        except Exception:  # noqa: BLE001 - rows that cannot be counted are still a batch
+            health.error("batch")
+    else:  # the current span is that of a request that is over
+        token = attach(Context())
+    before = current_call.get()
     current_call.set(call)
     try:
         yield
+    except BaseException as error:
+        if isinstance(batch, BatchSpan):
+            with suppress(Exception):
+                batch.fail(error)
+        raise
     finally:
         current_call.set(before)
-        detach(token)
+        if token is not None:
+            detach(token)
 
 
 def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
@@ -226,10 +235,11 @@ def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
     alone = _sync(func, api, recorder, health)
 
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not in_batch.get():
+        batch = batch_at_hand(api)
+        if batch is None:
             return alone(self, *args, **kwargs)
         call = recorder.inputs(args, kwargs)
-        with _apart(call):
+        with _in_batch(batch, call, args, health):
             output = func(self, *args, **kwargs)
         call.output(output)
         return output
@@ -241,10 +251,11 @@ def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, hea
     alone = _async(func, api, recorder, health)
 
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not in_batch.get():
+        batch = batch_at_hand(api)
+        if batch is None:
             return await alone(self, *args, **kwargs)
         call = recorder.inputs(args, kwargs)
-        with _apart(call):
+        with _in_batch(batch, call, args, health):
             output = await func(self, *args, **kwargs)
         call.output(output)
         return output

@@ -19,7 +19,8 @@ from bento_observe._stages import close_stage, predict_stage
 from bento_observe._tasks import ObservedTasks, Submitted
 from bento_observe._worker import observe_worker, unobserve
 from bento_observe.asgi import Observation
-from bento_observe.calls import in_batch
+from bento_observe.batching import join_batch, leave_batch, observe_dispatcher
+from bento_observe.dependencies import observe_clients, restore_clients
 
 __all__ = ["ObservedAppFactory", "observed_application"]
 
@@ -32,6 +33,9 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
         self._observation = observation
         self._health = observation.telemetry.health
         self._submitted = Submitted()
+        for name, dispatcher in self.dispatchers.items():
+            observe_dispatcher(dispatcher, name, observation.source.add, observation.telemetry.health)
+        observe_clients(observation.source.add, observation.telemetry.sampled, observation.telemetry.health)
 
     @property
     def middlewares(self) -> list[Middleware]:
@@ -53,14 +57,14 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""
         health = self._observation.telemetry.health
         stage = predict_stage(name, health)
-        token = in_batch.set(True)
+        token = join_batch(stage)
         try:
             return await super().batch_infer(name, input_args, input_kwargs)
         except BaseException as error:
             close_stage(stage, health, error)
             raise
         finally:
-            in_batch.reset(token)
+            leave_batch(token)
             close_stage(stage, health)
 
 
@@ -70,4 +74,5 @@ def observed_application(service: Service[Any], options: Any, is_main: bool) -> 
         return ObservedAppFactory(service, observe_worker(service, options), is_main)()
     except Exception:
         unobserve(service)
+        restore_clients()
         raise

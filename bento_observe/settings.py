@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from bento_observe._environment import EnvironmentReader
 from bento_observe.semconv import DRIFT_METHODS
 
-__all__ = ["SIGNALS", "Endpoint", "Settings", "disabled", "from_environment"]
+__all__ = ["MAX_SLICES", "MAX_SLICE_VALUES", "SIGNALS", "Endpoint", "Settings", "disabled", "from_environment"]
 
 SIGNALS = ("traces", "metrics", "logs")
+MAX_SLICES = 8
+MAX_SLICE_VALUES = 1000
 
 _GRPC, _HTTP = "grpc", "http/protobuf"
 _DEFAULT_URL = {_GRPC: "http://localhost:4317", _HTTP: "http://localhost:4318"}
@@ -72,6 +74,9 @@ class Settings:
     log_level: int = logging.INFO
     drift_methods: tuple[str, ...] = DRIFT_METHODS
     drift_windows: Mapping[str, float] = field(default_factory=lambda: dict(_DRIFT_WINDOWS))
+    reference: str = ""
+    slices: tuple[str, ...] = ()
+    slice_values: int = 20
     problems: tuple[str, ...] = ()
 
     def endpoint(self, signal: str) -> Endpoint:
@@ -114,6 +119,9 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
         log_level=_log_level(env),
         drift_methods=env.choices("BENTO_OBSERVE_DRIFT_METHODS", DRIFT_METHODS),
         drift_windows=_windows(env),
+        reference=_reference(env),
+        slices=_slices(env),
+        slice_values=int(env.number(["BENTO_OBSERVE_SLICE_VALUES"], 20, 1, MAX_SLICE_VALUES, "values of a slice")),
         problems=tuple(env.problems),
     )
 
@@ -201,6 +209,24 @@ def _header_name(env: EnvironmentReader) -> str:
 def _log_level(env: EnvironmentReader) -> int:
     levels = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50, "none": 100}
     return levels[env.choice(["BENTO_OBSERVE_LOG_LEVEL"], tuple(levels), "info")]
+
+
+def _reference(env: EnvironmentReader) -> str:
+    """A path that can be read, or the tag of a model, which is looked for by the workers."""
+    name, value = env.text("BENTO_OBSERVE_REFERENCE")
+    if value.endswith(".json"):
+        faults = len(env.problems)
+        env.readable_file(name, remedy="served without a reference")
+        return value if len(env.problems) == faults else ""
+    return value
+
+
+def _slices(env: EnvironmentReader) -> tuple[str, ...]:
+    name, value = env.text("BENTO_OBSERVE_SLICES")
+    columns = tuple(dict.fromkeys(filter(None, map(str.strip, value.split(",")))))
+    if len(columns) > MAX_SLICES:
+        env.problem(name, value, f"are more than {MAX_SLICES} columns", f"the first {MAX_SLICES} are used")
+    return columns[:MAX_SLICES]
 
 
 def _windows(env: EnvironmentReader) -> Mapping[str, float]:

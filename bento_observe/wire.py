@@ -7,6 +7,7 @@ the tests parse everything written here with the generated classes.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,13 @@ __all__ = [
     "scoped",
     "string_field",
     "varint",
+    "with_double",
     "with_integer",
     "with_string",
 ]
 
 
+_DOUBLE = struct.Struct("<2ssd")  # KeyValue.value = 2, its length, AnyValue.double_value = 4
 _MAX_TEXT, _MAX_ITEMS, _MAX_DEPTH = 16_384, 1024, 8
 
 
@@ -82,6 +85,12 @@ def with_integer(prepared: tuple[bytes, bytes], value: int) -> bytes:
     """The attribute field of `attribute_key` with an integer value (not negative)."""
     tag, key = prepared
     return message(tag, key + message(b"\x12", b"\x18" + varint(value)))
+
+
+def with_double(prepared: tuple[bytes, bytes], value: float) -> bytes:
+    """The attribute field of `attribute_key` with a number."""
+    tag, key = prepared
+    return message(tag, key + _DOUBLE.pack(b"\x12\x09", b"\x21", value))
 
 
 def with_string(prepared: tuple[bytes, bytes], value: str) -> bytes:

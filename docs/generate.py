@@ -11,7 +11,7 @@ PAGE = Path(__file__).with_name("telemetry.md")
 _HEAD = """\
 # Telemetry
 
-Everything `bento_observe` sends, generated from `bento_observe/semconv.py` by `python docs/generate.py`. Prometheus
+Everything `bento_observe` sends, generated from `bento_observe/semconv` by `python docs/generate.py`. Prometheus
 shows dots as underscores and adds the unit: `http.server.request.duration` becomes
 `http_server_request_duration_seconds`.
 
@@ -45,7 +45,7 @@ _SPANS = f"""
 `{semconv.HTTP_REQUEST_BODY_SIZE}`, `{semconv.HTTP_RESPONSE_BODY_SIZE}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_DECODE}`, `{semconv.STAGE_PREDICT}`, `{semconv.STAGE_ENCODE}` | INTERNAL | `{semconv.API_NAME}`, \
 `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}`; \
-a `{semconv.STAGE_PREDICT}` that waited for a batch: `{semconv.ATTRIBUTE_BATCH_WAIT}` (s); \
+a `{semconv.STAGE_PREDICT}` that waited for a batch: `{semconv.ATTRIBUTE_BATCH_WAIT}` (s) and links to its batches; \
 of a stream `{semconv.STREAM_ITEM_COUNT}`; of decoded files `{semconv.FILE_COUNT}` \
 and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
 `{semconv.FILE_TYPES}`, `{semconv.IMAGE_WIDTHS}`, `{semconv.IMAGE_HEIGHTS}` |
@@ -59,6 +59,12 @@ and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
 `{semconv.ERROR_TYPE}` |
 | `GET {{http.route}}` of a WebSocket connection | SERVER | as of a request, `{semconv.NETWORK_PROTOCOL_NAME}`, \
 `{semconv.WEBSOCKET_CLOSE_CODE}`, `{semconv.WEBSOCKET_RECEIVED}`, `{semconv.WEBSOCKET_SENT}` |
+| `batch {{{semconv.API_NAME}}}` | INTERNAL | the same, `{semconv.ATTRIBUTE_BATCH_SIZE}`, \
+`{semconv.ATTRIBUTE_BATCH_ROWS}`; links to the `predict` spans of its requests |
+| `POST {{{semconv.URL_TEMPLATE}}}`, a call of another service | CLIENT | `{semconv.HTTP_REQUEST_METHOD}`, \
+`{semconv.URL_TEMPLATE}`, `{semconv.URL_FULL}` or, over a Unix socket, `{semconv.NETWORK_TRANSPORT}`, \
+`{semconv.SERVER_ADDRESS}`, `{semconv.SERVER_PORT}`, `{semconv.SERVICE_PEER_NAME}`, \
+`{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ERROR_TYPE}` |
 
 `{semconv.ERROR_TYPE}` is the class of the exception that BentoML turned into the answer, else the status code, \
 `{semconv.ERROR_TYPE_CLIENT_DISCONNECT}` where the client hung up, `{semconv.ERROR_TYPE_STREAM_BROKEN}` where BentoML \

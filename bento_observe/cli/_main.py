@@ -12,7 +12,9 @@ from bento_observe._version import __version__
 _COMMANDS = {
     "demo": "bento_observe.cli.demo",
     "dev": "bento_observe.cli.dev",
+    "doctor": "bento_observe.cli.doctor",
     "profile": "bento_observe.cli.profile",
+    "run": "bento_observe.cli.run",
     "stack": "bento_observe.cli.stack",
 }
 

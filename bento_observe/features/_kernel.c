@@ -13,11 +13,17 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __FAST_MATH__
+#error "NaN and infinity have to be told apart; without a kernel numpy counts"
+#endif
+
+/* To be raised with every change of `count`: a module that was built before is not used then. */
+#define VERSION 1
 #define TILE 256
 #define LANES 8
 
-/* Wider registers where the processor has them; chosen when the module is loaded. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__linux__) && defined(__x86_64__)
+/* Wider registers where the processor has them; chosen when the module is loaded, which takes glibc. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && defined(__x86_64__)
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define WIDE
@@ -111,7 +117,10 @@ static int is_format(const Py_buffer *view, char wanted) {
 
 static int fits(const Py_buffer *v, Py_ssize_t group) {
     const Py_ssize_t features = v[COUNT].shape[0], known = v[EDGES].shape[0], slots = v[EDGES].shape[1];
-    if (v[EXPLICIT].shape[0] != known || known > features || v[EXPLICIT].shape[1] > slots) return 0;
+    const Py_ssize_t width = v[EXPLICIT].shape[1];
+    for (int i = POSITIONS; i < N_BUFFERS; i++)
+        if ((uintptr_t)v[i].buf % sizeof(double)) return 0;
+    if (v[EXPLICIT].shape[0] != known || known > features || width < 1 || width > slots) return 0;
     if (group < 8 || (group & (group - 1)) || slots % group) return 0;
     if (v[POSITIONS].shape[0] != v[ROWS].shape[0] || v[SUMS].shape[0] != 3 || v[RECENT].shape[0] != 2) return 0;
     if (v[CENTER].shape[0] != features || v[REACH].shape[0] != features || v[MISSING].shape[0] != features) return 0;
@@ -119,8 +128,10 @@ static int fits(const Py_buffer *v, Py_ssize_t group) {
     const int64_t *positions = v[POSITIONS].buf, *rows = v[ROWS].buf;
     for (Py_ssize_t i = 0; i < v[ROWS].shape[0]; i++) {
         if (positions[i] < 0 || positions[i] >= v[COLUMNS].shape[0] || rows[i] < 0 || rows[i] >= known) return 0;
-        /* No value goes past the last bucket: the edge that ends it is infinite. */
-        if (((double *)v[EDGES].buf)[rows[i] * slots + v[EXPLICIT].shape[1] - 1] < INFINITY) return 0;
+        /* No value goes past the last bucket: the edges that end it, and all that would follow, are infinite. */
+        const double *edges = (double *)v[EDGES].buf + rows[i] * slots;
+        for (Py_ssize_t j = width - 1; j < slots; j++)
+            if (!(edges[j] == INFINITY)) return 0;
     }
     return 1;
 }
@@ -133,13 +144,14 @@ static void count_all(const Py_buffer *v, Py_ssize_t start, Py_ssize_t stop, Py_
     double x[TILE];
     for (Py_ssize_t i = 0; i < v[ROWS].shape[0]; i++) {
         const int64_t row = rows[i];
-        const char *values = (const char *)v[COLUMNS].buf + positions[i] * feature_stride + start * stride;
+        const char *values = (const char *)v[COLUMNS].buf + positions[i] * feature_stride;
         const double center = ((double *)v[CENTER].buf)[row], reach = ((double *)v[REACH].buf)[row];
         Moments moments = {0, 0, 0, INFINITY, -INFINITY};
         int64_t counted = 0, missing = 0, non_finite = 0;
         for (Py_ssize_t first = start; first < stop; first += TILE) {
             size_t n = (size_t)(stop - first < TILE ? stop - first : TILE);
-            for (size_t k = 0; k < n; k++, values += stride) memcpy(&x[k], values, sizeof(double));
+            const char *tile = values + first * stride;
+            for (size_t k = 0; k < n; k++) memcpy(&x[k], tile + (Py_ssize_t)k * stride, sizeof(double));
             if (not_finite(x, n)) {
                 size_t kept = 0;
                 for (size_t k = 0; k < n; k++) {
@@ -158,7 +170,9 @@ static void count_all(const Py_buffer *v, Py_ssize_t start, Py_ssize_t stop, Py_
         ((int64_t *)v[MISSING].buf)[row] += missing;
         ((int64_t *)v[NON_FINITE].buf)[row] += non_finite;
         /* Rounding must not make a sum that only grows smaller. */
-        const double above = (moments.distance + moments.sum) / 2, below = above - moments.sum;
+        /* Of a center that follows the mean only the difference of both means anything, and it must not overflow. */
+        const double distance = reach == INFINITY ? fabs(moments.sum) : moments.distance;
+        const double above = (distance + moments.sum) / 2, below = above - moments.sum;
         sums[row] += fmax(above, 0);
         sums[features + row] += fmax(below, 0);
         sums[2 * features + row] += moments.squares;
@@ -178,9 +192,12 @@ PyDoc_STRVAR(count_doc,
 static PyObject *count(PyObject *module, PyObject *const *args, Py_ssize_t n_args) {
     (void)module;
     if (n_args != N_BUFFERS + 3) return PyErr_Format(PyExc_TypeError, "count takes %d arguments", N_BUFFERS + 3);
-    Py_ssize_t start = PyLong_AsSsize_t(args[1]), stop = PyLong_AsSsize_t(args[2]);
-    Py_ssize_t group = PyLong_AsSsize_t(args[3]);
-    if (PyErr_Occurred()) return NULL;
+    Py_ssize_t numbers[3];
+    for (int i = 0; i < 3; i++) {
+        numbers[i] = PyLong_AsSsize_t(args[1 + i]);
+        if (numbers[i] == -1 && PyErr_Occurred()) return NULL;
+    }
+    const Py_ssize_t start = numbers[0], stop = numbers[1], group = numbers[2];
     Py_buffer views[N_BUFFERS];
     int held = 0, good = 1;
     for (; good && held < N_BUFFERS; held++) {
@@ -211,8 +228,22 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_doc = "Counting numbers, compiled.", .m_size = 0, .m_methods = methods,
+static int execute(PyObject *module) { return PyModule_AddIntConstant(module, "VERSION", VERSION); }
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)execute},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* whoever owns the arrays holds a lock */
+#endif
+    {0, NULL},
 };
 
-PyMODINIT_FUNC PyInit__kernel(void) { return PyModule_Create(&definition); }
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_doc = "Counting numbers, compiled.", .m_size = 0, .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&definition); }

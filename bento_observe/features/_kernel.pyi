@@ -1,5 +1,7 @@
 from bento_observe.features._types import FloatArray, IntArray
 
+VERSION: int
+
 def count(
     columns: FloatArray,
     start: int,

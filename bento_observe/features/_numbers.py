@@ -24,7 +24,8 @@ __all__ = ["NumericTable"]
 _MAX_PLANS = 64
 _BUFFER: Final = 1024
 """Elements of numpy's buffers while counting. Into buffers that take several rows numpy copies what is the same for all
-of a row, an edge or a center, once for each element; with shorter ones it does not, which halves the comparisons."""
+of a row, an edge or a center, once for each element; with shorter ones it does not, which halves the time of
+comparing."""
 _LONG: Final = 1024  # rows from which on numpy's work for each row of an array no longer shows
 
 
@@ -87,13 +88,15 @@ class NumericTable:
     def add(self, names: tuple[str, ...], columns: FloatArray, invalid: IntArray | None) -> None:
         """Counts `columns`, features x rows, of any layout, read only; all `names` are known and distinct."""
         with np.errstate(all="ignore"):
-            buffered = np.setbufsize(_BUFFER)
-            try:
-                for part in self._plan(names):
-                    add = self._add_compiled if part.compiled else self._add_part
-                    add(part, columns, invalid)
-            finally:
-                np.setbufsize(buffered)
+            for part in self._plan(names):
+                if part.compiled:
+                    self._add_compiled(part, columns, invalid)
+                    continue
+                buffered = np.setbufsize(_BUFFER)
+                try:
+                    self._add_part(part, columns, invalid)
+                finally:
+                    np.setbufsize(buffered)
 
     def _add_part(self, part: _Part, columns: FloatArray, invalid: IntArray | None) -> None:
         """Counts the columns of one part, chunk by chunk: of many rows few columns at a time."""
@@ -113,17 +116,16 @@ class NumericTable:
 
     def _add_compiled(self, part: _Part, columns: FloatArray, invalid: IntArray | None) -> None:
         """Counts the columns of one part, some rows at a time."""
-        moments, rows = self._moments, part.rows
-        moments.choose_centers(rows, columns, part.positions)
         if invalid is not None:
-            moments.add_invalid(rows, invalid[part.positions])
-        length, step = columns.shape[1], max(1, CHUNK_VALUES // rows.size)
+            self._moments.add_invalid(part.rows, invalid[part.positions])
+        length, step = columns.shape[1], max(1, CHUNK_VALUES // part.rows.size)
         for start in range(0, length, step):
             self._count_compiled(part, columns, start, min(start + step, length))
 
     def _count_compiled(self, part: _Part, columns: FloatArray, start: int, stop: int) -> None:
         moments, kernel = self._moments, self._kernel
         assert kernel is not None
+        moments.choose_centers(part.rows, columns[:, start:stop], part.positions)
         kernel(
             columns, start, stop, self._group, part.positions, part.rows, self._padded, moments.center, moments.reach,
             moments.sums, moments.recent, self._explicit, moments.count, moments.missing, moments.non_finite,
@@ -149,11 +151,11 @@ class NumericTable:
                 self._plans.clear()
             rows: IntArray = np.array([self._rows[name] for name in names], dtype=np.int64)
             plan = []
-            if (explicit := np.flatnonzero(rows < len(self._edges))).size:
+            if (explicit := np.flatnonzero(rows < len(self._edges)).astype(np.int64)).size:
                 compiled = self._kernel is not None
                 search = None if compiled else self._search(rows[explicit])
                 plan.append(_Part(explicit, rows[explicit], search, compiled))
-            if (exponential := np.flatnonzero(rows >= len(self._edges))).size:
+            if (exponential := np.flatnonzero(rows >= len(self._edges)).astype(np.int64)).size:
                 plan.append(_Part(exponential, rows[exponential], None, False))
             self._plans[names] = plan
         return plan

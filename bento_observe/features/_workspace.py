@@ -38,7 +38,7 @@ class Workspace(threading.local):
         """How many values to count next.
 
         Few after a rest: until then the processor's caches have been others', and what is not in them takes as long as
-        thousands of values. Twice as many each time, then, up to `CHUNK_VALUES`.
+        thousands of values. Four times as many each time, then, up to `CHUNK_VALUES`.
         """
         now = time.monotonic()
         rested = now - self._used > _REST_SECONDS

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from bento_observe.request._access_log import AccessLog, AccessLogOptions
+from bento_observe.request._batch import BatchHistograms, BatchSpan
+from bento_observe.request._call import CallSpan
 from bento_observe.request._connection import ConnectionSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._source import RequestSource
-from bento_observe.request._span import RequestSpan, StageSpan, Stream, current_request, error_type_of
+from bento_observe.request._span import RequestSpan, StageSpan, Stream, Work, current_request, error_type_of
 from bento_observe.request._traces import SpanEncoder
 
 __all__ = [
     "AccessLog",
     "AccessLogOptions",
+    "BatchHistograms",
+    "BatchSpan",
+    "CallSpan",
     "ConnectionSpan",
     "RequestMetrics",
     "RequestSource",
@@ -19,6 +24,7 @@ __all__ = [
     "SpanEncoder",
     "StageSpan",
     "Stream",
+    "Work",
     "current_request",
     "error_type_of",
 ]

@@ -14,8 +14,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from bento_observe import semconv, wire
+from bento_observe.request._batch import BatchHistograms, BatchSpan
 from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
-from bento_observe.request._span import RequestSpan, StageSpan
+from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.request._streams import StreamMetrics
 from bento_observe.telemetry import ExplicitHistogram
 
@@ -38,6 +39,7 @@ class RequestMetrics:
         self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
         self._streams = StreamMetrics()
         self.connections = ConnectionMetrics(self._begin_ns)
+        self._batches = BatchHistograms()
 
     def count(self, request: RequestSpan) -> None:
         """Add one finished request, or connection."""
@@ -47,7 +49,12 @@ class RequestMetrics:
         self._count_request(request, self._exemplar(request))
         self.count_stages(request, request.stages)
 
-    def count_stages(self, request: RequestSpan, stages: Iterable[StageSpan]) -> None:
+    def count_batch(self, batch: BatchSpan) -> None:
+        """Add one finished batch, and what other APIs were called for within it."""
+        self._batches.count(batch, self._start_ns, self._exemplar(batch))
+        self.count_stages(batch, batch.stages)
+
+    def count_stages(self, request: Work, stages: Iterable[StageSpan]) -> None:
         """Add some of a request's stages."""
         when, start = request.start_unix_ns, self._start_ns
         trace_id = self._exemplar(request)
@@ -62,7 +69,7 @@ class RequestMetrics:
             if stage.stream is not None:
                 self._streams.count(request, stage, start, trace_id)
 
-    def _exemplar(self, request: RequestSpan) -> bytes | None:
+    def _exemplar(self, request: Work) -> bytes | None:
         wanted = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
         return request.trace_id if wanted else None
 
@@ -82,6 +89,7 @@ class RequestMetrics:
         found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
         found.extend(self._streams.collect(now_ns, delta))
         found.extend(self.connections.collect(now_ns, delta))
+        found.extend(self._batches.collect(now_ns, delta))
         if delta:  # what is counted from here on belongs to the next interval
             self._start_ns = now_ns
         if self.active:

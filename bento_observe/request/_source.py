@@ -11,7 +11,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.request._access_log import AccessLog
-from bento_observe.request._connection import ConnectionSpan
+from bento_observe.request._batch import BatchSpan
+from bento_observe.request._call import CallSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._span import Afterwards, RequestSpan
 from bento_observe.request._traces import SpanEncoder, scope_spans
@@ -20,6 +21,7 @@ from bento_observe.telemetry import Health, SignalQueue
 __all__ = ["RequestSource"]
 
 T = TypeVar("T")
+Finished = RequestSpan | Afterwards | BatchSpan | CallSpan
 
 # Beyond it the encoder has been starved for many seconds: memory comes before completeness.
 _PENDING_LIMIT = 50_000
@@ -28,7 +30,7 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class RequestSource:
-    """The one place where a request becomes spans, metric points and log records."""
+    """The one place where a request becomes spans, metric points and log records; batches and calls too."""
 
     def __init__(
         self,
@@ -45,10 +47,10 @@ class RequestSource:
         self._traces = traces
         self._logs = logs
         self._health = health
-        self._pending: list[RequestSpan | Afterwards] = []
+        self._pending: list[Finished] = []
         self._records: list[bytes] = []
 
-    def add(self, request: RequestSpan | Afterwards) -> None:
+    def add(self, request: Finished) -> None:
         """Take a finished request, or what came after it. One list append; called on the event loop."""
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(request)
@@ -61,21 +63,22 @@ class RequestSource:
         del self._pending[: len(taken)]
         afterwards = [item for item in taken if isinstance(item, Afterwards)]
         requests = [item for item in taken if isinstance(item, RequestSpan)]
+        batches = [item for item in taken if isinstance(item, BatchSpan)]
+        calls = [item for item in taken if isinstance(item, CallSpan)]
         # One request that cannot be told must cost neither the others nor its other signals.
         self._each(requests, "metrics", self._metrics.count)
         self._each(afterwards, "metrics", lambda item: self._metrics.count_stages(item.request, item.stages))
+        self._each(batches, "metrics", self._metrics.count_batch)
         if self._traces is not None:
-            self._put_spans(self._traces, requests, afterwards)
-        self._each(
-            [request for request in requests if request.status],
-            "logs",
-            self._log,
-        )
+            self._put_spans(self._traces, requests, afterwards, batches, calls)
+        self._each([request for request in requests if request.status], "logs", self._log)
         if self._records and self._logs is not None:
             self._logs.put(wire.scoped(AccessLog.scope, self._records), len(self._records))
         self._records = []
         for request in requests:
             request.release()
+        for batch in batches:
+            batch.release()
         return bool(self._pending)
 
     def give_up(self) -> None:
@@ -91,7 +94,14 @@ class RequestSource:
                 self._health.error("request")
                 self._health.dropped(signal, "error", 1)
 
-    def _put_spans(self, queue: SignalQueue, requests: list[RequestSpan], afterwards: list[Afterwards]) -> None:
+    def _put_spans(
+        self,
+        queue: SignalQueue,
+        requests: list[RequestSpan],
+        afterwards: list[Afterwards],
+        batches: list[BatchSpan],
+        calls: list[CallSpan],
+    ) -> None:
         spans: list[bytes] = []
         size = 0
 
@@ -108,6 +118,8 @@ class RequestSource:
         later = [item for item in afterwards if item.request.sampled]
         self._each(sampled, "traces", lambda request: keep(encoder.encode(request)))
         self._each(later, "traces", lambda item: keep(encoder.encode_stages(item.request, item.stages)))
+        self._each([b for b in batches if b.sampled], "traces", lambda batch: keep(encoder.encode_batch(batch)))
+        self._each([c for c in calls if c.sampled], "traces", lambda call: keep([encoder.encode_call(call)]))
         if spans:
             queue.put(scope_spans(spans), len(spans))
 
@@ -118,12 +130,15 @@ class RequestSource:
                 self._records.append(self._access_log.encode(request, line))
             self._access_log.write(request, line)
 
-    def _drop(self, request: RequestSpan | Afterwards, reason: str) -> None:
+    def _drop(self, request: Finished, reason: str) -> None:
+        if isinstance(request, CallSpan):
+            self._health.dropped("traces", reason, 1)
+            return
         if isinstance(request, Afterwards):
             self._health.dropped("traces", reason, len(request.stages))
             return
         self._health.dropped("traces", reason, 1 + len(request.stages))
-        if not isinstance(request, ConnectionSpan):  # BentoML writes its lines as it goes
+        if isinstance(request, RequestSpan):
             self._health.dropped("logs", reason, 1)
         self._health.dropped("metrics", reason, 1)
 

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from bento_observe import semconv
-from bento_observe.request._span import RequestSpan, StageSpan
+from bento_observe.request._span import StageSpan, Work
 from bento_observe.telemetry import ExplicitHistogram
 
 __all__ = ["StreamMetrics"]
@@ -22,7 +22,7 @@ class StreamMetrics:
         self._items = ExplicitHistogram(semconv.STREAM_ITEMS, _attributes)
         self._rate = ExplicitHistogram(semconv.STREAM_RATE, _attributes)
 
-    def count(self, request: RequestSpan, stage: StageSpan, start_ns: int, trace_id: bytes | None) -> None:
+    def count(self, request: Work, stage: StageSpan, start_ns: int, trace_id: bytes | None) -> None:
         """Add the stream that a predict stage was; one of no item has only its number of items, none."""
         stream = stage.stream
         if stream is None:

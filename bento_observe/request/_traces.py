@@ -18,7 +18,10 @@ from opentelemetry.util.http import redact_query_parameters
 
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
-from bento_observe.request._span import Additions, RequestSpan, StageSpan
+from bento_observe.request._batch import BatchSpan
+from bento_observe.request._call import CallSpan
+from bento_observe.request._live import Additions, LiveSpan
+from bento_observe.request._span import RequestSpan, StageSpan, Work
 
 __all__ = ["SpanEncoder"]
 
@@ -28,6 +31,9 @@ _SPAN = b"\x12"  # ScopeSpans.spans = 2
 # trace_id = 1, span_id = 2, then parent_span_id = 4; start = 7 and end = 8 (fixed64), flags = 16 (fixed32)
 _IDS = struct.Struct("<2s16s2s8s")
 _TIMES = struct.Struct("<sQsQ2sI")
+# Span.Link: trace_id = 1, span_id = 2, flags = 6 (fixed32)
+_LINK_IDS = struct.Struct("<2s16s2s8ssI")
+_MAX_LINKS = 128
 _PARENT = b"\x22\x08"
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 _KIND = {kind: b"\x30" + wire.varint(kind) for kind in range(6)}
@@ -38,6 +44,9 @@ _URL_PATH = wire.attribute_key(_ATTRIBUTE, semconv.URL_PATH)
 _URL_QUERY = wire.attribute_key(_ATTRIBUTE, semconv.URL_QUERY)
 _REQUEST_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_REQUEST_BODY_SIZE)
 _STREAM_ITEMS = wire.attribute_key(_ATTRIBUTE, semconv.STREAM_ITEM_COUNT)
+_BATCH_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.ATTRIBUTE_BATCH_SIZE)
+_BATCH_ROWS = wire.attribute_key(_ATTRIBUTE, semconv.ATTRIBUTE_BATCH_ROWS)
+_BATCH_WAIT = wire.attribute_key(_ATTRIBUTE, semconv.ATTRIBUTE_BATCH_WAIT)
 _RESPONSE_SIZE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_RESPONSE_BODY_SIZE)
 
 # Every attribute that a span of ours may carry by itself.
@@ -47,7 +56,9 @@ _OWN_KEYS = frozenset(
         semconv.URL_PATH, semconv.URL_QUERY, semconv.SERVER_ADDRESS, semconv.SERVER_PORT, semconv.CLIENT_ADDRESS,
         semconv.CLIENT_PORT, semconv.USER_AGENT_ORIGINAL, semconv.NETWORK_PROTOCOL_VERSION,
         semconv.HTTP_REQUEST_BODY_SIZE, semconv.HTTP_RESPONSE_BODY_SIZE, semconv.ERROR_TYPE, semconv.API_NAME,
-        semconv.SERVICE_PEER_NAME, semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION, semconv.STREAM_ITEM_COUNT,
+        semconv.ML_MODEL_NAME, semconv.ML_MODEL_VERSION, semconv.STREAM_ITEM_COUNT, semconv.ATTRIBUTE_BATCH_SIZE,
+        semconv.ATTRIBUTE_BATCH_ROWS, semconv.ATTRIBUTE_BATCH_WAIT, semconv.URL_FULL, semconv.URL_TEMPLATE,
+        semconv.NETWORK_TRANSPORT, semconv.SERVICE_PEER_NAME,
     )
 )  # fmt: skip
 _MAX_CONSTANTS = 1024
@@ -61,34 +72,61 @@ class SpanEncoder:
         self._stage_attributes = stage_attributes
         self._servers: dict[tuple[Any, ...], bytes] = {}
         self._stages: dict[tuple[str, str, str], bytes] = {}
+        self._calls: dict[tuple[Any, ...], bytes] = {}
 
     def encode(self, request: RequestSpan) -> list[bytes]:
         """Span fields of the request and its stages."""
         return [wire.message(_SPAN, self._server(request)), *self.encode_stages(request, request.stages)]
 
-    def encode_stages(self, request: RequestSpan, stages: Iterable[StageSpan]) -> list[bytes]:
+    def encode_stages(self, request: Work, stages: Iterable[StageSpan]) -> list[bytes]:
         """Span fields of some of the request's stages."""
         return [wire.message(_SPAN, self._stage(request, stage)) for stage in stages if stage.end_ns]
 
-    def _stage(self, request: RequestSpan, stage: StageSpan) -> bytes:
+    def encode_batch(self, batch: BatchSpan) -> list[bytes]:
+        """Span fields of a batch, with links to the requests in it, and of what was called within it."""
+        name = f"batch {batch.api}"
+        key = (batch.api, name, batch.error_type)
+        constant = self._stages.get(key)
+        if constant is None:
+            constant = self._stages[key] = self._stage_constant(*key)
+        # Where not all of them fit, those that lead somewhere.
+        members = sorted(batch.members, key=lambda member: not member.sampled)
+        parts = [wire.with_integer(_BATCH_SIZE, batch.size), wire.with_integer(_BATCH_ROWS, batch.rows)]
+        parts += [_link_to(one.trace_id, one.span_id, one.sampled) for one in members[:_MAX_LINKS]]
+        if len(members) > _MAX_LINKS:
+            parts.append(b"\x70" + wire.varint(len(members) - _MAX_LINKS))  # dropped_links_count = 14
+        times = batch.start_unix_ns, batch.unix_ns(batch.end_ns)
+        span = _assemble(batch, name, constant, times, b"".join(parts))
+        return [wire.message(_SPAN, span), *self.encode_stages(batch, batch.stages)]
+
+    def encode_call(self, call: CallSpan) -> bytes:
+        """Span field of a call of another service."""
+        key = (call.url, call.route, call.peer, call.status, call.error_type)
+        constant = self._calls.get(key)
+        if constant is None:
+            if len(self._calls) >= _MAX_CONSTANTS:
+                self._calls.clear()
+            constant = self._calls[key] = _call_constant(call)
+        end = call.start_unix_ns + call.end_ns - call.start_ns
+        return wire.message(_SPAN, _assemble(call, call.name, constant, (call.start_unix_ns, end)))
+
+    def _stage(self, request: Work, stage: StageSpan) -> bytes:
         key = (stage.api, stage.stage, stage.error_type)
         constant = self._stages.get(key)
         if constant is None:
             constant = self._stages[key] = self._stage_constant(*key)
-        flags = _HAS_IS_REMOTE | int(stage.sampled)
-        start, end = request.unix_ns(stage.start_ns), request.unix_ns(stage.end_ns)
-        head = _IDS.pack(b"\x0a\x10", stage.trace_id, b"\x12\x08", stage.span_id)
-        times = _TIMES.pack(b"\x39", start, b"\x41", end, b"\x85\x01", flags)
-        body = head + _PARENT + stage.parent_id + constant + times
-        if stage.trace_state:
-            body += _trace_state(stage.trace_state)
+        more = b""
+        if stage.batches:
+            links = (_link_to(*identity) for identity in stage.batches[:_MAX_LINKS])
+            more = wire.with_double(_BATCH_WAIT, stage.queue_ns / 1e9) + b"".join(links)
         if stage.stream is not None:
-            body += wire.with_integer(_STREAM_ITEMS, stage.stream.items)
-        return body if stage.additions is None else _with(body, stage.additions, stage.stage)
+            more += wire.with_integer(_STREAM_ITEMS, stage.stream.items)
+        times = request.unix_ns(stage.start_ns), request.unix_ns(stage.end_ns)
+        return _assemble(stage, stage.stage, constant, times, more)
 
     def _stage_constant(self, api: str, stage: str, error_type: str) -> bytes:
         if stage == semconv.STAGE_CALL:
-            return _call_constant(api, error_type)
+            return _runner_call_constant(api, error_type)
         found = {semconv.API_NAME: api, **self._stage_attributes}
         if error_type:
             found[semconv.ERROR_TYPE] = error_type
@@ -130,6 +168,23 @@ class SpanEncoder:
 def scope_spans(spans: list[bytes]) -> bytes:
     """Serialised span fields as one ScopeSpans field of ResourceSpans."""
     return wire.scoped(_SCOPE, spans)
+
+
+def _assemble(span: LiveSpan, name: str, constant: bytes, times: tuple[int, int], more: bytes = b"") -> bytes:
+    """A span of this process's own making: `constant` is name, kind and what else all such spans share."""
+    start, end = times
+    body = _IDS.pack(b"\x0a\x10", span.trace_id, b"\x12\x08", span.span_id)
+    if span.parent_id:
+        body += _PARENT + span.parent_id
+    body += constant + _TIMES.pack(b"\x39", start, b"\x41", end, b"\x85\x01", _HAS_IS_REMOTE | int(span.sampled)) + more
+    if span.trace_state:
+        body += _trace_state(span.trace_state)
+    return body if span.additions is None else _with(body, span.additions, name)
+
+
+def _link_to(trace_id: bytes, span_id: bytes, sampled: bool) -> bytes:
+    body = _LINK_IDS.pack(b"\x0a\x10", trace_id, b"\x12\x08", span_id, b"\x35", _HAS_IS_REMOTE | int(sampled))
+    return wire.message(_LINK, body)
 
 
 _SCOPE = wire.scope(semconv.SCOPE_SERVER, __version__)
@@ -175,7 +230,7 @@ def _server_constant(request: RequestSpan) -> bytes:
     return constant
 
 
-def _call_constant(api: str, error_type: str) -> bytes:
+def _runner_call_constant(api: str, error_type: str) -> bytes:
     """Of a call of `api`, a method of another process by the conventions of HTTP clients."""
     peer, _, method = api.rpartition(".")
     found: dict[str, Any] = {
@@ -187,6 +242,12 @@ def _call_constant(api: str, error_type: str) -> bytes:
         found[semconv.ERROR_TYPE] = error_type
     name = _name("POST /" + ("" if method == "__call__" else method))
     return name + _KIND[SpanMessage.SPAN_KIND_CLIENT] + wire.attributes(_ATTRIBUTE, found)
+
+
+def _call_constant(call: CallSpan) -> bytes:
+    kind = _KIND[SpanMessage.SPAN_KIND_CLIENT]
+    constant = _name(call.name) + kind + wire.attributes(_ATTRIBUTE, call.attributes())
+    return constant + _status(StatusMessage.STATUS_CODE_ERROR, "") if call.error_type else constant
 
 
 def _status(code: int, description: str) -> bytes:

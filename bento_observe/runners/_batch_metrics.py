@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 
 from bento_observe import semconv
 from bento_observe._version import __version__
-from bento_observe.telemetry import ExplicitHistogram, Health
+from bento_observe.request import BatchHistograms
+from bento_observe.telemetry import Health
 
 __all__ = ["Batch", "BatchMetrics"]
 
@@ -20,16 +20,16 @@ _STEP = 256
 
 
 class Batch:
-    """One batch of the method `api`; `waits` are seconds, of the requests that were not in a batch before."""
+    """One batch of the method `api`; `waits` are nanoseconds, of the requests that were not in a batch before."""
 
-    __slots__ = ("api", "rows", "size", "span_id", "trace_id", "waits", "when_ns")
+    __slots__ = ("api", "rows", "size", "span_id", "start_unix_ns", "trace_id", "waits")
 
-    def __init__(self, api: str, size: int, rows: int, waits: list[float], when_ns: int) -> None:
+    def __init__(self, api: str, size: int, rows: int, waits: list[int], start_unix_ns: int) -> None:
         self.api = api
         self.size = size
         self.rows = rows
         self.waits = waits
-        self.when_ns = when_ns
+        self.start_unix_ns = start_unix_ns
         self.trace_id: bytes | None = None
         self.span_id = b""
 
@@ -42,9 +42,7 @@ class BatchMetrics:
         self._health = health
         self._pending: list[Batch] = []
         self._start_ns = time.time_ns()
-        self._size = ExplicitHistogram(semconv.BATCH_SIZE, _attributes)
-        self._rows = ExplicitHistogram(semconv.BATCH_ROWS, _attributes)
-        self._wait = ExplicitHistogram(semconv.BATCH_WAIT, _attributes)
+        self._histograms = BatchHistograms()
 
     def add(self, batch: Batch) -> None:
         """Take a batch that is over. One list append; called on the event loop."""
@@ -58,11 +56,7 @@ class BatchMetrics:
         taken = self._pending[:_STEP]
         del self._pending[: len(taken)]
         for batch in taken:
-            trace_id = batch.trace_id if self._exemplars else None
-            for family, values in ((self._size, [batch.size]), (self._rows, [batch.rows]), (self._wait, batch.waits)):
-                series = family.series(batch.api, self._start_ns)
-                for value in values:
-                    series.record(value, batch.when_ns, trace_id, batch.span_id)
+            self._histograms.count(batch, self._start_ns, batch.trace_id if self._exemplars else None)
         return bool(self._pending)
 
     def give_up(self) -> None:
@@ -71,13 +65,8 @@ class BatchMetrics:
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """The three families."""
-        families = (self._size, self._rows, self._wait)
-        metrics = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        metrics = self._histograms.collect(now_ns, delta)
         if delta:
             self._start_ns = now_ns
         scope = InstrumentationScope(name=semconv.SCOPE_SERVER, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=metrics)]
-
-
-def _attributes(api: str) -> Mapping[str, Any]:
-    return {semconv.API_NAME: api}

@@ -13,7 +13,7 @@ from opentelemetry.trace import set_span_in_context
 
 from bento_observe import semconv
 from bento_observe._stages import close_stage, predict_stage
-from bento_observe.request import RequestSpan, StageSpan, current_request
+from bento_observe.request import StageSpan, Work, current_request
 from bento_observe.runners._batch_metrics import Batch, BatchMetrics
 from bento_observe.telemetry import Health
 
@@ -30,7 +30,7 @@ class _Member:
 
     __slots__ = ("dispatched", "request", "stage")
 
-    def __init__(self, request: RequestSpan, stage: StageSpan) -> None:
+    def __init__(self, request: Work, stage: StageSpan) -> None:
         self.request = request
         self.stage = stage
         self.dispatched = False
@@ -110,11 +110,11 @@ class BatchObserver:
             for job in jobs:
                 member = getattr(job.data, _MEMBER, None)
                 if member is None or not member.dispatched:  # of a request in parts the first one tells
-                    waits.append(max(0.0, wall - job.enqueue_time))
+                    waits.append(max(0, int((wall - job.enqueue_time) * 1e9)))
                     if member is not None:
                         member.dispatched = True
-                        member.stage.queue_ns = int(waits[-1] * 1e9)
-                        member.stage.set_attribute(semconv.ATTRIBUTE_BATCH_WAIT, waits[-1])
+                        member.stage.queue_ns = waits[-1]
+                        member.stage.set_attribute(semconv.ATTRIBUTE_BATCH_WAIT, waits[-1] / 1e9)
                 if member is not None and member.request.running and not member.request.ended:
                     members.append(member)
             batch = Batch(self._label, len(jobs), sum(rows_of(job.data) for job in jobs), waits, time.time_ns())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CALLER_OBSERVED", "OPTIONS", "RECORDING", "mark"]
+__all__ = ["AUTOMATIC", "CALLER_OBSERVED", "OPTIONS", "RECORDING", "mark"]
 
 OPTIONS = "__bento_observe_options__"
 """The arguments of `observe_runner`."""
+
+AUTOMATIC = "__bento_observe_automatic__"
+"""Observed by `bento-observe run`: the user's own `observe` may still come, and wins."""
 
 CALLER_OBSERVED = "__bento_observe_caller__"
 """Whether the service that calls the runner is observed as well."""

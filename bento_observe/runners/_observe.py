@@ -10,8 +10,8 @@ from bentoml._internal.context import server_context
 from bentoml._internal.runner.runner import Runner
 
 from bento_observe import settings
-from bento_observe._observe import Options, options_of, tell_problems
-from bento_observe.runners._marks import CALLER_OBSERVED, OPTIONS, mark
+from bento_observe._observe import Options, checked_options, tell_problems
+from bento_observe.runners._marks import AUTOMATIC, CALLER_OBSERVED, OPTIONS, mark
 
 __all__ = ["observe_legacy", "observe_runner"]
 
@@ -77,10 +77,14 @@ def observe_runner(runner: R, /, *, reference: Any = None, slices: Sequence[str]
         TypeError: if `runner` is no runner, or is observed already; as of `observe`.
         ValueError: as of `observe`.
     """
-    options = options_of(reference, slices, slice_values)
+    options = checked_options(reference, slices, slice_values)
     given: Any = runner
     if not isinstance(given, Runner):
         raise TypeError(f"observe_runner: {runner!r} is not a runner; give what bentoml.legacy.Runner(...) made")
+    if vars(given).get(AUTOMATIC):
+        mark(given, AUTOMATIC, False)
+        mark(given, OPTIONS, options)
+        return runner
     if OPTIONS in vars(given):
         raise TypeError(f"observe_runner: {given.name} is observed already; apply it once")
     _observe_runner(given, options)
@@ -102,8 +106,12 @@ def _observe_runner(runner: Any, options: Options) -> None:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", runner.name)
 
 
-def observe_legacy(service: Any, options: Options) -> Any:
-    """A `bentoml.legacy.Service`, with its runners."""
+def observe_legacy(service: Any, options: Options, *, automatic: bool = False) -> Any:
+    """A `bentoml.legacy.Service`, with its runners. `automatic`: it may be observed once more, with other options."""
+    if vars(service).get(AUTOMATIC):
+        vars(service)[AUTOMATIC] = False
+        vars(service)[OPTIONS] = options
+        return service
     if OPTIONS in vars(service):
         raise TypeError(f"observe: {service.name} is observed already; apply it once")
     if settings.disabled():
@@ -113,7 +121,9 @@ def observe_legacy(service: Any, options: Options) -> Any:
         if isinstance(runner, Runner):  # those of Triton are not
             if OPTIONS not in vars(runner):
                 _observe_runner(runner, Options())
+                mark(runner, AUTOMATIC, automatic)
             mark(runner, CALLER_OBSERVED, True)
     vars(service)[OPTIONS] = options
+    vars(service)[AUTOMATIC] = automatic
     service.__class__ = _observed_service_class(type(service))
     return service

@@ -12,6 +12,7 @@ from bento_observe.telemetry._process import ProcessMetrics
 from bento_observe.telemetry._queue import SignalQueue
 from bento_observe.telemetry._resource import Identity
 from bento_observe.telemetry._telemetry import Telemetry
+from bento_observe.telemetry._transport import Outcome, probe
 
 __all__ = [
     "ExplicitHistogram",
@@ -19,11 +20,13 @@ __all__ = [
     "Health",
     "Identity",
     "MetricProducer",
+    "Outcome",
     "ProcessMetrics",
     "SignalQueue",
     "Source",
     "Telemetry",
     "describe",
+    "probe",
     "random_bytes",
     "type_name",
 ]

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.trace import get_current_span
 
@@ -29,8 +30,13 @@ _ours = threading.local()
 
 
 def keep_out() -> None:
-    """Log records made by the calling thread from now on are not sent: a failing export would feed itself."""
+    """Nothing that the calling thread does from now on is told: an export that is would feed itself.
+
+    Its log records are not sent, and instrumented libraries make no spans of its calls.
+    """
     _ours.silent = True
+    for key in (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"):
+        attach(set_value(key, True))
 
 
 class OtlpHandler(logging.Handler):

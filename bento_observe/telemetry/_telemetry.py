@@ -79,9 +79,10 @@ class Telemetry:
         """Serve one more source of records or producer of metrics; call before `start`."""
         self._pipeline.add(source, producer)
 
-    def start(self) -> None:
-        """Start the threads and make the providers global."""
-        self.providers.install()
+    def start(self, *, install: bool = True) -> None:
+        """Start the threads and, unless `install` is false, make the providers global."""
+        if install:
+            self.providers.install()
         os.register_at_fork(after_in_parent=self._forked, after_in_child=self._in_child)
         for sender in self._senders:
             sender.start()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bento_observe._version import __version__
 from bento_observe.settings import Endpoint
 
-__all__ = ["USER_AGENT", "Outcome", "Transport", "create"]
+__all__ = ["USER_AGENT", "Outcome", "Transport", "create", "probe"]
 
 USER_AGENT = f"bento-observe/{__version__}"
 
@@ -47,6 +47,21 @@ def create(signal: str, endpoint: Endpoint) -> Transport | None:
     from bento_observe.telemetry._http import HttpTransport
 
     return HttpTransport(signal, endpoint)
+
+
+def probe(signal: str, endpoint: Endpoint, timeout: float) -> Outcome:
+    """The endpoint's answer to an empty export; the connection is closed again. Blocks.
+
+    Raises:
+        Exception: whatever is wrong with the settings, such as a file that is no certificate.
+    """
+    transport = create(signal, endpoint)
+    if transport is None:
+        return Outcome(accepted=True)
+    try:
+        return transport.send(b"", timeout)
+    finally:
+        transport.close()
 
 
 def response_class(signal: str) -> Any:

@@ -1,4 +1,4 @@
-"""The package in other environments than the one it is made in: `make matrix`, or `python tests/matrix/matrix.py [name]`.
+"""The package in other environments than the one it is made in: `make matrix`, or `python tests/matrix/matrix.py NAME`.
 
 Each combination of a Python and of versions has an environment under .cache/matrix/, made by uv and kept. The package
 is built and installed into it as users get it, from a copy of the source, and tested from outside the repository. A

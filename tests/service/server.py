@@ -25,10 +25,10 @@ _CLEARED = ("OTEL_", "BENTO", "TEST_", "PROMETHEUS_")
 class BentoServer:
     """`bentoml serve` of one test service.
 
-    `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one; `options` are further ones
-    of `bentoml serve`. With `observed=False` the same module serves plain BentoML: it does not even import
-    bento_observe. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
-    `prefix` is the service's path prefix.
+    `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one, or the path of a built
+    bento, with the `name` of its service. With `observed=False` the same module serves plain BentoML: it does not even
+    import bento_observe. `launcher` comes before `bentoml`, `options` after the service; `prefix` is the service's path
+    prefix. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
     """
 
     def __init__(
@@ -38,13 +38,16 @@ class BentoServer:
         *,
         workers: int = 1,
         observed: bool = True,
+        launcher: Sequence[str] = (),
         options: Sequence[str] = (),
+        name: str = "",
         directory: Path = SERVICES,
         prefix: str = "",
     ) -> None:
         self._service = service
-        self._legacy = service.rpartition(":")[2].islower()
-        self._options = options
+        self._name = name or service.rpartition(":")[2]
+        self._legacy = self._name.islower() and not name
+        self._launcher, self._options = launcher, options
         self._directory = directory
         self._workers = workers
         self._prefix = prefix
@@ -64,8 +67,9 @@ class BentoServer:
 
     def start(self) -> BentoServer:
         """Start and wait until every worker serves. AssertionError, with the output, if that takes a minute."""
-        command = [str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
-        command += ["--working-dir", str(self._directory), "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [*self._launcher, str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
+        command += () if os.path.isdir(self._service) else ("--working-dir", str(self._directory))
+        command += ["--host", "127.0.0.1", "--port", str(self.port)]
         command += [*self._options, *(["--api-workers", str(self._workers)] if self._legacy else [])]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, env=self._env, stdout=output, stderr=subprocess.STDOUT)
@@ -115,6 +119,11 @@ class BentoServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def home(self) -> str:
+        """Its BENTOML_HOME."""
+        return self._home.name
+
+    @property
     def output(self) -> str:
         """Everything the supervisor and the workers have written to stdout and stderr."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
@@ -154,9 +163,8 @@ class BentoServer:
         return {key: float(value) for key, _, value in lines}
 
     def _ready(self) -> bool:
-        name = self._service.rpartition(":")[2]
         # Legacy services say nothing of themselves; they are ready when their runners are.
-        if not self._legacy and self.output.count(f"Service {name} initialized") < self._workers:
+        if not self._legacy and self.output.count(f"Service {self._name} initialized") < self._workers:
             return False
         try:
             return self.get(f"{self._prefix}/readyz")[0] == 200

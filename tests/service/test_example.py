@@ -211,7 +211,9 @@ def test_a_bento_is_built_and_served_with_observability(tmp_path: Path) -> None:
     source = home / "bentos" / tag.replace(":", "/") / "src"
     assert (source / "bento_observe" / "__init__.py").is_file()
     assert not (source / "tests").exists()
-    assert not [tool for tool in ("cli", "demo", "dev", "stack") if (source / "bento_observe" / tool).exists()]
+    assert not [
+        tool for tool in ("cli", "demo", "dev", "doctor", "stack") if (source / "bento_observe" / tool).exists()
+    ]
     request = next(one for one in plan(rate=100, duration=1, drift_at=1, seed=0) if one.status == 200)
     with DevReceiver() as receiver:
         environment.update(otlp_environment({}, receiver.grpc_endpoint, receiver.http_endpoint))

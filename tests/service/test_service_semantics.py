@@ -70,8 +70,6 @@ def names(spans: list[Span]) -> list[str]:
     [
         ("/plain", {"numbers": [1, 2]}),
         ("/coroutine", {"text": "a"}),
-        ("/batch", {"rows": [[1.0], [2.0]]}),
-        ("/abatch", {"rows": [[1.0]]}),
         ("/context", {"name": "Ada"}),
         ("/frame", {"df": [{"a": 1}]}),
         ("/root", {"name": "tea", "prices": [1]}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 
@@ -19,6 +20,5 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[str]:
         if "CI" in os.environ:
             pytest.fail("the kernel was not built: a C compiler or Python's headers are missing")
         pytest.skip("the kernel was not built")
-    _compiled.KERNEL = _BUILT if request.param == "compiled" else None
-    yield request.param
-    _compiled.KERNEL = _BUILT
+    with mock.patch.object(_compiled, "KERNEL", _BUILT if request.param == "compiled" else None):
+        yield request.param

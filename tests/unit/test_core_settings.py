@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bento_observe._environment import EnvironmentReader
+from bento_observe._observe import Options
 from bento_observe.settings import SIGNALS, Settings, from_environment
 
 
@@ -103,6 +104,8 @@ def test_the_scheme_says_whether_there_is_tls(url: str, insecure: str, expected:
         ("BENTO_OBSERVE_LOG_LEVEL", "loud"),
         ("BENTO_OBSERVE_QUEUE_BYTES", "5"),
         ("BENTO_OBSERVE_TRACE_HEADER", "x trace"),
+        ("BENTO_OBSERVE_REFERENCE", "no/such/reference.json"),
+        ("BENTO_OBSERVE_SLICE_VALUES", "0"),
     ],
 )
 def test_a_bad_value_is_told_in_one_line_and_the_default_is_taken(name: str, value: str) -> None:
@@ -222,3 +225,26 @@ def test_methods_that_do_not_exist_are_told() -> None:
     (problem,) = found.problems
     assert "'kl'" in problem
     assert found.drift_methods == settings().drift_methods
+
+
+def test_arguments_of_observe_win_over_the_environment(tmp_path: Path) -> None:
+    """Reference and slices, each on its own; how many values are told apart belongs to the slices."""
+    path = tmp_path / "reference.json"
+    path.write_text("{}")
+    found = settings(
+        BENTO_OBSERVE_REFERENCE=str(path), BENTO_OBSERVE_SLICES=" country, plan,country", BENTO_OBSERVE_SLICE_VALUES="5"
+    )
+
+    assert found.problems == ()
+    assert Options().completed(found) == Options(str(path), ("country", "plan"), 5)
+    assert Options(reference="wine:latest").completed(found) == Options("wine:latest", ("country", "plan"), 5)
+    assert Options(slices=("age",)).completed(found) == Options(str(path), ("age",), 20)
+    assert Options().completed(settings()) == Options()
+
+
+def test_no_more_slices_than_may_be_are_taken_from_the_environment() -> None:
+    """Told, and the first eight used."""
+    found = settings(BENTO_OBSERVE_SLICES=",".join("abcdefghi"))
+
+    assert found.slices == tuple("abcdefgh")
+    assert "BENTO_OBSERVE_SLICES='a,b,c,d,e,f,g,h,i' are more than 8 columns" in found.problems[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from typing import Any
@@ -36,6 +37,10 @@ def assert_equal(compiled: NumericFeature, numpy: NumericFeature) -> None:
         assert getattr(compiled, name) == getattr(numpy, name), name
     for name in ("min", "max"):
         assert getattr(compiled, name) == pytest.approx(getattr(numpy, name), rel=0, abs=0, nan_ok=True), name
+    spread = max(np.abs(numpy.min), np.abs(numpy.max))
+    if spread < 1e140:  # else squares overflow; NaN without a value
+        assert compiled.mean == pytest.approx(numpy.mean, rel=1e-9, abs=1e-12 * spread)
+        assert compiled.squares == pytest.approx(numpy.squares, rel=1e-6, abs=1e-9 * spread**2)
     if compiled.deviations is not None:
         assert numpy.deviations is not None
         # Of sums of terms of either sign what is left may be rounding: it is measured by the terms.
@@ -110,46 +115,75 @@ def test_the_arguments_of_the_kernel() -> None:
 
 READ_ONLY = np.zeros(3, np.int64)
 READ_ONLY.flags.writeable = False
+PADDED = np.full((3, 16), np.inf)
+PADDED[:, 7] = 0.5
+UNALIGNED = np.frombuffer(bytearray(73), np.uint8)[1:].view(np.float64).reshape(3, 3)
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong", "error"),
+    ("wrong", "error"),
     [
-        ("columns", np.ones((2, 4), np.float32), ValueError),
-        ("columns", np.ones(8), ValueError),
-        ("columns", "text", TypeError),
-        ("stop", 5, ValueError),
-        ("start", -1, ValueError),
-        ("start", 1.5, TypeError),
-        ("group", 7, ValueError),
-        ("group", 16, ValueError),
-        ("positions", np.array([0, 2]), ValueError),
-        ("positions", np.array([0, -1]), ValueError),
-        ("positions", np.array([0.0, 1.0]), ValueError),
-        ("rows", np.array([0, 3]), ValueError),
-        ("rows", np.array([0]), ValueError),
-        ("edges", np.zeros((3, 8)), ValueError),
-        ("edges", np.full((2, 8), np.inf), ValueError),
-        ("center", np.zeros(2), ValueError),
-        ("sums", np.zeros((2, 3)), ValueError),
-        ("explicit", np.zeros((3, 9), np.int64), ValueError),
-        ("missing", np.zeros(2, np.int64), ValueError),
-        ("count", READ_ONLY, (BufferError, ValueError)),
-        ("explicit", np.zeros((2, 3), np.int64).T, (BufferError, ValueError)),
+        ({"columns": np.ones((2, 4), np.float32)}, ValueError),
+        ({"columns": np.ones(8)}, ValueError),
+        ({"columns": "text"}, TypeError),
+        ({"stop": 5}, ValueError),
+        ({"start": -1}, ValueError),
+        ({"start": 3, "stop": 2}, ValueError),
+        ({"start": 1.5}, TypeError),
+        ({"group": 7}, ValueError),
+        ({"group": 16}, ValueError),
+        ({"positions": np.array([0, 2])}, ValueError),
+        ({"positions": np.array([0, -1])}, ValueError),
+        ({"positions": np.array([0.0, 1.0])}, ValueError),
+        ({"positions": np.array([0, 1], np.int32)}, ValueError),
+        ({"rows": np.array([0, 3])}, ValueError),
+        ({"rows": np.array([0])}, ValueError),
+        ({"edges": np.zeros((3, 8))}, ValueError),
+        ({"edges": np.full((3, 8), np.nan)}, ValueError),
+        ({"edges": np.full((2, 8), np.inf)}, ValueError),
+        ({"edges": np.zeros((3, 0)), "explicit": np.zeros((3, 0), np.int64)}, ValueError),
+        ({"edges": PADDED}, ValueError),
+        ({"center": np.zeros(2)}, ValueError),
+        ({"reach": np.zeros(2)}, ValueError),
+        ({"sums": np.zeros((2, 3))}, ValueError),
+        ({"sums": np.zeros((3, 2))}, ValueError),
+        ({"sums": UNALIGNED}, (BufferError, ValueError)),
+        ({"recent": np.zeros((1, 3))}, ValueError),
+        ({"recent": np.zeros((2, 2))}, ValueError),
+        ({"explicit": np.zeros((3, 0), np.int64)}, ValueError),
+        ({"explicit": np.zeros((3, 9), np.int64)}, ValueError),
+        ({"explicit": np.zeros((2, 2), np.int64)}, ValueError),
+        ({"explicit": np.zeros((2, 3), np.int64).T}, (BufferError, ValueError)),
+        ({"missing": np.zeros(2, np.int64)}, ValueError),
+        ({"non_finite": np.zeros(2, np.int64)}, ValueError),
+        ({"count": READ_ONLY}, (BufferError, ValueError)),
     ],
 )
-def test_the_kernel_refuses_what_it_would_read_or_write_beyond(name: str, wrong: object, error: Any) -> None:
+def test_the_kernel_refuses_what_it_would_read_or_write_beyond(wrong: dict[str, Any], error: Any) -> None:
     """And has changed nothing then."""
     assert _compiled.KERNEL is not None
-    given = {**arguments(), name: wrong}
+    given = {**arguments(), **wrong}
+    before = {name: value.copy() for name, value in given.items() if isinstance(value, np.ndarray)}
     with pytest.raises(error):
         _compiled.KERNEL(*given.values())
-    assert not arguments()["count"].any()
-    if name != "count":
-        assert not given["count"].any()
+    for name, value in before.items():
+        np.testing.assert_array_equal(given[name], value, err_msg=name)
 
 
 def test_the_kernel_refuses_a_wrong_number_of_arguments() -> None:
     assert _compiled.KERNEL is not None
     with pytest.raises(TypeError, match="15 arguments"):
         _compiled.KERNEL(1, 2)
+
+
+def test_a_kernel_that_was_built_for_another_version_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would count something else, or nothing."""
+    from bento_observe.features import _kernel
+
+    assert _compiled._find() is not None
+    monkeypatch.setattr(_kernel, "VERSION", _kernel.VERSION + 1)
+    with caplog.at_level(logging.WARNING, "bento_observe"):
+        assert _compiled._find() is None
+    assert "install again" in caplog.text

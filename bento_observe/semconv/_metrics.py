@@ -1,9 +1,4 @@
-"""Every telemetry name, unit, description and bucket list this package emits, in one place.
-
-HTTP names follow the OpenTelemetry semantic conventions (stable HTTP conventions, 1.23 and later). Names under
-`ml.`, `bentoml.` and `bento_observe.` are this project's. `docs/telemetry.md` is generated from this module
-(`python docs/generate.py`) and a test keeps the two equal.
-"""
+"""Every metric."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-__all__ = ["METRICS", "SCOPE_FEATURES", "SCOPE_SERVER", "Kind", "Metric"]
+from bento_observe.semconv._keys import *
 
 
 class Kind(Enum):
@@ -38,143 +33,6 @@ class Metric:
     attributes: tuple[str, ...] = ()
     boundaries: tuple[float, ...] = ()
 
-
-# Scopes. One scope per producer: two producers under one scope name would overwrite each other in the OTLP encoder.
-SCOPE_SERVER: Final = "bento_observe.server"
-SCOPE_FEATURES: Final = "bento_observe.features"
-SCOPE_HEALTH: Final = "bento_observe.health"
-SCOPE_PROCESS: Final = "bento_observe.process"
-SCOPE_GPU: Final = "bento_observe.gpu"
-
-# Resource attributes.
-SERVICE_NAME: Final = "service.name"
-SERVICE_NAMESPACE: Final = "service.namespace"
-SERVICE_VERSION: Final = "service.version"
-SERVICE_INSTANCE_ID: Final = "service.instance.id"
-DEPLOYMENT_ENVIRONMENT_NAME: Final = "deployment.environment.name"
-HOST_NAME: Final = "host.name"
-PROCESS_PID: Final = "process.pid"
-TELEMETRY_DISTRO_NAME: Final = "telemetry.distro.name"
-TELEMETRY_DISTRO_VERSION: Final = "telemetry.distro.version"
-WORKER_INDEX: Final = "bentoml.worker.index"
-
-# Span, metric and log attributes of the conventions.
-HTTP_REQUEST_METHOD: Final = "http.request.method"
-HTTP_REQUEST_METHOD_ORIGINAL: Final = "http.request.method_original"
-HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
-HTTP_ROUTE: Final = "http.route"
-HTTP_REQUEST_BODY_SIZE: Final = "http.request.body.size"
-HTTP_RESPONSE_BODY_SIZE: Final = "http.response.body.size"
-HTTP_REQUEST_CONTENT_TYPE: Final = "http.request.header.content-type"
-HTTP_RESPONSE_CONTENT_TYPE: Final = "http.response.header.content-type"
-URL_PATH: Final = "url.path"
-URL_QUERY: Final = "url.query"
-URL_SCHEME: Final = "url.scheme"
-SERVER_ADDRESS: Final = "server.address"
-SERVER_PORT: Final = "server.port"
-CLIENT_ADDRESS: Final = "client.address"
-CLIENT_PORT: Final = "client.port"
-NETWORK_PROTOCOL_NAME: Final = "network.protocol.name"
-NETWORK_PROTOCOL_VERSION: Final = "network.protocol.version"
-USER_AGENT_ORIGINAL: Final = "user_agent.original"
-SERVICE_PEER_NAME: Final = "service.peer.name"
-ERROR_TYPE: Final = "error.type"
-EXCEPTION_TYPE: Final = "exception.type"
-EXCEPTION_MESSAGE: Final = "exception.message"
-EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
-CODE_FILE_PATH: Final = "code.file.path"
-CODE_FUNCTION_NAME: Final = "code.function.name"
-CODE_LINE_NUMBER: Final = "code.line.number"
-THREAD_NAME: Final = "thread.name"
-CPU_MODE: Final = "cpu.mode"
-PROCESS_CONTEXT_SWITCH_TYPE: Final = "process.context_switch.type"
-HW_ID: Final = "hw.id"
-HW_NAME: Final = "hw.name"
-HW_TYPE: Final = "hw.type"
-HW_VENDOR: Final = "hw.vendor"
-
-# This project's.
-API_NAME: Final = "bentoml.api.name"
-API_STAGE: Final = "bentoml.api.stage"
-ATTRIBUTE_BATCH_SIZE: Final = "bentoml.batch.size"
-ATTRIBUTE_BATCH_ROWS: Final = "bentoml.batch.rows"
-ATTRIBUTE_BATCH_WAIT: Final = "bentoml.batch.wait"
-WEBSOCKET_CLOSE_CODE: Final = "bentoml.websocket.close_code"
-WEBSOCKET_RECEIVED: Final = "bentoml.websocket.messages.received"
-WEBSOCKET_SENT: Final = "bentoml.websocket.messages.sent"
-FILE_COUNT: Final = "bentoml.api.file.count"
-FILE_PARAMETERS: Final = "bentoml.api.file.parameters"
-FILE_SIZES: Final = "bentoml.api.file.sizes"
-FILE_TYPES: Final = "bentoml.api.file.types"
-IMAGE_WIDTHS: Final = "bentoml.api.image.widths"
-IMAGE_HEIGHTS: Final = "bentoml.api.image.heights"
-TASK_ID: Final = "bentoml.task.id"
-STREAM_ITEM_COUNT: Final = "bentoml.api.stream.items"
-ML_SIGNAL: Final = "ml.signal"
-ML_FEATURE_NAME: Final = "ml.feature.name"
-ML_MODEL_NAME: Final = "ml.model.name"
-ML_MODEL_VERSION: Final = "ml.model.version"
-ML_REFERENCE_ID: Final = "ml.reference.id"
-ML_FEATURE_BIN: Final = "ml.feature.bin"
-ML_FEATURE_CATEGORY: Final = "ml.feature.category"
-ML_DEVIATION_SIDE: Final = "ml.deviation.side"
-ML_DRIFT_METHOD: Final = "ml.drift.method"
-ML_DRIFT_WINDOW: Final = "ml.drift.window"
-ML_SLICE_NAME: Final = "ml.slice.name"
-ML_SLICE_VALUE: Final = "ml.slice.value"
-TELEMETRY_SIGNAL: Final = "signal"
-REASON: Final = "reason"
-
-# Values.
-ERROR_TYPE_CLIENT_DISCONNECT: Final = "client_disconnect"
-"""`error.type` of a request whose client was gone before the response was complete."""
-
-ERROR_TYPE_STREAM_BROKEN: Final = "stream_broken"
-"""`error.type` of a stream that BentoML gave up before its handler was done, as it does where an item cannot be
-encoded."""
-
-STAGE_DECODE: Final = "decode"
-STAGE_QUEUE: Final = "queue"
-STAGE_PREDICT: Final = "predict"
-STAGE_ENCODE: Final = "encode"
-STAGE_CALL: Final = "call"
-STAGE_BATCH: Final = "batch"
-STAGE_TASK: Final = "task"
-
-SIGNAL_INPUT: Final = "input"
-SIGNAL_FEATURE: Final = "feature"
-SIGNAL_PREDICTION: Final = "prediction"
-SIGNAL_LABEL: Final = "label"
-SIGNALS: Final = (SIGNAL_INPUT, SIGNAL_FEATURE, SIGNAL_PREDICTION, SIGNAL_LABEL)
-
-# Values of `reason` on `ml.feature.invalid`.
-REASON_INFINITE: Final = "infinite"
-REASON_NOT_A_NUMBER: Final = "not_a_number"
-REASON_NOT_A_CATEGORY: Final = "not_a_category"
-REASON_COLUMNS: Final = "columns"
-
-# Values of `reason` on `ml.feature.out_of_range`, and of `ml.deviation.side`.
-SIDE_BELOW: Final = "below"
-SIDE_ABOVE: Final = "above"
-
-# Values of `ml.feature.category` and of `ml.slice.value` that stand for many.
-CATEGORY_OTHER: Final = "__other__"
-CATEGORY_UNSEEN: Final = "__unseen__"
-CATEGORY_MISSING: Final = "__missing__"
-
-# Values of `ml.drift.method`, which are also the columns of `drift()`.
-DRIFT_PSI: Final = "psi"
-DRIFT_JS: Final = "js"
-DRIFT_KS: Final = "ks"
-DRIFT_WASSERSTEIN: Final = "wasserstein"
-DRIFT_CHI2: Final = "chi2"
-DRIFT_MEAN_Z: Final = "mean_z"
-DRIFT_VARIANCE_RATIO: Final = "variance_ratio"
-DRIFT_METHODS: Final = (
-    DRIFT_PSI, DRIFT_JS, DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_CHI2, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO,
-)  # fmt: skip
-
-LOGGER_ACCESS: Final = "bentoml.access"
 
 # The duration buckets that the HTTP conventions advise, seconds.
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -234,14 +92,15 @@ STAGE_DURATION: Final = Metric(
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
 )  # fmt: skip
 BATCH_SIZE: Final = Metric(
-    "bentoml.batch.size", Kind.HISTOGRAM, "{request}", "Requests in a batch.", (API_NAME,), _REQUESTS,
+    "bentoml.batch.size", Kind.HISTOGRAM, "{request}",
+    "Requests in a batch; one that is too large for a batch is in several.", (API_NAME,), _REQUESTS,
 )  # fmt: skip
 BATCH_ROWS: Final = Metric(
     "bentoml.batch.rows", Kind.HISTOGRAM, "{row}", "Rows in a batch.", (API_NAME,), _ROWS,
 )  # fmt: skip
 BATCH_WAIT: Final = Metric(
     "bentoml.batch.wait", Kind.HISTOGRAM, "s",
-    "Time from a request's joining the queue to the start of its batch.", (API_NAME,), _STAGE_SECONDS,
+    "Time from a request's joining the queue to the start of its (first) batch.", (API_NAME,), _STAGE_SECONDS,
 )  # fmt: skip
 STREAM_FIRST_ITEM_DURATION: Final = Metric(
     "bentoml.api.stream.first_item.duration", Kind.HISTOGRAM, "s",

@@ -1,0 +1,134 @@
+"""What batching relies on in BentoML's private modules. If one of these fails, look at `bento_observe/batching.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import Any
+
+import attr
+import bentoml
+import pytest
+from _bentoml_impl.server.app import ServiceAppFactory
+from bentoml._internal.context import trace_context
+from bentoml._internal.marshal.dispatcher import CorkDispatcher, Job
+from opentelemetry import trace
+from test_core_spans import make_request
+
+from bento_observe._recording import Drift, FeatureRecording
+from bento_observe._references import References
+from bento_observe.batching import join_batch, leave_batch, observe_dispatcher
+from bento_observe.calls import instrument
+from bento_observe.request import BatchSpan, StageSpan
+from bento_observe.telemetry import Health
+
+
+def dispatcher() -> Any:
+    def fallback() -> Any:
+        raise RuntimeError("too busy")
+
+    return CorkDispatcher(1000, 16, fallback=fallback, get_batch_size=len)
+
+
+def predict_stage() -> StageSpan:
+    request = make_request()
+    return request.stage("score", "predict", request.start_ns)
+
+
+def test_a_job_has_the_fields_that_are_copied() -> None:
+    """In this order; parts of a job are made by `attr.evolve`, so that a subclass stays one."""
+    assert [field.name for field in attr.fields(Job)] == ["enqueue_time", "data", "future", "dispatch_time"]
+    assert "attr.evolve" in inspect.getsource(CorkDispatcher.split_job)
+
+
+def test_a_dispatcher_queues_and_calls_as_we_expect() -> None:
+    """Jobs are appended to `_queue` by `inbound_call`; a batch is a task of `outbound_call`."""
+    assert list(inspect.signature(CorkDispatcher.outbound_call).parameters) == ["self", "inputs_info", "training"]
+    assert "self._queue.append(" in inspect.getsource(CorkDispatcher.inbound_call)
+    assert inspect.getsource(CorkDispatcher).count("create_task(self.outbound_call(") == 2
+    made = dispatcher()
+    assert (made.batch_dim, list(made._queue), made.get_batch_size) == ((0, 0), [], len)
+
+
+def test_the_application_has_dispatchers_and_infers_by_them() -> None:
+    """`dispatchers` by API; `batch_infer` is what a request awaits."""
+    assert list(inspect.signature(ServiceAppFactory.batch_infer).parameters) == [
+        "self",
+        "name",
+        "input_args",
+        "input_kwargs",
+    ]
+    assert "self.dispatchers[name](" in inspect.getsource(ServiceAppFactory.batch_infer)
+    assert isinstance(type(trace_context).request_id, property)
+
+
+def test_an_observed_dispatcher_tells_of_its_batches() -> None:
+    """One with two requests, and one that nobody observed; results are what they were."""
+    batches: list[BatchSpan] = []
+    made = dispatcher()
+    observe_dispatcher(made, "score", batches.append, Health())
+
+    async def call(data: list[int], stage: StageSpan | None) -> Any:
+        token = join_batch(stage) if stage is not None else None
+        try:
+            return await made(handle)(data)
+        finally:
+            if token is not None:
+                leave_batch(token)
+
+    async def handle(parts: Any) -> Any:
+        return [[2 * number for number in part] for part in parts]
+
+    stages = [predict_stage(), predict_stage()]
+
+    async def run() -> Any:
+        both = await asyncio.gather(*(call([1, 2], stage) for stage in stages))
+        alone = await call([3], None)
+        made.shutdown()
+        return [*both, alone]
+
+    assert asyncio.run(run()) == [[2, 4], [2, 4], [6]]
+    assert [(batch.size, len(batch.members), batch.rows) for batch in batches] == [(2, 2, 4), (1, 0, 1)]
+    assert {stage.batches for stage in stages} == {((batches[0].trace_id, batches[0].span_id, True),)}
+    assert all(stage.queue_ns >= 0 for stage in stages)
+
+
+def test_a_batch_that_cannot_be_observed_is_no_part_of_the_first_request() -> None:
+    """It runs in that request's context, without our dispatcher to set another: the handler sees no span at all."""
+    seen = []
+
+    @bentoml.service
+    class Model:
+        @bentoml.api(batchable=True)
+        def score(self, rows: list[int]) -> list[int]:
+            seen.append(trace.get_current_span().get_span_context().is_valid)
+            return rows
+
+    method = Model.apis["score"]
+    recorder = FeatureRecording(References(None, print), {}, Health(), Drift()).recorder(method, "score")
+    instrument(method, "score", recorder, Health())
+    with trace.use_span(predict_stage(), end_on_exit=False):
+        token = join_batch(None)
+        assert method.func(None, [1, 2]) == [1, 2]
+        leave_batch(token)
+        assert method.func(None, [3]) == [3]  # called by somebody else, within a span
+
+    assert seen == [False, True]
+
+
+def test_a_dispatcher_that_is_not_as_known_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """One line says so."""
+
+    class Other(CorkDispatcher):  # type: ignore[misc]
+        pass
+
+    other = dispatcher()
+    other.__class__ = Other
+    with caplog.at_level(logging.WARNING, "bento_observe"):
+        observe_dispatcher(other, "score", lambda _batch: None, Health())
+
+    assert type(other) is Other
+    assert type(other._queue).__name__ == "deque"
+    (record,) = caplog.records
+    assert record.getMessage().startswith("bento_observe: batches of score are not observed")
