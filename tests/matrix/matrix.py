@@ -29,7 +29,7 @@ NOT_TESTED = re.compile(r"^(ruff|mypy|types-.*|.*-stubs)\b")
 UNIT = ("tests/unit/test_contract_bentoml*.py", "tests/unit/test_core_*.py", "tests/unit/test_features_*.py")
 SERVED = tuple(
     f"tests/service/test_service_{name}.py"
-    for name in ("semantics", "same_answers", "nothing_lost", "mounts", "streams", "tasks")
+    for name in ("semantics", "same_answers", "nothing_lost", "batches", "dependencies", "mounts", "streams", "tasks")
 )
 SEAMS = "tests/service/test_service_seams.py"
 
