@@ -7,7 +7,7 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit service stack lock clean
+.PHONY: help demo test lint unit service stack matrix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ service: $(VENV)/.test ## tests over `bentoml serve`
 
 stack: $(VENV)/.test ## tests over the real servers, which are built the first time
 	$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
+
+matrix: $(VENV)/.test ## the oldest and the newest BentoML, on Python 3.10, 3.12 and 3.13 where there are; ARGS=oldest: one of them
+	$(BIN)/python tests/matrix/matrix.py $(ARGS)
 
 lock: $(VENV)/.test ## requirements.lock anew, for every Python from 3.10 on
 	$(BIN)/python -m pip install --quiet uv

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import module_from_spec
-from typing import Any
+
+TYPE_CHECKING = False  # as type checkers read it, without `typing`, which imports thirty more modules
+if TYPE_CHECKING:
+    from typing import Any
 
 _HANDLERS = {
     # module of BentoML -> function of `bento_observe._auto` that is given the module when it has been imported
@@ -59,6 +61,8 @@ def _run_next() -> None:
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != here]
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is not None and spec.loader is not None:
+        from importlib.util import module_from_spec
+
         module = module_from_spec(spec)
         sys.modules["sitecustomize"] = module
         spec.loader.exec_module(module)

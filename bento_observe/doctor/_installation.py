@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import sys
 from collections.abc import Iterator
@@ -17,29 +16,22 @@ __all__ = ["check_installation"]
 
 _DISTRIBUTION: Final = "bento-observe"
 _OLDEST, _NEWEST = (3, 10), (3, 13)
-_BENTOML: Final = "bentoml>=1.4.39,<1.5"
+_BENTOML: Final = "bentoml>=1.4.37,<1.5"
 
 _EXTRAS: Final = {
     "dev": ("duckdb", "bento-observe dev, an OTLP receiver on this machine"),
     "parquet": ("pyarrow", "bento-observe profile of Parquet files"),
 }
 
-_SEAMS: Final = (
-    # module, attributes one in the other, what is lost without
-    ("_bentoml_sdk", "Service.to_asgi", "everything: services are served unobserved"),
-    ("_bentoml_sdk.service", "get_current_service", "what bentoml.monitor logged last in unobserved services"),
-    ("_bentoml_sdk.method", "APIMethod", "the stages of a request and its features"),
-    ("_bentoml_impl.server.app", "ServiceAppFactory.middlewares", "everything: services are served unobserved"),
-    ("_bentoml_impl.server.app", "ServiceAppFactory.batch_infer", "the stages of batched requests"),
-    ("_bentoml_impl.client.proxy2", "SessionManager._make_client", "bento-observe run: dependencies' calls"),
-    ("_bentoml_impl.loader", "load", "bento-observe run: client libraries"),
-    ("bentoml._internal.container", "BentoMLContainer.tracer_provider", "everything: services are served unobserved"),
-    ("bentoml._internal.context", "server_context.worker_index", "which worker it was"),
-    ("bentoml._internal.context", "trace_context", "trace ids on the console"),
-    ("bentoml._internal.server.http.access", "AccessLogMiddleware", "everything: services are served unobserved"),
-    ("bentoml._internal.monitoring.base", "MonitorBase", "bentoml.monitor"),
-    ("bentoml._internal.monitoring.base", "MON_DATAS_VAR", "bentoml.monitor"),
-)  # fmt: skip
+_EVERYTHING: Final = "everything: services are served unobserved"
+# module:attributes, and what is lost without; beyond those that an observed service rests on
+_MORE_SEAMS: Final = {
+    "_bentoml_sdk.service:get_current_service": "what bentoml.monitor logged last in unobserved services",
+    "_bentoml_impl.client.proxy2:SessionManager._make_client": "bento-observe run: dependencies' calls",
+    "_bentoml_impl.loader:load": "bento-observe run: client libraries",
+    "bentoml._internal.monitoring.base:MonitorBase": "bentoml.monitor",
+    "bentoml._internal.monitoring.base:MON_DATAS_VAR": "bentoml.monitor",
+}
 
 
 def check_installation() -> Iterator[Finding]:
@@ -88,22 +80,22 @@ def _pins() -> Iterator[Finding]:
 
 
 def _seams() -> Iterator[Finding]:
-    missing = 0
-    for module, path, loss in _SEAMS:
-        try:
-            found = importlib.import_module(module)
-            for attribute in path.split("."):
-                found = getattr(found, attribute)
-        except (ImportError, AttributeError):
-            missing += 1
-            remedy = f"lost is {loss}; pip install '{_BENTOML}'"
-            yield problem("BentoML's insides", f"{module} has no {path}", remedy)
-        except Exception as error:  # noqa: BLE001 - it reads its configuration when it is imported
-            reason = " ".join(str(error).split()) or type(error).__name__
-            yield problem("BentoML", f"cannot be imported: {reason}", "see BENTOML_CONFIG, or install it anew")
-            return
+    try:
+        from bento_observe._seams import SEAMS, Seam, fault
+
+        # Parts of a service's configuration are there once it is served.
+        seams = [seam for seam in SEAMS if not seam.setting]
+        seams += [Seam(where, lost=lost) for where, lost in _MORE_SEAMS.items()]
+        missing = [(seam, found) for seam in seams if (found := fault(seam))]
+    except Exception as error:  # noqa: BLE001 - BentoML reads its configuration when it is imported
+        reason = " ".join(str(error).split()) or type(error).__name__
+        yield problem("BentoML", f"cannot be imported: {reason}", "see BENTOML_CONFIG, or install it anew")
+        return
+    for seam, found in missing:
+        remedy = f"lost is {seam.lost or _EVERYTHING}; pip install '{_BENTOML}'"
+        yield problem("BentoML's insides", f"{seam.place} {found}", remedy)
     if not missing:
-        yield ok("BentoML's insides", f"all {len(_SEAMS)} parts that are used are there")
+        yield ok("BentoML's insides", f"all {len(seams)} parts that are used are there")
 
 
 def _extras() -> Iterator[Finding]:

@@ -408,3 +408,16 @@ def test_where_nothing_can_be_compared_there_is_no_answer_and_no_warning() -> No
     for method in METHODS:
         assert drift(untrained, served, method=method)["state"].tolist() == ["not enough data"] * 2
         drift(wild, Snapshot({"x": snapshot.features["x"]}, {}, "r"), method=method)
+
+
+def test_the_table_is_the_same_without_the_shortcut_of_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns, types and values; and what is changed in it changes nothing else."""
+    rng = np.random.default_rng(9)
+    reference = signal({"a": rng.normal(size=2000), "b": rng.choice(["x", "y"], 2000).tolist()})
+    snapshot = counted(reference, {"a": rng.normal(0.5, size=500).tolist(), "b": ["x"] * 500})
+    quick = drift(reference, snapshot)
+    quick.loc["a", "psi"] = -1.0
+    quick = drift(reference, snapshot)
+    monkeypatch.setattr(pd.DataFrame, "_from_arrays", None)
+    pd.testing.assert_frame_equal(quick, drift(reference, snapshot))
+    assert quick.loc["a", "psi"] > 0

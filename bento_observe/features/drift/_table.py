@@ -61,7 +61,11 @@ def drift(
 
     measures = measure(reference, snapshot, alpha)
     verdict = measures.verdict(method)
-    columns: dict[str, Any] = {"kind": _text(measures.kinds).array.copy(), "n": measures.n}
+    kinds = _text(measures.kinds).array.copy()
+    columns: dict[str, Any] = {
+        "kind": kinds.to_numpy() if isinstance(kinds, pd.arrays.NumpyExtensionArray) else kinds,
+        "n": measures.n,
+    }
     for one in METHODS:
         columns[one] = measures.values[one]
         if one == DRIFT_CHI2:
@@ -75,11 +79,30 @@ def drift(
     codes = np.where(verdict.enough, np.where(verdict.drifted, 0, 1), 2).astype(np.int8)
     columns["state"] = pd.Categorical.from_codes(codes, dtype=_state_type(), validate=False)
     columns["drifted"] = pd.arrays.BooleanArray(verdict.drifted, ~verdict.enough)
-    # Under numbers first, as pandas takes a while to see that names are text.
-    table = pd.DataFrame(dict(enumerate(columns.values())), index=_text(measures.names).copy(), copy=False)
-    table.columns = _text(tuple(columns)).copy()
+    table = _frame(columns, _text(measures.names).copy())
     table.index.name = "feature"
     return table
+
+
+def _frame(columns: dict[str, Any], index: pd.Index[str]) -> pd.DataFrame:
+    """A frame of arrays that are as pandas keeps them.
+
+    The public way looks at each array for what it might be, which takes longer than measuring all features. Where
+    pandas' own shortcut is not as we know it, we go that way.
+    """
+    import pandas as pd
+
+    names = _text(tuple(columns)).copy()
+    try:
+        shortcut: pd.DataFrame = pd.DataFrame._from_arrays(  # type: ignore[attr-defined]
+            list(columns.values()), names, index, verify_integrity=False
+        )
+        return shortcut
+    except (AttributeError, TypeError):
+        # Under numbers first, as pandas takes a while to see that names are text.
+        table = pd.DataFrame(dict(enumerate(columns.values())), index=index, copy=False)
+        table.columns = names
+        return table
 
 
 @lru_cache(maxsize=16)
