@@ -37,6 +37,15 @@ class Scene:
         answer = self.ask(path, **kwargs)
         return answer, self.trace(answer.trace_id)
 
+    def count(self, metric: str, **attributes: Any) -> int:
+        """As `sink.count`, of all that has ended by now: of two exports to come, the second was made after it."""
+        made = self._metric_exports() + 2
+        self.sink.wait(lambda: self._metric_exports() >= made, what="metrics")
+        return self.sink.count(metric, **attributes)
+
+    def _metric_exports(self) -> int:
+        return sum(export.signal == "metrics" for export in list(self.sink.exports))
+
     def nothing_in_flight(self) -> None:
         self.sink.wait(lambda: self.sink.value("http.server.active_requests") == 0, what="an idle server")
 

@@ -148,7 +148,7 @@ def test_a_batch_of_several_is_linked_with_all_of_them(scene: Scene, api: str) -
 def test_a_request_too_large_for_a_batch_links_to_several(scene: Scene) -> None:
     """40 rows in batches of 16 at most, put together again; the first wait counts."""
     scene.ask("/release")
-    waits = scene.sink.count("bentoml.batch.wait", bentoml__api__name="score")
+    waits = scene.count("bentoml.batch.wait", bentoml__api__name="score")
     answer = scene.ask("/score", rows=rows(40))
     ((_, predict),) = spans_of(scene, [answer])
     batches = scene.sink.wait(
@@ -165,7 +165,7 @@ def test_a_request_too_large_for_a_batch_links_to_several(scene: Scene) -> None:
 
 def test_a_batch_is_sampled_if_any_of_its_requests_is(scene: Scene) -> None:
     """Its links lead to all of them, to the sampled one first. Of a batch without any only the numbers arrive."""
-    batches = scene.sink.count("bentoml.batch.size", bentoml__api__name="score")
+    batches = scene.count("bentoml.batch.size", bentoml__api__name="score")
     unsampled = together(scene, "score", [rows(1), rows(1)], [False, False])
     scene.sink.wait(lambda: scene.sink.count("bentoml.batch.size", bentoml__api__name="score") == batches + 2)
     answers = together(scene, "score", [rows(1), rows(1), rows(1)], [False, True, False])
