@@ -77,9 +77,9 @@ class Demo:
             pass
 
     def end(self, timeout: float = 90.0) -> int:
-        """Its exit status; what it has started must be gone by then."""
+        """Its exit status; what it has started must be gone then, but for a process that is just ending."""
         status = self.process.wait(timeout)
-        assert [child for child in self._seen.values() if child.is_running()] == []
+        assert psutil.wait_procs(list(self._seen.values()), timeout=3)[1] == []
         return status
 
 
