@@ -13,6 +13,7 @@ from bento_observe._version import __version__
 from bento_observe.request._access_log import AccessLog
 from bento_observe.request._batch import BatchSpan
 from bento_observe.request._call import CallSpan
+from bento_observe.request._connection import ConnectionSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._span import Afterwards, RequestSpan
 from bento_observe.request._traces import SpanEncoder, scope_spans
@@ -138,7 +139,8 @@ class RequestSource:
             self._health.dropped("traces", reason, len(request.stages))
             return
         self._health.dropped("traces", reason, 1 + len(request.stages))
-        if isinstance(request, RequestSpan):
+        if isinstance(request, RequestSpan) and not isinstance(request, ConnectionSpan):
+            # Of a connection BentoML writes its lines as it goes.
             self._health.dropped("logs", reason, 1)
         self._health.dropped("metrics", reason, 1)
 

@@ -9,9 +9,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from received import CLIENT, INTERNAL, Span, spans
 from test_core_spans import make_request
 
-from bento_observe import wire
-from bento_observe.request import BatchSpan, CallSpan, SpanEncoder, StageSpan
+from bento_observe import semconv, wire
+from bento_observe.request import (
+    AccessLog,
+    AccessLogOptions,
+    BatchSpan,
+    CallSpan,
+    ConnectionSpan,
+    RequestMetrics,
+    RequestSource,
+    SpanEncoder,
+    StageSpan,
+)
 from bento_observe.request._traces import scope_spans
+from bento_observe.telemetry import Health
 
 
 def member(sampled: bool = True) -> StageSpan:
@@ -121,3 +132,20 @@ def test_a_call_fails_by_its_status_or_by_its_exception() -> None:
     assert (refused.status, refused.attributes["error.type"], refused.events) == (2, "404", [])
     assert (broken.status, broken.attributes["error.type"]) == (2, "OSError")
     assert broken.events[0].attributes["exception.message"] == "gone"
+
+
+def test_what_is_given_up_is_counted_as_what_it_would_have_been() -> None:
+    """A request is a record of the access log, too; of a connection and a batch BentoML writes none, or its own."""
+    health = Health()
+    access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
+    source = RequestSource(SpanEncoder({}), RequestMetrics("always_off"), access_log, None, None, health)
+    connection = ConnectionSpan()
+    for finished in (make_request(), connection, BatchSpan("score", [member()], 1, 0)):
+        source.add(finished)
+    source.give_up()
+
+    assert health.counts()[semconv.DROPPED] == {
+        ("traces", "shutdown"): 3,
+        ("metrics", "shutdown"): 3,
+        ("logs", "shutdown"): 1,
+    }
