@@ -50,27 +50,32 @@ def _errors_told(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(name="stack")
 def command() -> None:
-    """Run Collector, Jaeger, Prometheus and Elasticsearch on this machine, without Docker."""
+    """Run Collector, Jaeger, Prometheus, Alertmanager and Elasticsearch on this machine, without Docker."""
 
 
 @command.command()
 @_cache_option
 @_data_option
+@click.option("--demo", is_flag=True, help="Alerts within seconds where they otherwise take minutes, to watch them.")
 @_errors_told
-def up(cache_dir: Path | None, data_dir: Path | None) -> None:
+def up(cache_dir: Path | None, data_dir: Path | None, demo: bool) -> None:
     """Build what is missing (once), start the servers, return when they are ready.
 
     They listen on loopback only and keep running until `stack down`. Their data is kept: traces for a week, metrics for
     15 days, logs until the data directory is removed.
+
+    Alerts are told to whom the environment names: ALERT_WEBHOOK_URL, ALERT_SLACK_URL_FILE, ALERT_EMAIL_TO, ... (see
+    collector/alertmanager/render.sh).
     """
     # Ended from outside, it stops what it has begun, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if missing_tools(cache_dir) and (compose := compose_command()):
         _say(f"A container engine runs here; the same stack without building: {compose}")
-    running = Stack(cache_dir=cache_dir, data_dir=data_dir).up(progress=_say)
+    running = Stack(cache_dir=cache_dir, data_dir=data_dir, demo=demo).up(progress=_say)
     _say(f"OTLP           {running.otlp_grpc} (grpc), {running.otlp_http} (http/protobuf)")
     _say(f"Jaeger         {running.jaeger}")
     _say(f"Prometheus     {running.prometheus}")
+    _say(f"Alertmanager   {running.alertmanager}")
     _say(f"Elasticsearch  {running.elasticsearch}")
 
 

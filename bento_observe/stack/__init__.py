@@ -1,4 +1,4 @@
-"""The real servers (Collector, Jaeger, Prometheus, Elasticsearch) on this machine, without Docker."""
+"""The real servers (Collector, Jaeger, Prometheus, Alertmanager, Elasticsearch) on this machine, without Docker."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ class Ports:
     jaeger_otlp: int = 14317
     jaeger_health: int = 13134
     prometheus: int = 9090
+    alertmanager: int = 9093
     elasticsearch: int = 9200
 
     def to_json(self) -> dict[str, int]:
@@ -35,7 +36,8 @@ class Ports:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Ports:
-        return cls(**{field.name: int(data[field.name]) for field in fields(cls)})
+        """What `to_json` gave, before a server was added too: that one is where it usually is."""
+        return cls(**{field.name: int(data.get(field.name, field.default)) for field in fields(cls)})
 
     def moved(self) -> dict[str, tuple[int, int]]:
         """The listeners that are not on their default port: name -> (default, actual)."""

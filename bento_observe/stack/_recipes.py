@@ -21,10 +21,23 @@ from bento_observe.stack._tools import MissingTool, Tool
 COLLECTOR = "otelcol"
 JAEGER = "jaeger"
 PROMETHEUS = "prometheus"
+ALERTMANAGER = "alertmanager"
 ELASTICSEARCH = "elasticsearch"
+
+PROMTOOL = "promtool"
+AMTOOL = "amtool"
 
 _JAEGER_MODULE = "v1.76.0"  # the tag under which Jaeger 2.13.0 is a Go module
 _PROMETHEUS_MODULE = "v0.316.0"
+_ALERTMANAGER_MODULE = "v0.34.2"
+
+# An official tag: no cloud service discoveries, which are half of the dependencies.
+_NO_DISCOVERIES = "remove_all_sd"
+
+_STUB_PAGE = """\
+<!doctype html><title>Alertmanager</title>
+<p>Built without its pages; the API is at <a href="/api/v2/status">/api/v2</a>.
+"""
 
 # What the developer set for other programs, and what would make another program of the same content key. Where modules
 # come from (GOPROXY and its like) stays the user's.
@@ -63,7 +76,10 @@ def content_key(recipe: Recipe) -> str:
 
 @dataclass(frozen=True)
 class GoRecipe:
-    """A Go program: a released module at a fixed version, or the module in `directory`."""
+    """A Go program: a released module at a fixed version, or the module in `directory`.
+
+    `stubs` are files that the module embeds and does not have: pages that are built elsewhere. A plain one is put in.
+    """
 
     name: str
     version: str
@@ -73,11 +89,13 @@ class GoRecipe:
     directory: Path = Path()
     tags: str = ""
     stamps: tuple[tuple[str, str], ...] = ()
+    stubs: tuple[str, ...] = ()
     tools: Sequence[Callable[[], Tool | MissingTool]] = (_tools.go,)
 
     def ingredients(self) -> bytes:
         if self.module:
-            return repr((self.module, self.package, self.tags, self.stamps)).encode()
+            stubs = repr((self.stubs, _STUB_PAGE)) if self.stubs else ""
+            return f"{(self.module, self.package, self.tags, self.stamps)!r}{stubs}".encode()
         return _contents(sorted([*self.directory.glob("*.go"), self.directory / "go.mod", self.directory / "go.sum"]))
 
     def build(self, target: Path, job: Job) -> None:
@@ -109,6 +127,10 @@ class GoRecipe:
         for directory, _, files in os.walk(source):
             for path in (Path(directory), *(Path(directory, file) for file in files)):
                 path.chmod(path.stat().st_mode | 0o200)
+        for stub in self.stubs:
+            page = source / stub
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(_STUB_PAGE, encoding="utf-8")
         return source
 
 
@@ -174,7 +196,6 @@ def recipes() -> tuple[Recipe, ...]:
     """All servers, the longest build first."""
     collector = collector_dir()
     jaeger_stamp = "github.com/jaegertracing/jaeger/internal/version."
-    prometheus_stamp = "github.com/prometheus/common/version."
     return (
         ElasticsearchRecipe(collector / "elasticsearch" / "launcher"),
         GoRecipe(
@@ -190,20 +211,43 @@ def recipes() -> tuple[Recipe, ...]:
             ),
         ),
         GoRecipe(COLLECTOR, "0.157.0", expected_seconds=175, directory=collector / "otelcol"),
-        GoRecipe(
-            PROMETHEUS,
-            "3.16.0",
-            expected_seconds=140,
-            package="./cmd/prometheus",
-            module=f"github.com/prometheus/prometheus@{_PROMETHEUS_MODULE}",
-            # An official tag: no cloud service discoveries, which are half of the dependencies.
-            tags="remove_all_sd",
-            stamps=(
-                (f"{prometheus_stamp}Version", "3.16.0"),
-                (f"{prometheus_stamp}Revision", f"module-{_PROMETHEUS_MODULE}"),
-            ),
-        ),
+        _of_prometheus(PROMETHEUS, 140),
+        _of_alertmanager(ALERTMANAGER, 60),
     )
+
+
+def tool_recipes() -> tuple[Recipe, ...]:
+    """What checks configurations, and runs for nobody else: built when it is asked for."""
+    return (_of_prometheus(PROMTOOL, 60), _of_alertmanager(AMTOOL, 15))
+
+
+def _of_prometheus(name: str, expected_seconds: float) -> GoRecipe:
+    return GoRecipe(
+        name,
+        "3.16.0",
+        expected_seconds,
+        package=f"./cmd/{name}",
+        module=f"github.com/prometheus/prometheus@{_PROMETHEUS_MODULE}",
+        tags=_NO_DISCOVERIES,
+        stamps=_prometheus_stamps("3.16.0", _PROMETHEUS_MODULE),
+    )
+
+
+def _of_alertmanager(name: str, expected_seconds: float) -> GoRecipe:
+    return GoRecipe(
+        name,
+        "0.34.2",
+        expected_seconds,
+        package=f"./cmd/{name}",
+        module=f"github.com/prometheus/alertmanager@{_ALERTMANAGER_MODULE}",
+        stamps=_prometheus_stamps("0.34.2", _ALERTMANAGER_MODULE),
+        stubs=("ui/app/dist/index.html", "ui/mantine-ui/dist/index.html"),
+    )
+
+
+def _prometheus_stamps(version: str, module: str) -> tuple[tuple[str, str], ...]:
+    prefix = "github.com/prometheus/common/version."
+    return ((f"{prefix}Version", version), (f"{prefix}Revision", f"module-{module}"))
 
 
 def _contents(files: Sequence[Path]) -> bytes:

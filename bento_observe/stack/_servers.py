@@ -1,4 +1,4 @@
-"""The four servers: how each is started, how one knows that it is ready, and how it tells its version."""
+"""The servers: how each is started, how one knows that it is ready, and how it tells its version."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bento_observe.stack import _http
+from bento_observe.stack._configuration import alertmanager_configuration, prometheus_configuration
 from bento_observe.stack._directories import private_directory
 from bento_observe.stack._errors import StackError
 from bento_observe.stack._ports import LOOPBACK, Ports
-from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, JAEGER, PROMETHEUS
+from bento_observe.stack._recipes import ALERTMANAGER, COLLECTOR, ELASTICSEARCH, JAEGER, PROMETHEUS
 
 _HEAP = "512m"
 _VERSION_TIMEOUT_S = 2.0  # as for the health: a server that hangs must not keep `stack status` waiting
@@ -55,14 +56,15 @@ def servers(builds: Mapping[str, Path], collector: Path, data: Path, ports: Port
     return [
         _elasticsearch(builds[ELASTICSEARCH], collector / "elasticsearch" / "config", data, ports, java_home),
         _jaeger(builds[JAEGER], collector / "jaeger", data, ports),
-        _prometheus(builds[PROMETHEUS], collector / "prometheus", data, ports),
+        _alertmanager(builds[ALERTMANAGER], data, ports),
+        _prometheus(builds[PROMETHEUS], data, ports),
         _otelcol(builds[COLLECTOR], collector, data, ports),
     ]
 
 
 def prepare(data: Path) -> None:
     """Make the directories that the servers expect."""
-    for directory in (ELASTICSEARCH, JAEGER, PROMETHEUS, COLLECTOR, "logs"):
+    for directory in (ELASTICSEARCH, JAEGER, ALERTMANAGER, PROMETHEUS, COLLECTOR, "logs"):
         private_directory(data / directory)
     for directory in ("data", "logs", "tmp"):
         private_directory(data / ELASTICSEARCH / directory)
@@ -136,20 +138,39 @@ def _jaeger(build: Path, config: Path, data: Path, ports: Ports) -> Server:
     )
 
 
-def _prometheus(build: Path, config: Path, data: Path, ports: Ports) -> Server:
+def _alertmanager(build: Path, data: Path, ports: Ports) -> Server:
+    url = _url(ports.alertmanager)
+    return Server(
+        ALERTMANAGER,
+        (
+            str(build / ALERTMANAGER),
+            f"--config.file={alertmanager_configuration(data)}",
+            f"--storage.path={data / ALERTMANAGER}",
+            f"--web.listen-address={_address(ports.alertmanager)}",
+            "--cluster.listen-address=",  # one of it has nobody to talk to
+        ),
+        _environment(),
+        url,
+        f"{url}/-/ready",
+        lambda: str(_http.get_json(f"{url}/api/v2/status", timeout=_VERSION_TIMEOUT_S)["versionInfo"]["version"]),
+    )
+
+
+def _prometheus(build: Path, data: Path, ports: Ports) -> Server:
     url = _url(ports.prometheus)
     return Server(
         PROMETHEUS,
         (
             str(build / PROMETHEUS),
-            f"--config.file={config / 'prometheus.yaml'}",
+            f"--config.file={prometheus_configuration(data)}",
             f"--storage.tsdb.path={data / 'prometheus'}",
             "--storage.tsdb.retention.time=15d",
             f"--web.listen-address={_address(ports.prometheus)}",
             "--web.enable-otlp-receiver",
             "--enable-feature=exemplar-storage",
         ),
-        _environment(),
+        # What links in alerts begin with, see prometheus.yaml.
+        {"JAEGER_URL": _url(ports.jaeger), **_environment()},
         url,
         f"{url}/-/ready",
         lambda: str(_http.get_json(f"{url}/api/v1/status/buildinfo", timeout=_VERSION_TIMEOUT_S)["data"]["version"]),

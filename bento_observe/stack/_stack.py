@@ -11,11 +11,12 @@ from types import TracebackType
 from bento_observe.stack import _build, _tools
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack._build import Report
+from bento_observe.stack._configuration import is_configured, write_configuration
 from bento_observe.stack._directories import default_cache_dir, default_data_dir
 from bento_observe.stack._errors import StackError
 from bento_observe.stack._ports import LOOPBACK, PortChoice, Ports, choose_ports
 from bento_observe.stack._processes import Handle, last_lines, signals_held, spawn, stop
-from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, recipes
+from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, recipes, tool_recipes
 from bento_observe.stack._servers import Server, prepare, servers
 from bento_observe.stack._state import State, StateFile
 from bento_observe.stack._templates import install_templates
@@ -35,6 +36,7 @@ class Running:
         otlp_http: The same for http/protobuf.
         jaeger: Jaeger's query API.
         prometheus: Prometheus.
+        alertmanager: Alertmanager, which has the alerts.
         elasticsearch: Elasticsearch.
     """
 
@@ -42,6 +44,7 @@ class Running:
     otlp_http: str
     jaeger: str
     prometheus: str
+    alertmanager: str
     elasticsearch: str
 
 
@@ -72,7 +75,7 @@ def missing_tools(cache_dir: Path | None = None) -> list[MissingTool]:
 
 
 class Stack:
-    """Elasticsearch, Jaeger, Prometheus and the Collector on this machine's loopback, without Docker.
+    """Elasticsearch, Jaeger, Prometheus, Alertmanager and the Collector on this machine's loopback, without Docker.
 
     The servers outlive the program that starts them. What was started stands in the data directory, so another
     program finds it with the same `data_dir`. As a context manager it is up inside and down after.
@@ -81,14 +84,21 @@ class Stack:
         cache_dir: Where the built servers are; default `$BENTO_OBSERVE_CACHE`, else the user's cache directory.
         data_dir: Where data, logs and state are; default in the user's data directory.
         ports: "default" takes each server's usual port and another where that is taken; "free" never the usual ones.
+        demo: alerts within seconds where they otherwise take minutes: shorter windows, shorter waits.
     """
 
     def __init__(
-        self, *, cache_dir: Path | None = None, data_dir: Path | None = None, ports: PortChoice = "default"
+        self,
+        *,
+        cache_dir: Path | None = None,
+        data_dir: Path | None = None,
+        ports: PortChoice = "default",
+        demo: bool = False,
     ) -> None:
         self.cache_dir = (cache_dir or default_cache_dir()).absolute()
         self.data_dir = (data_dir or default_data_dir()).absolute()
         self._ports = ports
+        self._demo = demo
         self._file = StateFile(self.data_dir)
 
     def __enter__(self) -> Running:
@@ -117,6 +127,7 @@ class Stack:
                 raise StackError(
                     f"the stack in {self.data_dir} is running already: OTLP at {_running(state.ports).otlp_grpc}, "
                     f"Jaeger {_running(state.ports).jaeger}, Prometheus {_running(state.ports).prometheus}, "
+                    f"Alertmanager {_running(state.ports).alertmanager}, "
                     f"Elasticsearch {_running(state.ports).elasticsearch}; `bento-observe stack down` stops it"
                 )
             if missing := missing_tools(self.cache_dir):
@@ -128,6 +139,8 @@ class Stack:
                 state = State(choose_ports(self._ports))
             _tell_moved(state.ports, self._ports, progress)
             prepare(self.data_dir)
+            if not alive or not is_configured(self.data_dir):  # what runs has read it
+                write_configuration(collector_dir(), self.data_dir, state.ports, self._demo)
             self._start([s for s in self._servers(state.ports) if s.name not in alive], state, progress)
             return _running(state.ports)
 
@@ -163,6 +176,18 @@ class Stack:
         if state is None or not state.alive():
             return []
         return [_status(server, state.servers.get(server.name)) for server in self._servers(state.ports)]
+
+    def tool(self, name: str, progress: Report = lambda _line: None) -> Path:
+        """A program that checks configurations, built the first time: `promtool` or `amtool`.
+
+        Raises:
+            StackError: if Go is missing, or the build fails.
+        """
+        (recipe,) = (recipe for recipe in tool_recipes() if recipe.name == name)
+        if missing := _build.tools_lacking(_build.not_built(self.cache_dir, [recipe])):
+            raise StackError("; ".join(map(str, missing)))
+        _build.build(self.cache_dir, [recipe], progress)
+        return _build.artifact(self.cache_dir, recipe) / name
 
     def log(self, name: str) -> Path:
         """The log file of a server."""
@@ -237,6 +262,7 @@ def _running(ports: Ports) -> Running:
         otlp_http=f"http://{LOOPBACK}:{ports.otlp_http}",
         jaeger=f"http://{LOOPBACK}:{ports.jaeger}",
         prometheus=f"http://{LOOPBACK}:{ports.prometheus}",
+        alertmanager=f"http://{LOOPBACK}:{ports.alertmanager}",
         elasticsearch=f"http://{LOOPBACK}:{ports.elasticsearch}",
     )
 
