@@ -107,9 +107,8 @@ def _drift(name: str, selector: str, policy: Policy) -> Alert:
         f"{_MAX} (\n  {DRIFT}{series}\n  > {policy.drift_margin:g} * {CRITICAL}{series}\n)",
         policy.wait("5m"),
         f"{_THING} {says}",
-        f"PSI between the training data and the last {window} is {{value}} for {_THING}; what chance makes of {{n}} "
-        "values "
-        f"is at most {{critical}}{{mean}}{{missing}}.",
+        f"PSI between the training data and the last {window} is {{value}} for {_THING}; the critical value for {{n}} "
+        f"values is {{critical}}{{mean}}{{missing}}.",
         first,
         _numbers(window),
         link,
@@ -176,7 +175,7 @@ def _outside(policy: Policy, numeric: bool) -> Alert:
     known = f"{by(FEATURE_LABELS, 'avg')} ({_MEAN}{{{FEATURES}}})"
     if numeric:
         says, what = "lie outside the training range", "smaller or larger than all of training"
-        first = "Below or above (feature dashboard)? A unit, a factor of 100, a sentinel such as -1 or 9999, a clipped sensor."
+        first = "Below or above (feature dashboard)? A unit, a factor of 100, a sentinel such as -1 or 9999, a sensor."
     else:
         says, what = "are categories that training did not have", "categories unseen in training"
         first = (
@@ -259,7 +258,7 @@ def _skew(policy: Policy) -> Alert:
         f"  and min_over_time({DRIFTED}{series}[1h]) == 1\n)\nunless {_ON} (\n  {_MAX} ({known})\n)",
         policy.wait("2m"),
         f"{_THING} was never as in training since this model is served",
-        f"PSI of {_THING} against training is {{value}}, from {{n}} values (by chance at most {{critical}}){{mean}}. "
+        f"PSI of {_THING} against training is {{value}}, from {{n}} values (the critical value is {{critical}}){{mean}}. "
         "The "
         "reference is served for less than an hour, and the feature was never within its limits: it is computed "
         "differently here than in training, rather than drifting.",

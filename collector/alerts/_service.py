@@ -106,7 +106,7 @@ def _burn(burn: Burn, policy: Policy, of: str) -> Alert:
         policy.wait("2m" if burn.severity == "page" else "15m"),
         f"{{{_NAME}}}: {{value}} of requests {what}",
         f"{{value}} of the requests of {{{_NAME}}} {what} over {burn.long} ({{failures}} requests), and {{short}} over "
-        f"{burn.short}. The objective allows {budget:.4g} of them, as a share: at {burn.rate:g} times that, a month's "
+        f"{burn.short}. The objective allows {100 * budget:g}%: at {burn.rate:g} times that, a month's "
         f"budget lasts {30 / burn.rate:.3g} days.",
         first,
         {

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from collector.alerts._definition import OF, VALUE, Alert, Number
+from collector.alerts._series import FEATURE
 
 __all__ = ["grafana_annotations", "labels_of", "prometheus_annotations"]
 
@@ -70,6 +71,8 @@ def _annotations(alert: Alert, render: _Render, base: _Render, runbook: str) -> 
 
 def _label(name: str) -> str:
     # Not .Labels.name: where there is none, Grafana would write [no value].
+    if name == FEATURE:  # rows that could not be read have none
+        return f'{{{{ or (index .Labels "{name}") "rows" }}}}'
     return f'{{{{ index .Labels "{name}" }}}}'
 
 
