@@ -1,0 +1,293 @@
+"""On the real servers: the alerts are what promtool says they are, and reach those who are to be told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import urllib3
+
+pytest.importorskip("sklearn")
+
+from ports import free_port
+
+from bento_observe.demo._service import serving
+from bento_observe.stack import Running, Stack, _http, missing_tools
+from bento_observe.stack._assets import collector_dir
+from service_example.wine import FEATURES, load
+
+pytestmark = pytest.mark.stack
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "WineCultivar"
+MOVED = "malic_acid"
+"""The feature that drifts: without leaving the range of training much."""
+GONE = "hue"
+"""The feature that is null in some requests, which the example answers with 500."""
+
+NORMAL_SECONDS = 25
+DEMO_SECONDS = 120
+RATE, ROWS = 12, 8
+
+
+class Receiver:
+    """A webhook that keeps what Alertmanager sends, with the time at which it came."""
+
+    def __init__(self) -> None:
+        self.alerts: list[tuple[float, dict[str, Any]]] = []
+        kept = self.alerts
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                kept.extend((time.time(), alert) for alert in message["alerts"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def firing(self, name: str, **labels: str) -> list[tuple[float, dict[str, Any]]]:
+        """Notifications of an alert, the first one first."""
+        wanted = {"alertname": name, **labels}
+        return [
+            (when, alert)
+            for when, alert in list(self.alerts)
+            if alert["status"] == "firing" and wanted.items() <= alert["labels"].items()
+        ]
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
+def demo_stack(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with the demonstration's windows that tells the receiver; skipped or failed as that of the others is."""
+    if missing := missing_tools():
+        reason = "the real servers cannot run here: " + "; ".join(map(str, missing))
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    stack = Stack(data_dir=tmp_path_factory.mktemp("demo"), ports="free", demo=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALERT_WEBHOOK_URL", receiver.url)
+        stack.up(progress=print)
+    yield stack
+    stack.down()
+
+
+@dataclass
+class Traffic:
+    """Wines on their way to the service from a thread, `RATE` requests a second; `wrong` ones while that is set."""
+
+    url: str
+    wrong: bool = False
+    statuses: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        wines = load()[0].to_numpy()
+        random = np.random.default_rng(5)
+        column = FEATURES.index(MOVED)
+        with urllib3.PoolManager(retries=False) as pool:
+            while not self._stop.wait(1 / RATE):
+                rows = wines[random.integers(0, len(wines), ROWS)].copy()
+                if self.wrong:  # the lower half of the range of training
+                    rows[:, column] = 0.8 + 0.2 * (rows[:, column] - 0.7)
+                samples = [dict(zip(FEATURES, map(float, row), strict=True)) for row in rows]
+                if self.wrong and random.random() < 0.4:
+                    for sample in samples:
+                        sample[GONE] = None  # type: ignore[assignment]
+                self.statuses.append(pool.request("POST", f"{self.url}/classify", json={"samples": samples}).status)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happened, when: seconds since the epoch."""
+
+    running: Running
+    receiver: Receiver
+    before: frozenset[str]
+    wrong_from: float
+    ended: float
+
+
+def _until(condition: Callable[[], object], what: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def story(demo_stack: Stack, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The example under normal traffic, then with a feature that moved, one that is null, and errors; then stopped."""
+    running = demo_stack.running()
+    assert running is not None
+    home = tmp_path_factory.mktemp("home")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "BENTO"))}
+    env |= {
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": running.otlp_grpc,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+    }
+    subprocess.run([sys.executable, "-m", "service_example.train"], cwd=ROOT, env=env, check=True)
+    with serving(
+        f"service_example.service:{SERVICE}", directory=ROOT, environment=env, port=free_port(), log=home / "log"
+    ) as url:
+        traffic = Traffic(url)
+        try:
+            began = time.monotonic()
+            _until(lambda: time.monotonic() - began > NORMAL_SECONDS, "normal traffic", NORMAL_SECONDS + 5)
+            before = frozenset(alert["labels"]["alertname"] for _, alert in list(receiver.alerts))
+            traffic.wrong, wrong_from = True, time.time()
+            for name, labels in (
+                ("FeatureDrift", {"ml_feature_name": MOVED}),
+                ("MissingSurge", {"ml_feature_name": GONE}),
+                ("ErrorBudgetBurn", {"burn": "fast"}),
+            ):
+                _until(lambda n=name, of=labels: receiver.firing(n, **of), name, DEMO_SECONDS)  # type: ignore[misc]
+        finally:
+            traffic.stop()
+        assert set(traffic.statuses) == {200, 500}
+    ended = time.time()
+    _until(lambda: receiver.firing("ServiceDown"), "ServiceDown", DEMO_SECONDS)
+    return Story(running, receiver, before, wrong_from, ended)
+
+
+def _first(story: Story, name: str, **labels: str) -> tuple[float, Mapping[str, str], Mapping[str, str]]:
+    when, alert = story.receiver.firing(name, **labels)[0]
+    return when, alert["labels"], alert["annotations"]
+
+
+def test_normal_traffic_tells_nothing(story: Story) -> None:
+    """Until something was wrong, nobody was told of anything."""
+    assert story.before == frozenset()
+
+
+def test_a_drifted_feature_is_told_within_two_minutes(story: Story) -> None:
+    """Which one, how far, from how many values; the time from its first request to the message is printed."""
+    when, labels, annotations = _first(story, "FeatureDrift", ml_feature_name=MOVED)
+    print(f"from the first drifted request to the notification: {when - story.wrong_from:.0f} s")
+    assert when - story.wrong_from < DEMO_SECONDS
+    assert labels["service_name"] == SERVICE
+    assert labels["severity"] == "ticket"
+    said = re.fullmatch(
+        rf"PSI between the training data and the last 2m is ([\d.]+) for input {MOVED} of {SERVICE}/classify; "
+        r"the critical value for (\d+) values is ([\d.]+); its mean is (-[\d.]+) training standard deviations "
+        r"from that of training\.",
+        annotations["description"],
+    )
+    assert said, annotations["description"]
+    psi, n, critical, shift = map(float, said.groups())
+    assert psi > 1.25 * critical > 0
+    assert 300 <= n <= 2 * 60 * RATE * ROWS * 1.2
+    assert -2 < shift < 0
+    assert f"var-feature={MOVED}" in annotations["dashboard"]
+    assert annotations["runbook"] == "docs/runbook.md#featuredrift"
+    assert annotations["traces"] == f"{story.running.jaeger}/search?service={SERVICE}&lookback=1h&limit=20"
+
+
+def test_missing_values_are_told_beside_what_was_usual(story: Story) -> None:
+    """In training none were; the share is above what chance would make of it, and below that of the wrong requests."""
+    _, _, annotations = _first(story, "MissingSurge", ml_feature_name=GONE)
+    said = re.match(
+        rf"([\d.]+)% of (\d+) values of input {GONE} of {SERVICE}/classify are null or NaN in the last 2m; in training "
+        r"([\d.]+)% were, and by chance it would be at most ([\d.]+)%\.",
+        annotations["description"],
+    )
+    assert said, annotations["description"]
+    share, n, usual, limit = map(float, said.groups())
+    assert limit < share < 50
+    assert n >= 100
+    assert usual == 0
+
+
+def test_failing_requests_are_told_with_their_share(story: Story) -> None:
+    """As a page, with a link to the traces that failed."""
+    _, labels, annotations = _first(story, "ErrorBudgetBurn", burn="fast")
+    assert labels["severity"] == "page"
+    said = re.match(
+        rf"([\d.]+)% of the requests of {SERVICE} fail over 1m \((\d+) requests\)", annotations["description"]
+    )
+    assert said, annotations["description"]
+    assert 14.4 < float(said[1]) < 60
+    assert int(said[2]) >= 10
+    assert "tags=%7B%22error%22%3A%22true%22%7D" in annotations["traces"]
+
+
+def test_a_service_that_stopped_is_told_and_silences_what_else_was_wrong_with_it(story: Story) -> None:
+    """With the number of its workers; in Alertmanager its other alerts are inhibited."""
+    when, labels, annotations = _first(story, "ServiceDown")
+    print(f"from the service's end to the notification: {when - story.ended:.0f} s")
+    assert labels["severity"] == "page"
+    beginning = rf"In the last hour 2 workers of {SERVICE} sent telemetry; for ([\d.]+)s now none has\."
+    said = re.match(beginning, annotations["description"])
+    assert said, annotations["description"]
+    assert 20 <= float(said[1]) < 60
+
+    def others() -> list[dict[str, Any]]:
+        alerts = _http.get_json(f"{story.running.alertmanager}/api/v2/alerts")
+        return [one for one in alerts if one["labels"]["alertname"] not in ("ServiceDown", "TelemetryDropped")]
+
+    assert all(one["status"]["state"] == "suppressed" for one in others())
+    assert "FeatureDrift" in {one["labels"]["alertname"] for one in others()}
+
+
+@pytest.mark.usefixtures("story")
+def test_every_rule_evaluates_without_an_error(demo_stack: Stack) -> None:
+    """Those of alerts and those that are recorded, with the demonstration's windows."""
+    running = demo_stack.running()
+    assert running is not None
+    groups = _http.get_json(f"{running.prometheus}/api/v1/rules")["data"]["groups"]
+    rules = {rule["name"]: rule.get("lastError", "") for group in groups for rule in group["rules"]}
+    assert {"ServiceDown", "FeatureDrift", "CollectorQueueFilling"} <= rules.keys()
+    assert set(rules.values()) == {""}
+
+
+def test_promtool_finds_the_rules_right_and_every_alert_as_described(demo_stack: Stack) -> None:
+    """`promtool check rules` and `promtool test rules` of all files."""
+    promtool = demo_stack.tool("promtool", progress=print)
+    prometheus = collector_dir() / "prometheus"
+    rules = [*prometheus.glob("rules/*.yaml"), *prometheus.glob("demo/*.yaml")]
+    assert len(rules) == 4
+    _check([promtool, "check", "rules", *rules])
+    _check([promtool, "check", "config", demo_stack.data_dir / "configuration" / "prometheus" / "prometheus.yaml"])
+    _check([promtool, "test", "rules", *prometheus.glob("tests/*.yaml")])
+
+
+def _check(command: list[Path | str]) -> None:
+    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, f"{run.stdout[-4000:]}{run.stderr[-4000:]}"
