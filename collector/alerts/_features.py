@@ -258,9 +258,8 @@ def _skew(policy: Policy) -> Alert:
         f"  and min_over_time({DRIFTED}{series}[1h]) == 1\n)\nunless {_ON} (\n  {_MAX} ({known})\n)",
         policy.wait("2m"),
         f"{_THING} was never as in training since this model is served",
-        f"PSI of {_THING} against training is {{value}}, from {{n}} values (the critical value is {{critical}}){{mean}}. "
-        "The "
-        "reference is served for less than an hour, and the feature was never within its limits: it is computed "
+        f"PSI of {_THING} against training is {{value}}, from {{n}} values (critical is {{critical}}){{mean}}. "
+        "The reference is served for less than an hour, and the feature was never within its limits: it is computed "
         "differently here than in training, rather than drifting.",
         "Preprocessing: units, scaling, encodings, the order of columns, fill values, in training and in the "
         "service. Does "

@@ -1,6 +1,7 @@
 """Puts into collector/prometheus/tests/*.yaml what the alerts say now: `python -m collector.alerts.accept PROMTOOL`.
 
-Series, times and names of alerts stand there as they were written; what changes is to be looked at before it is committed.
+Series, times and names of alerts stand there as they were written; what changes is to be looked at before it is
+committed.
 """
 
 from __future__ import annotations

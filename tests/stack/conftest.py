@@ -17,18 +17,29 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
     Without the tools to build or run it the tests are skipped; where CI is set, that is a failure.
     """
-    missing = missing_tools()
-    if missing:
-        reason = "the real servers cannot run here: " + "; ".join(map(str, missing))
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    _need_tools()
     stack = Stack(data_dir=tmp_path_factory.mktemp("stack"), ports="free")
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():  # a build takes minutes: its progress is to be seen
         stack.up(progress=print)
     yield stack
     stack.down()
+
+
+@pytest.fixture(scope="session")
+def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prometheus' own checker of rules, built the first time; it needs no server."""
+    _need_tools()
+    return Stack(data_dir=tmp_path_factory.mktemp("promtool")).tool("promtool", progress=print)
+
+
+def _need_tools() -> None:
+    missing = missing_tools()
+    if missing:
+        reason = "the real servers cannot run here: " + "; ".join(map(str, missing))
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 @pytest.fixture

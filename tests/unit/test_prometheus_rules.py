@@ -21,8 +21,11 @@ RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules
 
 
 def test_the_committed_rules_are_what_the_script_writes() -> None:
-    """A change of a name, a floor or a minimum that forgot the rules is found here."""
-    assert runpy.run_path(str(PROMETHEUS / "generate.py"))["document"]() == COMMITTED
+    """A change of a name, a floor or a minimum that forgot the rules is found here; those of the demonstration, too."""
+    script = runpy.run_path(str(PROMETHEUS / "generate.py"))
+    assert script["document"]() == COMMITTED
+    demo = (PROMETHEUS / "demo" / "feature_drift.yaml").read_text(encoding="utf-8")
+    assert script["document"](script["DEMO_WINDOWS"]) == demo
 
 
 def test_rules_ask_only_for_metrics_that_are_sent_or_recorded() -> None:

@@ -19,7 +19,7 @@ import pytest
 from bento_observe.stack import StackError
 from bento_observe.stack._build import artifact, build, not_built
 from bento_observe.stack._job import Job
-from bento_observe.stack._recipes import GoRecipe, content_key, recipes
+from bento_observe.stack._recipes import GoRecipe, content_key, recipes, tool_recipes
 from bento_observe.stack._tools import MissingTool, Tool
 
 
@@ -156,6 +156,13 @@ def test_the_key_follows_the_source_and_not_its_place(tmp_path: Path) -> None:
 
 
 def test_every_server_has_a_key_of_its_own() -> None:
-    """No two servers can be taken for one another."""
-    keys = [content_key(recipe) for recipe in recipes()]
-    assert len(set(keys)) == len(keys) == 4
+    """No two programs can be taken for one another."""
+    keys = [content_key(recipe) for recipe in (*recipes(), *tool_recipes())]
+    assert len(set(keys)) == len(keys) == 7
+
+
+def test_a_page_that_a_module_lacks_is_part_of_its_key() -> None:
+    """A recipe without one has the key that it had before there were any."""
+    jaeger = next(r for r in recipes() if isinstance(r, GoRecipe) and r.name == "jaeger")
+    assert content_key(replace(jaeger, stubs=())) == content_key(jaeger)
+    assert content_key(replace(jaeger, stubs=("ui/index.html",))) != content_key(jaeger)

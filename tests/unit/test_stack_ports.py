@@ -40,3 +40,9 @@ def test_a_port_in_use_is_not_free() -> None:
 def test_default_ports_have_not_moved() -> None:
     """Nothing is told where nothing is unusual."""
     assert Ports().moved() == {}
+
+
+def test_ports_that_were_saved_before_a_server_was_added_are_still_known() -> None:
+    """A stack that runs while the program is updated can be stopped."""
+    before = {name: port for name, port in Ports(otlp_grpc=5317).to_json().items() if name != "alertmanager"}
+    assert Ports.from_json(before) == Ports(otlp_grpc=5317)
