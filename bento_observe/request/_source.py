@@ -78,6 +78,8 @@ class RequestSource:
         self._records = []
         for request in requests:
             request.release()
+        for item in afterwards:
+            item.release()
         for batch in batches:
             batch.release()
         return bool(self._pending)

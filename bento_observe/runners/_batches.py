@@ -129,9 +129,11 @@ class BatchObserver:
             attach(Context())
             return None
 
-    def _span(self, members: list[_Member], batch: Batch, now: int) -> StageSpan:
+    def _span(self, members: list[_Member], batch: Batch, now: int) -> StageSpan | None:
         host, *others = members
         stage = host.request.stage(self._label, semconv.STAGE_BATCH, now, host.stage.span_id)
+        if stage is None:
+            return None
         stage.set_attribute(semconv.ATTRIBUTE_BATCH_SIZE, batch.size)
         stage.set_attribute(semconv.ATTRIBUTE_BATCH_ROWS, batch.rows)
         if stage.sampled:
