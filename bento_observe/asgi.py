@@ -32,6 +32,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+_ITSELF = ("127.0.0.1", 123)
+"""The client's address by both of the libraries through which BentoML calls an application in its own process."""
 _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-type"))
 
 
@@ -201,7 +203,8 @@ class ObserveMiddleware:
         request.client = scope.get("client")
         request.route = path if path in self._o.routes else ""
         outer = current_request.get()
-        request.nested = outer is not None and not outer.ended  # the service calls itself, through its application
+        # The service calls itself, through its application; a task does so after the answer.
+        request.nested = outer is not None and (not outer.ended or request.client == _ITSELF)
         caller = self._o.reader.read(headers, scope["headers"])
         request.trace_state = caller.trace_state
         if caller.trace_id:
