@@ -94,3 +94,19 @@ def test_a_service_that_calls_itself_after_its_answer_serves_no_http_request(
     asyncio.run(run())
     assert inner == [200]
     assert (scene.requests(), scene.active()) == (2, [0])
+
+
+def test_a_request_whose_route_cannot_be_told_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mounted application may leave anything in the scope: no request is in flight then, none of them twice."""
+
+    class Route:
+        path = 3
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        scope["route"] = Route()
+        await answer(send)
+
+    scene = Scene(app, monkeypatch)
+    assert asyncio.run(scene.get("/odd")) == 200
+    assert (scene.requests(), scene.active()) == (1, [0])
+    assert scene.telemetry.health.counts()[semconv.ERRORS] == {("finish",): 1}
