@@ -81,9 +81,12 @@ def test_a_service_that_calls_itself_after_its_answer_serves_no_http_request(
             async with httpx.AsyncClient(transport=httpx.ASGITransport(scene.app)) as client:
                 inner.append((await client.get("http://127.0.0.1:3000/other")).status_code)
             return
-        async with aiohttp.ClientSession(connector=ASGIApplicationConnector(scene.app)) as session:
-            async with session.get("http://127.0.0.1:3000/other") as response:
-                inner.append(response.status)
+        connector = ASGIApplicationConnector(scene.app)
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get("http://127.0.0.1:3000/other") as response,
+        ):
+            inner.append(response.status)
 
     async def run() -> None:
         nonlocal scene
