@@ -110,14 +110,11 @@ class _Within:
 
 
 @contextmanager
-def _in_batch(batch: BatchSpan | Unobserved, call: Call, args: tuple[Any, ...], health: Health) -> Iterator[None]:
+def _in_batch(batch: BatchSpan | Unobserved, call: Call, args: tuple[Any, ...]) -> Iterator[None]:
     """The handler of a batch runs: its span is the current one already, for what the dispatcher does, too."""
     token = None
     if isinstance(batch, BatchSpan):
-        try:
-            batch.begin(args[0])
-        except Exception:  # noqa: BLE001 - rows that cannot be counted are still a batch
-            health.error("batch")
+        batch.begin(args[0] if args else None)
     else:  # the current span is that of a request that is over
         token = attach(Context())
     before = current_call.get()
@@ -239,7 +236,7 @@ def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
         if batch is None:
             return alone(self, *args, **kwargs)
         call = recorder.inputs(args, kwargs)
-        with _in_batch(batch, call, args, health):
+        with _in_batch(batch, call, args):
             output = func(self, *args, **kwargs)
         call.output(output)
         return output
@@ -255,7 +252,7 @@ def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, hea
         if batch is None:
             return await alone(self, *args, **kwargs)
         call = recorder.inputs(args, kwargs)
-        with _in_batch(batch, call, args, health):
+        with _in_batch(batch, call, args):
             output = await func(self, *args, **kwargs)
         call.output(output)
         return output

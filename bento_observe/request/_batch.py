@@ -22,8 +22,8 @@ class BatchSpan(Work):
 
     It is a child of its request where it has just one; of several it is nobody's, and begins a trace of its own. It is
     sampled if any of them is. `members` are their predict stages, `size` counts those too that could not be observed.
-    `rows` are along the dimension `dim`; `waits` are the nanoseconds that its requests have waited, those aside that an
-    earlier batch had taken a part of. `begun`: the handler has been called.
+    `rows` are along the dimension `dim`, -1 while nobody has said how many; `waits` are the nanoseconds that its
+    requests have waited, those aside that an earlier batch had taken a part of. `begun`: the handler has been called.
     """
 
     __slots__ = ("api", "begun", "dim", "members", "rows", "size", "waits")
@@ -33,7 +33,7 @@ class BatchSpan(Work):
         self.api = api
         self.members: Sequence[StageSpan] = members
         self.size = size
-        self.rows = 0
+        self.rows = -1
         self.dim = dim
         self.begun = False
         self.span_id = random_bytes()
@@ -60,10 +60,13 @@ class BatchSpan(Work):
                 waits.append(wait)
 
     def begin(self, data: Any) -> None:
-        """The handler is called with `data`: the rows of all members."""
+        """The handler is called with `data`: the rows of all members, unless it is of a kind that does not tell."""
         self.begun = True
-        shape = getattr(data, "shape", None)
-        self.rows = int(shape[self.dim] if shape else len(data))
+        try:
+            shape = getattr(data, "shape", None)
+            self.rows = int(shape[self.dim] if shape else len(data))
+        except Exception:  # noqa: BLE001 - whoever made the batch knows by its parts
+            self.rows = -1
 
     def fail(self, error: BaseException) -> None:
         """It fails with `error`; of several the first one is told."""

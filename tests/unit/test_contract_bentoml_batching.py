@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import deque
 from typing import Any
 
 import attr
@@ -16,9 +17,10 @@ from bentoml._internal.marshal.dispatcher import CorkDispatcher, Job
 from opentelemetry import trace
 from test_core_spans import make_request
 
+from bento_observe import semconv
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
-from bento_observe.batching import join_batch, leave_batch, observe_dispatcher
+from bento_observe.batching import batch_at_hand, join_batch, leave_batch, observe_dispatcher
 from bento_observe.calls import instrument
 from bento_observe.request import BatchSpan, StageSpan
 from bento_observe.telemetry import Health
@@ -94,6 +96,40 @@ def test_an_observed_dispatcher_tells_of_its_batches() -> None:
     assert all(stage.queue_ns >= 0 for stage in stages)
 
 
+def test_rows_that_nobody_can_count_are_one_a_request() -> None:
+    """As BentoML has it when it fills a batch; whatever data is, the batch is told."""
+
+    def no_size(_data: Any) -> int:
+        raise ValueError("of no known kind")
+
+    batches: list[BatchSpan] = []
+    health, made = Health(), dispatcher()
+    made.get_batch_size = no_size
+    observe_dispatcher(made, "score", batches.append, health)
+
+    async def handle(parts: Any) -> Any:
+        (batch,) = [batch_at_hand("score")]
+        assert isinstance(batch, BatchSpan)
+        batch.begin(object())  # as put together for the handler: without shape and length
+        return list(parts)
+
+    async def call(stage: StageSpan) -> Any:
+        token = join_batch(stage)
+        try:
+            return await made(handle)(1)
+        finally:
+            leave_batch(token)
+
+    async def run() -> Any:
+        both = await asyncio.gather(call(predict_stage()), call(predict_stage()))
+        made.shutdown()
+        return both
+
+    assert asyncio.run(run()) == [1, 1]
+    assert [(batch.size, batch.rows) for batch in batches] == [(2, 2)]
+    assert health.total(semconv.ERRORS) == 0
+
+
 def test_a_batch_that_cannot_be_observed_is_no_part_of_the_first_request() -> None:
     """It runs in that request's context, without our dispatcher to set another: the handler sees no span at all."""
     seen = []
@@ -132,3 +168,25 @@ def test_a_dispatcher_that_is_not_as_known_is_left_alone(caplog: pytest.LogCaptu
     assert type(other._queue).__name__ == "deque"
     (record,) = caplog.records
     assert record.getMessage().startswith("bento_observe: batches of score are not observed")
+
+
+@pytest.mark.parametrize(
+    "gone", ["batch_dim", "get_batch_size", "_queue", "split_job", "outbound_call", "inbound_call"]
+)
+def test_a_dispatcher_without_one_of_its_parts_is_left_alone(
+    gone: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renamed in a BentoML to come: requests are answered as they were, and one line says so."""
+    made = dispatcher()
+    if gone in vars(made):
+        vars(made)[f"{gone}_renamed"] = vars(made).pop(gone)
+    else:
+        monkeypatch.delattr(CorkDispatcher, gone)
+    with caplog.at_level(logging.WARNING, "bento_observe"):
+        observe_dispatcher(made, "score", lambda _batch: None, Health())
+
+    assert type(made) is CorkDispatcher
+    assert type(vars(made).get("_queue", deque())) is deque
+    (record,) = caplog.records
+    assert record.getMessage().startswith("bento_observe: batches of score are not observed")
+    assert gone in record.getMessage()
