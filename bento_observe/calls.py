@@ -63,7 +63,8 @@ def restore(method: Any) -> None:
 def observed_function(func: Callable[..., Any], kind: str, label: str, recorder: CallRecorder, health: Health) -> Any:
     """A function that takes no instance, observed as a handler is.
 
-    `kind` is "sync", "async", "generator" or "async_generator": what calling it returns.
+    `kind` is "sync", "async", "generator" or "async_generator": what calling it returns; "batch" is "sync", and may be
+    called for the batch at hand.
     """
 
     def method(_instance: None, *args: Any, **kwargs: Any) -> Any:

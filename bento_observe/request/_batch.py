@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.trace import Status, StatusCode, TraceState
@@ -90,17 +90,6 @@ class BatchSpan(Work):
         self.additions = None
 
 
-class Counted(Protocol):
-    """What is counted of a batch; `waits` are nanoseconds, one for each request that has waited for it."""
-
-    api: str
-    size: int
-    rows: int
-    waits: list[int]
-    start_unix_ns: int
-    span_id: bytes
-
-
 class BatchHistograms:
     """Size, rows and wait of batches by API. Everything here runs in the encoder thread."""
 
@@ -109,7 +98,7 @@ class BatchHistograms:
         self._rows = ExplicitHistogram(semconv.BATCH_ROWS, _attributes)
         self._wait = ExplicitHistogram(semconv.BATCH_WAIT, _attributes)
 
-    def count(self, batch: Counted, start_ns: int, trace_id: bytes | None) -> None:
+    def count(self, batch: BatchSpan, start_ns: int, trace_id: bytes | None) -> None:
         """Add one batch to series that start at `start_ns`; with a trace id it becomes an exemplar."""
         when, span_id = batch.start_unix_ns, batch.span_id
         self._size.series(batch.api, start_ns).record(batch.size, when, trace_id, span_id)

@@ -15,11 +15,10 @@ from typing import Any
 from bentoml._internal.utils import is_async_callable
 
 from bento_observe import semconv
-from bento_observe._recorder import Call, current_call
+from bento_observe._recorder import Call
 from bento_observe._recording import FeatureRecording
 from bento_observe._stages import begin_stage, close_stage
 from bento_observe.calls import CallRecorder, observed_function
-from bento_observe.runners._batches import in_runner_batch
 from bento_observe.telemetry import Health
 
 __all__ = ["instrument_api", "method_recorder", "observed_method", "restore_api"]
@@ -109,26 +108,9 @@ class _AnyName:
         return self._recorder.inputs(args or tuple(kwargs.values())[:1], {})
 
 
-def observed_method(method: Any, func: Any, label: str, recorder: CallRecorder, health: Health) -> Any:
-    """A bound method of a runnable, whose function is `func`: a stage `predict`, or its part of a batch's span."""
+def observed_method(method: Any, func: Any, batchable: bool, label: str, recorder: CallRecorder, health: Health) -> Any:
+    """A bound method of a runnable, whose function is `func`: a stage `predict`, or what a batch does."""
     kind = _kind(func)
     if kind == "async":  # BentoML cannot run those
         return method
-    alone = observed_function(method, kind, label, recorder, health)
-    if kind != "sync":
-        return alone
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if not in_runner_batch.get():
-            return alone(*args, **kwargs)
-        call = recorder.inputs(args, kwargs)
-        before = current_call.get()
-        current_call.set(call)
-        try:
-            output = method(*args, **kwargs)
-        finally:
-            current_call.set(before)
-        call.output(output)
-        return output
-
-    return run
+    return observed_function(method, "batch" if batchable and kind == "sync" else kind, label, recorder, health)

@@ -17,8 +17,7 @@ from opentelemetry.trace import get_current_span, set_span_in_context
 from bento_observe import semconv
 from bento_observe._process import Worker, current_worker
 from bento_observe._stages import close_stage, inner_stage
-from bento_observe.request import current_request
-from bento_observe.runners._batches import in_runner_batch
+from bento_observe.request import RequestSpan, current_request
 from bento_observe.runners._calls import method_recorder, observed_method
 from bento_observe.runners._marks import OPTIONS, RECORDING
 from bento_observe.telemetry import Health
@@ -132,7 +131,7 @@ class _Local(LocalRunnerRef):  # type: ignore[misc]
         request = current_request.get()
         # In a process of the runner's own, what came before is the decoding of its arguments; from here to the stage
         # `predict` it waits for the runner's only thread.
-        if request is not None and request.running and not request.stages and not in_runner_batch.get():
+        if isinstance(request, RequestSpan) and request.running and not request.stages:
             self._methods.decoded(request, method.name)
         return await super().async_run_method(method, *args, **kwargs)
 
@@ -179,7 +178,8 @@ class _Methods:
             for name, method in self._runner.runnable_class.bentoml_runnable_methods__.items():
                 recorder = method_recorder(recording, method.func, self._label(name))
                 bound = getattr(self._runnable, name)
-                made[name] = observed_method(bound, method.func, self._label(name), recorder, health)
+                batchable = method.config.batchable
+                made[name] = observed_method(bound, method.func, batchable, self._label(name), recorder, health)
             self._made = made
         except Exception:  # noqa: BLE001 - unobserved, it runs all the same
             health.error("runner")

@@ -88,7 +88,7 @@ RESPONSE_BODY_SIZE: Final = Metric(
 STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
     "Duration of the stages of an API call: decode, queue (wait for a thread or a batch), predict, encode; call (of a "
-    "runner in another process); batch (many calls at once); task, all of them where they follow the answer.",
+    "runner in another process); task, all of them where they follow the answer.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
 )  # fmt: skip
 BATCH_SIZE: Final = Metric(

@@ -97,7 +97,7 @@ NEAR = ["predict legacy_shop inside.score", "  look up legacy_shop"]
     [
         ("/predict", api("predict", *SCORE)),
         ("/predict_sync", api("predict_sync", *SCORE)),
-        ("/batch", api("batch", *remote("batched", "predict remote batched", "  batch remote batched"))),
+        ("/batch", api("batch", *remote("batched", "predict remote batched", "  batch batched remote batched"))),
         ("/both", api("both", *SCORE, *remote("weighted", "decode remote weighted", "predict remote weighted"))),
         ("/broken", api("broken", *remote("fails", "decode remote fails", "predict remote fails"), encode=False)),
         ("/near", api("near", *NEAR)),
@@ -245,7 +245,10 @@ def test_a_client_that_leaves_a_stream_ends_it_in_both_processes() -> None:
 
 
 def test_batches_are_linked_with_their_requests_and_sums_are_exact() -> None:
-    """192 requests from 16 clients with traces of their own: each in one batch, each waited for, none in another's."""
+    """192 requests from 16 clients with traces of their own: each in one batch, each waited for, none in another's.
+
+    A batch of one is a part of its request's trace, one of several is a trace of its own, as of any service.
+    """
     requests = [post("/batch", b"[[1, 2, 3, 4]]", traceparent=traceparent()) for _ in range(192)]
     with Sink() as sink, BentoServer("runners:svc", sink.environment()) as server:
         answers = send_all(server.port, requests, clients=16)
@@ -254,21 +257,24 @@ def test_batches_are_linked_with_their_requests_and_sums_are_exact() -> None:
         assert {answer.status for answer in answers} == {200}
         spans = {span.span_id: span for span in sink.spans()}
         members = [s for s in spans.values() if s.kind == SERVER and s.resource["service.name"] == "remote"]
-        batches = [span for span in spans.values() if span.name == "batch"]
+        batches = [span for span in spans.values() if span.name == "batch batched"]
+        waits = [s for s in spans.values() if s.name == "predict" and s.resource["service.name"] == "remote"]
+        traces = {answer.trace_id for answer in answers}
         in_batch: Counter[str] = Counter()
         for batch in batches:
-            waiting = spans[batch.parent_id]
-            host = spans[waiting.parent_id]
             linked = [spans[link.span_id] for link in batch.links]
-            in_batch.update(span.span_id for span in (host, *linked))
-            assert batch.attributes["bentoml.batch.size"] == batch.attributes["bentoml.batch.rows"] == 1 + len(linked)
-            assert all([link.span_id for link in member.links] == [batch.span_id] for member in linked)
-        assert in_batch == Counter(span.span_id for span in members)
-        assert len(members) == 192
-        assert {span.trace_id for span in members} == {answer.trace_id for answer in answers}
+            in_batch.update(span.span_id for span in linked)
+            assert batch.attributes["bentoml.batch.size"] == batch.attributes["bentoml.batch.rows"] == len(linked)
+            assert all([link.span_id for link in waiting.links] == [batch.span_id] for waiting in linked)
+            if len(linked) == 1:
+                assert (batch.parent_id, batch.trace_id) == (linked[0].span_id, linked[0].trace_id)
+            else:
+                assert (batch.parent_id, batch.trace_id in traces) == ("", False)
+        assert in_batch == Counter(span.span_id for span in waits)
+        assert len(members) == len(traces) == 192
+        assert {span.trace_id for span in members} == traces
         assert max(batch.attributes["bentoml.batch.size"] for batch in batches) > 1
 
-        waits = [s for s in spans.values() if s.name == "predict" and s.resource["service.name"] == "remote"]
         assert sorted(span.parent_id for span in waits) == sorted(span.span_id for span in members)
         assert all(
             0 <= span.attributes["bentoml.batch.wait"] <= (span.end_ns - span.start_ns) / 1e9 + 0.001 for span in waits

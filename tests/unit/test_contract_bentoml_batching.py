@@ -17,12 +17,13 @@ from bentoml._internal.marshal.dispatcher import CorkDispatcher, Job
 from opentelemetry import trace
 from test_core_spans import make_request
 
-from bento_observe import semconv
+from bento_observe import batching, semconv
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
 from bento_observe.batching import batch_at_hand, join_batch, leave_batch, observe_dispatcher
 from bento_observe.calls import instrument
-from bento_observe.request import BatchSpan, StageSpan
+from bento_observe.request import BatchSpan, RequestSpan, StageSpan, current_request
+from bento_observe.runners._batches import observe_runner_dispatcher
 from bento_observe.telemetry import Health
 
 
@@ -94,6 +95,80 @@ def test_an_observed_dispatcher_tells_of_its_batches() -> None:
     assert [(batch.size, len(batch.members), batch.rows) for batch in batches] == [(2, 2, 4), (1, 0, 1)]
     assert {stage.batches for stage in stages} == {((batches[0].trace_id, batches[0].span_id, True),)}
     assert all(stage.queue_ns >= 0 for stage in stages)
+
+
+@pytest.mark.parametrize("observe", [observe_dispatcher, observe_runner_dispatcher])
+@pytest.mark.parametrize("observed", [True, False])
+def test_a_batch_has_ids_of_its_own_in_log_lines(observe: Any, observed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BentoML's lines name the request at hand by `trace_context`; not by the first request of all, in whose context
+    each batch runs, nor where a batch cannot be observed."""
+    if not observed:
+        monkeypatch.setattr(batching, "BatchSpan", None)
+    batches: list[BatchSpan] = []
+    seen = []
+    made = dispatcher()
+    observe(made, "score", batches.append, Health())
+
+    async def handle(parts: Any) -> Any:
+        seen.append((trace_context.request_id, current_request.get(), trace.get_current_span().get_span_context()))
+        return list(parts)
+
+    async def run() -> None:
+        for _ in range(2):
+            request = make_request()
+            current_request.set(request)
+            trace_context.request_id = int.from_bytes(request.span_id, "big")
+            with trace.use_span(request, end_on_exit=False):
+                await made(handle)([1])
+        made.shutdown()
+
+    asyncio.run(run())
+    if observed:
+        contexts = [batch.get_span_context() for batch in batches]
+        expected = [(span.span_id, batch, span) for span, batch in zip(contexts, batches, strict=True)]
+        assert (len(seen), seen) == (2, expected)
+    else:
+        assert seen == [(None, None, trace.INVALID_SPAN_CONTEXT)] * 2
+
+
+def test_requests_join_the_batches_of_a_runner_where_it_takes_them_in() -> None:
+    """Each with a predict stage of its own, which ends with its result; what a method raises is an error of all."""
+    batches: list[BatchSpan] = []
+    made = dispatcher()
+    observe_runner_dispatcher(made, "score", batches.append, Health())
+    requests = [make_request() for _ in range(3)]
+    for number, request in enumerate(requests):
+        request.trace_id = bytes([number + 1]) * 16
+
+    async def handle(parts: Any) -> Any:
+        if len(parts) > 1:
+            raise ValueError("too many")
+        return list(parts)
+
+    async def call(request: RequestSpan) -> Any:
+        current_request.set(request)
+        with trace.use_span(request, end_on_exit=False):
+            return await made(handle)([1, 2])
+
+    async def run() -> Any:
+        results = await asyncio.gather(call(requests[0]))
+        results += await asyncio.gather(call(requests[1]), call(requests[2]), return_exceptions=True)
+        made.shutdown()
+        return results
+
+    first, *others = asyncio.run(run())
+    assert (first, [repr(error) for error in others]) == ([1, 2], ["ValueError('too many')"] * 2)
+    stages = [stage for request in requests for stage in request.stages]
+    assert [(stage.api, stage.stage, stage.error_type, stage.ended) for stage in stages] == [
+        ("score", "predict", "", True),
+        *[("score", "predict", "ValueError", True)] * 2,
+    ]
+    assert [(list(batch.members), batch.rows, batch.error_type) for batch in batches] == [
+        (stages[:1], 2, ""),
+        (stages[1:], 4, "ValueError"),
+    ]
+    assert batches[0].trace_id == requests[0].trace_id
+    assert batches[1].trace_id not in {request.trace_id for request in requests}
 
 
 def test_rows_that_nobody_can_count_are_one_a_request() -> None:

@@ -65,6 +65,7 @@ def test_a_local_handle_takes_its_methods_from_an_attribute() -> None:
     assert runner.same.run(3) == 6
     assert isinstance(Model.bentoml_runnable_methods__["same"], RunnableMethod)
     assert parameters(Model.bentoml_runnable_methods__["same"].func) == ["self", "number"]
+    assert Model.bentoml_runnable_methods__["same"].config.batchable is False
 
 
 @pytest.mark.parametrize("handle", [LocalRunnerRef, RemoteRunnerClient])
