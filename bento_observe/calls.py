@@ -26,7 +26,7 @@ from bento_observe.batching import Unobserved, batch_at_hand
 from bento_observe.request import BatchSpan, StageSpan
 from bento_observe.telemetry import Health
 
-__all__ = ["CallRecorder", "instrument", "observed_function", "restore"]
+__all__ = ["CallRecorder", "instrument", "kind_of", "observed_function", "restore"]
 
 
 class CallRecorder(Protocol):
@@ -44,7 +44,7 @@ def instrument(method: Any, label: str, recorder: CallRecorder, health: Health) 
     """
     restore(method)
     func = method.func
-    observed = _WRAPPERS[_kind(method)](func, label, recorder, health)
+    observed = _WRAPPERS[kind_of(func, method.batchable)](func, label, recorder, health)
     functools.update_wrapper(observed, func)
     # BentoML asks for the signature on every request; given here, it need not be worked out each time.
     observed.__dict__.update({"__signature__": inspect.signature(func), ORIGINAL: func})
@@ -61,11 +61,7 @@ def restore(method: Any) -> None:
 
 
 def observed_function(func: Callable[..., Any], kind: str, label: str, recorder: CallRecorder, health: Health) -> Any:
-    """A function that takes no instance, observed as a handler is.
-
-    `kind` is "sync", "async", "generator" or "async_generator": what calling it returns; "batch" is "sync", and may be
-    called for the batch at hand.
-    """
+    """A function that takes no instance, observed as a handler of that kind is."""
 
     def method(_instance: None, *args: Any, **kwargs: Any) -> Any:
         return func(*args, **kwargs)
@@ -73,14 +69,16 @@ def observed_function(func: Callable[..., Any], kind: str, label: str, recorder:
     return functools.partial(_WRAPPERS[kind](method, label, recorder, health), None)
 
 
-def _kind(method: Any) -> str:
-    if method.batchable:
-        return "batch_async" if inspect.iscoroutinefunction(method.func) else "batch"
-    if inspect.iscoroutinefunction(method.func):
-        return "async"
-    if inspect.isasyncgenfunction(method.func):
+def kind_of(func: Any, batchable: bool = False) -> str:
+    """What calling it returns: "sync", "async", "generator" or "async_generator"; "batch" and "batch_async" are the
+    first two, and may be called for the batch at hand."""
+    if inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(func.__call__):
+        return "batch_async" if batchable else "async"
+    if inspect.isasyncgenfunction(func):
         return "async_generator"
-    return "generator" if inspect.isgeneratorfunction(method.func) else "sync"
+    if inspect.isgeneratorfunction(func):
+        return "generator"
+    return "batch" if batchable else "sync"
 
 
 # What a generator sees when it is left: who left it is known when the request ends.
