@@ -49,9 +49,6 @@ a `{semconv.STAGE_PREDICT}` that waited for a batch: `{semconv.ATTRIBUTE_BATCH_W
 of a stream `{semconv.STREAM_ITEM_COUNT}`; of decoded files `{semconv.FILE_COUNT}` \
 and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
 `{semconv.FILE_TYPES}`, `{semconv.IMAGE_WIDTHS}`, `{semconv.IMAGE_HEIGHTS}` |
-| `POST /{{method}}`, a call of a runner in another process | CLIENT | \
-`{semconv.API_NAME}` (`runner.method`), `{semconv.SERVICE_PEER_NAME}`, \
-`{semconv.HTTP_REQUEST_METHOD}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_TASK}` | INTERNAL | `{semconv.API_NAME}`, `{semconv.TASK_ID}` (also on requests about a task), \
 `{semconv.ERROR_TYPE}` |
 | `GET {{http.route}}` of a WebSocket connection | SERVER | as of a request, `{semconv.NETWORK_PROTOCOL_NAME}`, \
@@ -60,7 +57,8 @@ and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
 INTERNAL | `{semconv.API_NAME}`, `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, \
 `{semconv.ATTRIBUTE_BATCH_SIZE}`, `{semconv.ATTRIBUTE_BATCH_ROWS}`, `{semconv.ERROR_TYPE}`; \
 links to the `predict` spans of its requests |
-| `POST {{{semconv.URL_TEMPLATE}}}`, a call of another service | CLIENT | `{semconv.HTTP_REQUEST_METHOD}`, \
+| `POST {{{semconv.URL_TEMPLATE}}}`, a call of another service, or of a runner in another process | CLIENT | \
+`{semconv.HTTP_REQUEST_METHOD}`, \
 `{semconv.URL_TEMPLATE}`, `{semconv.URL_FULL}` or, over a Unix socket, `{semconv.NETWORK_TRANSPORT}`, \
 `{semconv.SERVER_ADDRESS}`, `{semconv.SERVER_PORT}`, `{semconv.SERVICE_PEER_NAME}`, \
 `{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ERROR_TYPE}` |

@@ -84,7 +84,7 @@ def api(name: str, *below_predict: str, encode: bool = True) -> list[str]:
 
 def remote(method: str, *below: str) -> list[str]:
     """A call of a method of the runner `remote`."""
-    call = [f"POST /{method} CLIENT legacy_shop remote.{method}", f"  POST /{method} SERVER remote"]
+    call = [f"POST /{method} CLIENT legacy_shop", f"  POST /{method} SERVER remote"]
     return [*call, *(f"    {line}" for line in below)]
 
 
@@ -140,9 +140,22 @@ def test_a_failing_runner_is_an_error_in_both_processes(told: Told) -> None:
     assert found == {
         ("POST /broken", SERVER, "legacy_shop"): (2, outer),
         ("predict", INTERNAL, "legacy_shop"): (2, outer),
-        ("POST /fails", CLIENT, "legacy_shop"): (2, outer),
+        ("POST /fails", CLIENT, "legacy_shop"): (2, "400"),
         ("POST /fails", SERVER, "remote"): (0, inner),
         ("predict", INTERNAL, "remote"): (2, inner),
+    }
+
+
+def test_a_call_of_a_runner_says_where_it_went_as_any_call_does(told: Told) -> None:
+    """By the conventions of HTTP clients."""
+    (call,) = told.sink.spans(trace_id=told.answers["/predict"].trace_id, kind=CLIENT)
+    assert call.attributes.pop("server.address").endswith(".sock")
+    assert call.attributes == {
+        "http.request.method": "POST",
+        "http.response.status_code": 200,
+        "url.template": "/score",
+        "network.transport": "unix",
+        "service.peer.name": "remote",
     }
 
 
@@ -162,11 +175,12 @@ def test_counts_equal_requests_in_each_process(told: Told) -> None:
     methods = {"score": 3, "weighted": 1, "batched": 1, "fails": 1, "words": 1, "awords": 1}
     assert counts == {**api_routes, **{("remote", f"/{name}"): count for name, count in methods.items()}}
     calls = {
-        point.attributes["bentoml.api.name"]: point.count
-        for point in told.sink.last("bentoml.api.stage.duration", bentoml__api__stage="call")
+        (point.attributes["service.peer.name"], point.attributes["url.template"]): point.count
+        for point in told.sink.last("http.client.request.duration")
     }
-    assert calls == {f"remote.{name}": count for name, count in methods.items()}
-    assert not [point for point in told.sink.points() if point.metric.startswith("http.client")]
+    assert calls == {("remote", f"/{name}"): count for name, count in methods.items()}
+    clients = {point.metric for point in told.sink.points() if point.metric.startswith("http.client")}
+    assert clients == {"http.client.request.duration"}
 
 
 def test_the_wait_for_the_runners_thread_is_told(told: Told) -> None:
