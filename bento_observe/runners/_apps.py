@@ -18,8 +18,7 @@ from bento_observe._observe import Options
 from bento_observe._process import Worker, access_log_options, url_exclusion
 from bento_observe._propagation import Caller, ContextReader
 from bento_observe.asgi import Observation
-from bento_observe.runners._batch_metrics import BatchMetrics
-from bento_observe.runners._batches import BatchObserver, ObservedDispatcher
+from bento_observe.runners._batches import observe_runner_dispatcher
 from bento_observe.runners._calls import instrument_api, restore_api
 from bento_observe.runners._marks import CALLER_OBSERVED, OPTIONS, RECORDING, mark
 
@@ -94,17 +93,13 @@ def _observe_factory(factory: Any) -> None:
     runner = factory.runner
     access = access_log_options(BentoMLContainer.runners_config.logging.access)
     worker = Worker(runner.name, runner.models, access, vars(runner)[OPTIONS])
-    health = worker.telemetry.health
     mark(runner, RECORDING, worker.recording)
-    metrics = BatchMetrics(worker.config.exemplar_filter, health)
-    worker.telemetry.add(metrics, metrics.collect)
     routes = ("" if method.name == "__call__" else method.name for method in runner.runner_methods)
     factory.observation = _observation(worker, routes, "")
     if not vars(runner).get(CALLER_OBSERVED) and not BentoMLContainer.tracing.exporter_type.get():
         factory.observation.reader = _ReaderOfUntraced()
     for name, dispatcher in factory.dispatchers.items():
-        dispatcher.observer = BatchObserver(name, metrics, health)
-        dispatcher.__class__ = ObservedDispatcher
+        observe_runner_dispatcher(dispatcher, name, worker.source.add, worker.telemetry.health)
     factory.__class__ = _ObservedRunnerAppFactory
     worker.start()
 

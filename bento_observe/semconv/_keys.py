@@ -105,8 +105,6 @@ STAGE_DECODE: Final = "decode"
 STAGE_QUEUE: Final = "queue"
 STAGE_PREDICT: Final = "predict"
 STAGE_ENCODE: Final = "encode"
-STAGE_CALL: Final = "call"
-STAGE_BATCH: Final = "batch"
 STAGE_TASK: Final = "task"
 
 SIGNAL_INPUT: Final = "input"
