@@ -120,7 +120,7 @@ def _drift(name: str, selector: str, policy: Policy) -> Alert:
 def _numbers(window: str) -> dict[str, Number]:
     """How far from training, and from how many values."""
     of = f"{OF},{WHOLE}"
-    shift = f"{_MAX} ({_offset(window, of)} / {by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{of}}}))"
+    shift = f"{_MAX} ({_offset(window, of, f'{_MAX} ({n(window)}{{{of}}})')} / {by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{of}}}))"
     return {
         "value": Number("figure"),
         "n": Number("count", f"{n(window)}{{{of}}}"),
@@ -132,14 +132,14 @@ def _numbers(window: str) -> dict[str, Number]:
     }
 
 
-def _offset(window: str, selector: str) -> str:
+def _offset(window: str, selector: str, count: str) -> str:
     """Distance of the mean from that of training."""
     side = label_name(semconv.ML_DEVIATION_SIDE)
     above, below = (
         increase(semconv.FEATURE_DEVIATION, window, FEATURE_LABELS, f'{selector},{side}="{value}"')
         for value in (semconv.SIDE_ABOVE, semconv.SIDE_BELOW)
     )
-    return f"(({above} - {below}) / {increase(semconv.FEATURE_BIN, window, FEATURE_LABELS, selector)})"
+    return f"(({above} - {below}) / {count})"
 
 
 def _missing(policy: Policy) -> Alert:
@@ -209,10 +209,9 @@ def _constant(policy: Policy) -> Alert:
     window = policy.constant_window
     counted = f"{by(FEATURE_LABELS)} ({bins(window)})"
     squares = increase(semconv.FEATURE_DEVIATION_SQUARES, window, FEATURE_LABELS, FEATURES)
-    total = increase(semconv.FEATURE_BIN, window, FEATURE_LABELS, FEATURES)
     spread = f"{by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{FEATURES}}})"
     least = f"{policy.constant_deviation**2:g} * {spread} ^ 2"
-    varies = f"  {squares} / {total}\n  - {_offset(window, FEATURES)} ^ 2\n  > {least}"
+    varies = f"  {squares} / {counted}\n  - {_offset(window, FEATURES, counted)} ^ 2\n  > {least}"
     return Alert(
         "FeatureConstant",
         "features",
