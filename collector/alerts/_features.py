@@ -120,7 +120,8 @@ def _drift(name: str, selector: str, policy: Policy) -> Alert:
 def _numbers(window: str) -> dict[str, Number]:
     """How far from training, and from how many values."""
     of = f"{OF},{WHOLE}"
-    shift = f"{_MAX} ({_offset(window, of, f'{_MAX} ({n(window)}{{{of}}})')} / {by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{of}}}))"
+    counted = f"{_MAX} ({n(window)}{{{of}}})"
+    shift = f"{_MAX} ({_offset(window, of, counted)} / {by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{of}}}))"
     return {
         "value": Number("figure"),
         "n": Number("count", f"{n(window)}{{{of}}}"),

@@ -9,11 +9,9 @@ import pandas as pd
 import pytest
 import stack_signals as otlp
 import urllib3
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Metric,
     ResourceMetrics,
     ScopeMetrics,
 )
@@ -23,6 +21,7 @@ from bento_observe import semconv
 from bento_observe.features import FeatureStatistics
 from bento_observe.features._export import Group, encode
 from bento_observe.features.reference import Reference
+from bento_observe.framing import message
 from bento_observe.stack import Running, Stack, _http
 from bento_observe.stack.query import prometheus_query, prometheus_value
 
@@ -31,6 +30,7 @@ pytestmark = pytest.mark.stack
 FEATURES, REPLICAS, MINUTES = 100, 10, 60
 MOST_SECONDS = 1.0
 _MINUTE_NS = 60_000_000_000
+_RESOURCE_METRICS = b"\x0a"  # field 1 of a request
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +80,19 @@ def _send_an_hour(running: Running, service: str) -> None:
             attributes = {semconv.ML_SIGNAL: semconv.SIGNAL_INPUT, semconv.API_NAME: "predict"}
             group = Group(attributes, statistics.snapshot(), signal, describe=True)
             metrics = encode([group], now - MINUTES * _MINUTE_NS, when, AGGREGATION_TEMPORALITY_CUMULATIVE)
+            scopes = ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=metrics)]).SerializeToString()
             for replica in range(REPLICAS):
                 answer = pool.request(
-                    "POST", f"{running.prometheus}/api/v1/otlp/v1/metrics", body=_request(service, replica, metrics),
+                    "POST", f"{running.prometheus}/api/v1/otlp/v1/metrics", body=_request(service, replica, scopes),
                     headers={"content-type": "application/x-protobuf"}, timeout=30,
                 )  # fmt: skip
                 assert answer.status == 200, answer.data
 
 
-def _request(service: str, replica: int, metrics: list[Metric]) -> bytes:
+def _request(service: str, replica: int, scopes: bytes) -> bytes:
+    """Messages one behind the other are one: all replicas have the same, but for their resource."""
     attributes = {"service.name": service, "service.instance.id": f"{service}-{replica}"}
     resource = Resource(
         attributes=[KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in attributes.items()]
     )
-    made = ResourceMetrics(resource=resource, scope_metrics=[ScopeMetrics(metrics=metrics)])
-    return ExportMetricsServiceRequest(resource_metrics=[made]).SerializeToString()
+    return message(_RESOURCE_METRICS, ResourceMetrics(resource=resource).SerializeToString() + scopes)
