@@ -6,19 +6,14 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
-    AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Metric,
-    NumberDataPoint,
-    Sum,
-)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from bento_observe import semconv, wire
+from bento_observe import semconv
 from bento_observe.request._batch import BatchHistograms, BatchSpan
 from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
 from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.request._streams import StreamMetrics
-from bento_observe.telemetry import ExplicitHistogram
+from bento_observe.telemetry import ExplicitHistogram, up_down_counter
 
 __all__ = ["RequestMetrics"]
 
@@ -97,22 +92,11 @@ class RequestMetrics:
         return found
 
     def _active(self, now_ns: int) -> Metric:
-        points = [
-            NumberDataPoint(
-                attributes=wire.key_values({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}),
-                start_time_unix_nano=self._begin_ns,
-                time_unix_nano=now_ns,
-                as_int=count,
-            )
+        values = (
+            ({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}, count)
             for (method, scheme), count in list(self.active.items())
-        ]
-        metric = semconv.ACTIVE_REQUESTS
-        return Metric(
-            name=metric.name,
-            unit=metric.unit,
-            description=metric.description,
-            sum=Sum(data_points=points, aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE, is_monotonic=False),
         )
+        return up_down_counter(semconv.ACTIVE_REQUESTS, values, self._begin_ns, now_ns)
 
 
 def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from bento_observe.telemetry._gpu import GpuMetrics
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._histogram import ExplicitHistogram
 from bento_observe.telemetry._identifiers import random_bytes
+from bento_observe.telemetry._numbers import up_down_counter
 from bento_observe.telemetry._pipeline import MetricProducer, Source
 from bento_observe.telemetry._process import ProcessMetrics
 from bento_observe.telemetry._queue import SignalQueue
@@ -29,4 +30,5 @@ __all__ = [
     "probe",
     "random_bytes",
     "type_name",
+    "up_down_counter",
 ]
