@@ -9,7 +9,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from bento_observe import semconv
 from bento_observe.request._span import RequestSpan
-from bento_observe.telemetry import ExplicitHistogram, up_down_counter
+from bento_observe.telemetry import ExplicitHistogram, collect, up_down_counter
 
 __all__ = ["ConnectionMetrics", "ConnectionSpan"]
 
@@ -55,8 +55,7 @@ class ConnectionMetrics:
 
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """Both families as OTLP has them."""
-        duration = self._duration.collect(now_ns, delta)
-        found = [] if duration is None else [duration]
+        found = collect((self._duration,), now_ns, delta)
         if self.active:
             found.append(self._active(now_ns))
         return found

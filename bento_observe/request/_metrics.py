@@ -13,7 +13,7 @@ from bento_observe.request._batch import BatchHistograms, BatchSpan
 from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
 from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.request._streams import StreamMetrics
-from bento_observe.telemetry import ExplicitHistogram, up_down_counter
+from bento_observe.telemetry import ExplicitHistogram, collect, up_down_counter
 
 __all__ = ["RequestMetrics"]
 
@@ -81,7 +81,7 @@ class RequestMetrics:
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """All families as OTLP has them."""
         families = (self._duration, self._request_size, self._response_size, self._stages)
-        found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        found = collect(families, now_ns, delta)
         found.extend(self._streams.collect(now_ns, delta))
         found.extend(self.connections.collect(now_ns, delta))
         found.extend(self._batches.collect(now_ns, delta))
