@@ -12,7 +12,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, ScopeMetrics
 from opentelemetry.sdk import metrics as sdk_metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -220,6 +220,7 @@ class _Reader(MetricReader):
     def __init__(self, temporality: str) -> None:
         super().__init__(preferred_temporality=dict.fromkeys(_DELTA[temporality], AggregationTemporality.DELTA))
         self._collected: list[ScopeMetrics] = []
+        self._lock = threading.Lock()
         self._collecting: threading.Thread | None = None
 
     def produce(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
@@ -233,13 +234,33 @@ class _Reader(MetricReader):
             self._collecting = threading.Thread(target=self.collect, name="bento-observe-instruments", daemon=True)
             self._collecting.start()
         self._collecting.join(_CALLBACK_SECONDS)
-        collected, self._collected = self._collected, []
+        with self._lock:
+            collected, self._collected = self._collected, []
         return collected
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
-        if metrics_data is not None:
-            encoded = encode_metrics(metrics_data)
-            self._collected = [scope for resource in encoded.resource_metrics for scope in resource.scope_metrics]
+        if metrics_data is None:
+            return
+        encoded = encode_metrics(metrics_data)
+        newest = [scope for resource in encoded.resource_metrics for scope in resource.scope_metrics]
+        with self._lock:
+            # What came too late to be sent stands there still. Its deltas are told only once, the rest is told anew.
+            self._collected = [*_deltas(self._collected), *newest]
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Nothing: the pipeline collects a last time by itself."""
+
+
+def _deltas(scopes: Iterable[ScopeMetrics]) -> list[ScopeMetrics]:
+    """The same with those metrics alone that say what came since the last collection."""
+    found = []
+    for scope in scopes:
+        metrics = [metric for metric in scope.metrics if _is_delta(metric)]
+        if metrics:
+            found.append(ScopeMetrics(scope=scope.scope, metrics=metrics, schema_url=scope.schema_url))
+    return found
+
+
+def _is_delta(metric: Any) -> bool:
+    data = getattr(metric, metric.WhichOneof("data"))
+    return getattr(data, "aggregation_temporality", None) == AGGREGATION_TEMPORALITY_DELTA
