@@ -7,6 +7,7 @@ import asyncio
 import atexit
 import functools
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -57,6 +58,18 @@ class _Process:
 
 
 _process = _Process()
+
+
+def _in_child() -> None:
+    """In a forked child nobody counts what goes to the parent's telemetry, and nobody sends it."""
+    _process.lock = threading.Lock()
+    if _process.recorder is not None or _process.starting:
+        _process.recorder, _process.shutdown, _process.off = None, None, True
+        _process.early.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def connect(recording: Recording, health: Health) -> None:

@@ -43,9 +43,12 @@ class BatchMetrics:
         self._pending: list[Batch] = []
         self._start_ns = time.time_ns()
         self._histograms = BatchHistograms()
+        self._closed = False
 
     def add(self, batch: Batch) -> None:
         """Take a batch that is over. One list append; called on the event loop."""
+        if self._closed:
+            return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(batch)
         else:
@@ -62,6 +65,10 @@ class BatchMetrics:
     def give_up(self) -> None:
         """Count what waits as dropped."""
         self._health.dropped("metrics", "shutdown", len(self._pending))
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """The three families."""

@@ -58,7 +58,6 @@ class Providers:
         self.tracer_provider = TracerProvider(
             sampler=sampler, resource=resource, id_generator=OsIdGenerator(), shutdown_on_exit=False
         )
-        self._sources: list[_Pending] = []
         self._reader = _Reader(temporality)
         self.meter_provider = MeterProvider(
             metric_readers=[self._reader],
@@ -75,12 +74,10 @@ class Providers:
         """Have everything recorded through the providers sent."""
         if traces is not None:
             spans = _SpanSource(traces, health)
-            self._sources.append(spans)
             self.tracer_provider.add_span_processor(spans)
             pipeline.add(source=spans)
         if logs is not None:
             records = _LogRecordSource(logs, health)
-            self._sources.append(records)
             self.logger_provider.add_log_record_processor(records)
             pipeline.add(source=records)
         pipeline.add(producer=self._reader.produce)
@@ -96,11 +93,6 @@ class Providers:
             let_set_again(metrics._internal, "_METER_PROVIDER_SET_ONCE")
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):
             _logs.set_logger_provider(self.logger_provider)
-
-    def close(self) -> None:
-        """Take nothing more."""
-        for source in self._sources:
-            source.closed = True
 
     def others(self) -> list[str]:
         """Of which signals somebody else has set the global provider."""
@@ -144,10 +136,10 @@ class _Pending:
         self._queue = queue
         self._health = health
         self._pending: list[Any] = []
-        self.closed = False
+        self._closed = False
 
     def _keep(self, item: Any) -> None:
-        if self.closed:
+        if self._closed:
             return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(item)
@@ -170,6 +162,10 @@ class _Pending:
     def give_up(self) -> None:
         """Count what waits as dropped."""
         self._health.dropped(self.signal, "shutdown", len(self._pending))
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def _encode(self, taken: list[Any]) -> Iterable[Any]:
         raise NotImplementedError
