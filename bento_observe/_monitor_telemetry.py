@@ -16,7 +16,7 @@ __all__ = ["start"]
 
 
 def start() -> Callable[[], None] | None:
-    """Start it; what shuts it down, or None where the environment says not to start."""
+    """Start it; what shuts it down, or None where the environment says not to start, or an observed service counts."""
     if settings.disabled():
         return None
     config = settings.from_environment()
@@ -27,5 +27,7 @@ def start() -> Callable[[], None] | None:
     recording, _ = feature_recording(telemetry, config, Options(), (), {})
     # The application's own spans and metrics are none of ours here.
     telemetry.start(install=False)
-    _monitoring.connect(recording, telemetry.health)
-    return telemetry.shutdown
+    if _monitoring.connect(recording, telemetry.health, alone=True):
+        return telemetry.shutdown
+    telemetry.shutdown()
+    return None

@@ -11,7 +11,7 @@ from bentoml._internal.server.http_app import HTTPAppFactory
 from bentoml._internal.server.runner_app import RunnerAppFactory
 from starlette.middleware import Middleware
 
-from bento_observe import _logging
+from bento_observe import _logging, _monitoring
 from bento_observe._middlewares import observed_middlewares
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
@@ -85,6 +85,7 @@ def observe_runner_process() -> None:
         except Exception:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", factory.runner.name)
             factory.__class__ = RunnerAppFactory
+            _monitoring.expect(False)
         return plain(factory)
 
     RunnerAppFactory.__call__ = call

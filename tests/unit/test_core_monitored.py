@@ -136,3 +136,15 @@ def test_numbers_are_categories_where_the_handler_says_so_and_the_reference_noth
     features = recording.signals["label"].snapshot().features
     assert dict(features["unknown"].counts) == {"1": 2, "2": 1}
     assert features["known"].sum == 4
+
+
+def test_a_process_of_its_own_takes_nothing_from_an_observed_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before the service was there is counted by it."""
+    monkeypatch.setattr(_monitoring, "_process", process := _monitoring._Process())
+    process.early.append(("any", [(1.0, "x", "feature", "numerical", False)]))
+    service, other = Recording(), Recording()
+    assert _monitoring.connect(service, Health())
+    assert not _monitoring.connect(other, Health(), alone=True)
+    _monitoring.feed("any", [(2.0, "x", "feature", "numerical", False)])
+    assert service.signals["feature"].snapshot().features["x"].sum == 3
+    assert other.signals == {}
