@@ -13,9 +13,9 @@ from opentelemetry.trace import set_span_in_context
 
 from bento_observe import _logging, _monitoring, semconv, settings
 from bento_observe._identity import identity
-from bento_observe._observe import Options
+from bento_observe._observe import Options, is_first
 from bento_observe._recording import FeatureRecording
-from bento_observe._statistics import feature_recording, is_first
+from bento_observe._statistics import feature_recording
 from bento_observe.request import (
     AccessLog,
     AccessLogOptions,

@@ -6,22 +6,15 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 
-from bentoml._internal.context import server_context
-
-from bento_observe._observe import Options
+from bento_observe._observe import Options, is_first
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References, find_reference
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Telemetry
 
-__all__ = ["feature_recording", "is_first", "tell"]
+__all__ = ["feature_recording", "tell"]
 
 logger = logging.getLogger("bento_observe")
-
-
-def is_first() -> bool:
-    """Whether this process tells what all workers of its service would have to: they have the same faults."""
-    return server_context.worker_index in (None, 1)
 
 
 def tell(problem: str) -> None:

@@ -21,12 +21,13 @@ from bento_observe.asgi import Observation
 from bento_observe.runners._batch_metrics import BatchMetrics
 from bento_observe.runners._batches import BatchObserver, ObservedDispatcher
 from bento_observe.runners._calls import instrument_api, restore_api
-from bento_observe.runners._marks import CALLER_OBSERVED, OPTIONS, RECORDING, mark
+from bento_observe.runners._marks import CALLER_HEADER, OPTIONS, RECORDING, mark
 
 __all__ = ["observe_runner_process", "observed_http_app"]
 
 logger = logging.getLogger("bento_observe")
 
+_CALLER = CALLER_HEADER.encode()
 _QUIET_PATHS = frozenset(("/livez", "/healthz", "/readyz", "/metrics"))
 
 
@@ -101,8 +102,9 @@ def _observe_factory(factory: Any) -> None:
     worker.telemetry.add(metrics, metrics.collect)
     routes = ("" if method.name == "__call__" else method.name for method in runner.runner_methods)
     factory.observation = _observation(worker, routes, "")
-    if not vars(runner).get(CALLER_OBSERVED) and not BentoMLContainer.tracing.exporter_type.get():
-        factory.observation.reader = _ReaderOfUntraced()
+    if not BentoMLContainer.tracing.exporter_type.get():
+        factory.observation.reader = reader = _RunnerReader()
+        factory.observation.kept_headers |= reader.headers
     for name, dispatcher in factory.dispatchers.items():
         dispatcher.observer = BatchObserver(name, metrics, health)
         dispatcher.__class__ = ObservedDispatcher
@@ -110,11 +112,19 @@ def _observe_factory(factory: Any) -> None:
     worker.start()
 
 
-class _ReaderOfUntraced(ContextReader):
-    """For callers whose spans go nowhere, for BentoML's tracing is off: the trace begins here, under the same id."""
+class _RunnerReader(ContextReader):
+    """Where BentoML's tracing is off: the spans of a caller that is not observed go nowhere, so that the trace begins
+    here, under the same id. A service may be observed and its caller at hand not: it could not be set up, or serves
+    gRPC."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers |= {_CALLER}
 
     def read(self, headers: Mapping[bytes, bytes], raw: Iterable[tuple[bytes, bytes]]) -> Caller:
         caller = super().read(headers, raw)
+        if _CALLER in headers:
+            return caller
         sampled = caller.sampled or None
         return Caller(caller.trace_id, b"", sampled, caller.trace_state, caller.context)
 

@@ -20,7 +20,7 @@ from bento_observe._stages import close_stage, inner_stage
 from bento_observe.request import current_request
 from bento_observe.runners._batches import in_runner_batch
 from bento_observe.runners._calls import method_recorder, observed_method
-from bento_observe.runners._marks import OPTIONS, RECORDING
+from bento_observe.runners._marks import CALLER_HEADER, OPTIONS, RECORDING
 from bento_observe.telemetry import Health
 
 __all__ = ["observed_handle"]
@@ -108,10 +108,11 @@ class _Client(RemoteRunnerClient):  # type: ignore[misc]
 
 
 def _propagation() -> aiohttp.TraceConfig:
-    """Sends the current span's context along."""
+    """Sends the current span's context along, and that it is ours."""
 
     async def on_request_start(_session: Any, _context: Any, params: aiohttp.TraceRequestStartParams) -> None:
         propagate.inject(params.headers)
+        params.headers[CALLER_HEADER] = "1"
 
     config = aiohttp.TraceConfig()
     config.on_request_start.append(on_request_start)
