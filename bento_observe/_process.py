@@ -26,7 +26,7 @@ from bento_observe.request import (
 )
 from bento_observe.telemetry import GpuMetrics, ProcessMetrics, Telemetry
 
-__all__ = ["Worker", "access_log_options", "current_worker", "tell_of_own_providers", "url_exclusion"]
+__all__ = ["Worker", "access_log_options", "application_started", "current_worker", "url_exclusion"]
 
 logger = logging.getLogger("bento_observe")
 
@@ -108,7 +108,18 @@ def _model_attributes(models: Iterable[object]) -> dict[str, str]:
     return found
 
 
-def tell_of_own_providers(signals: list[str]) -> None:
+def application_started(telemetry: Telemetry) -> None:
+    """The service is there, of whatever kind: logging and providers are as the application wants them."""
+    _logging.attach(telemetry.log_handler)
+    _tell_of_own_providers(telemetry.providers.others())
+    if telemetry.providers.shared():
+        telemetry.health.tell(
+            "shared",
+            "a second observed service in one process: what the application itself records has the first's name",
+        )
+
+
+def _tell_of_own_providers(signals: list[str]) -> None:
     """Say in one line, and in one worker, that the application has OpenTelemetry providers of its own."""
     if signals and is_first():
         logger.warning(

@@ -11,11 +11,11 @@ from bentoml._internal.server.http_app import HTTPAppFactory
 from bentoml._internal.server.runner_app import RunnerAppFactory
 from starlette.middleware import Middleware
 
-from bento_observe import _logging, _monitoring
+from bento_observe import _monitoring
 from bento_observe._middlewares import observed_middlewares
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
-from bento_observe._process import Worker, access_log_options, url_exclusion
+from bento_observe._process import Worker, access_log_options, application_started, url_exclusion
 from bento_observe._propagation import Caller, ContextReader
 from bento_observe.asgi import Observation
 from bento_observe.runners._batch_metrics import BatchMetrics
@@ -148,7 +148,7 @@ def _observation(
 def _observed(middlewares: list[Middleware], observation: Observation) -> list[Middleware]:
     """With BentoML's access log for what we leave alone."""
     (observe, *kept), logged = observed_middlewares(
-        middlewares, observation, lambda: _logging.attach(observation.telemetry.log_handler)
+        middlewares, observation, lambda: application_started(observation.telemetry)
     )
     return [observe, *(Middleware(_Probes, access_log=one) for one in logged), *kept]
 
