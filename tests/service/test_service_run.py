@@ -195,10 +195,14 @@ def test_a_built_bento_is_observed(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", frame], cwd=tmp_path, env=environment, check=True)
     build = [str(BIN / "bentoml"), "build", "--version", "v1"]
     subprocess.run(build, cwd=tmp_path, env=environment, check=True, capture_output=True)
-    bento = str(tmp_path / "home" / "bentos" / "scorer" / "v1")
     with Sink() as sink:
-        env = {**sink.environment(), "BENTO_OBSERVE_REFERENCE": os.path.relpath(tmp_path / "reference.json")}
-        with BentoServer(bento, env, launcher=RUN, observed=False, name="Scorer") as server:
+        env = {
+            **sink.environment(),
+            "BENTO_OBSERVE_REFERENCE": os.path.relpath(tmp_path / "reference.json"),
+            "BENTOML_HOME": environment["BENTOML_HOME"],
+        }
+        served = BentoServer("scorer:v1", env, launcher=RUN, observed=False, name="Scorer", directory=None)
+        with served as server:
             send_all(server.port, [_request("score", income=1500.0)] * 10)
             server.stop()
         (span, *_) = sink.spans(kind=SERVER)
