@@ -27,8 +27,9 @@ class BentoServer:
 
     `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one, or the path of a built
     bento, or without a `directory` its tag, with the `name` of its service. With `observed=False` the same module
-    serves plain BentoML: it does not even import bento_observe. `launcher` comes before `bentoml`, `options` after the service; `prefix` is the service's path
-    prefix. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
+    serves plain BentoML: it does not even import bento_observe. `launcher` comes before `bentoml`, `options` after the
+    service; `prefix` is the service's path prefix. Each server has a BENTOML_HOME of its own: two that share one
+    destroy each other's metrics.
     """
 
     def __init__(
