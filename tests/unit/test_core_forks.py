@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import bentoml
@@ -75,7 +76,10 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
         _monitoring.connect(parts.features, parts.health)
         telemetry.start(install=False)
         yield parts
-        telemetry.shutdown()
+        # Whoever shuts it down is kept out of telemetry for good.
+        shutdown = threading.Thread(target=telemetry.shutdown)
+        shutdown.start()
+        shutdown.join()
 
 
 def in_child(run: Callable[[], int]) -> int:
