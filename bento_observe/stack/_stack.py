@@ -157,6 +157,13 @@ class Stack:
         state = self._file.load()
         return _running(state.ports) if state and len(state.alive()) == len(recipes()) else None
 
+    def address(self, name: str) -> str | None:
+        """The URL of one server, whether the others run or not; None where it does not run."""
+        state = self._file.load()
+        if state is None or name not in state.alive():
+            return None
+        return next(server.url for server in self._servers(state.ports) if server.name == name)
+
     def status(self) -> list[ServerStatus]:
         """All servers as they are now; empty if none runs."""
         state = self._file.load()
