@@ -61,7 +61,7 @@ def up(cache_dir: Path | None, data_dir: Path | None) -> None:
     """Build what is missing (once), start the servers, return when they are ready.
 
     They listen on loopback only and keep running until `stack down`. Their data is kept: traces for a week, metrics for
-    15 days, logs until the data directory is removed.
+    15 days, logs as long: this command deletes older ones, and so does `stack prune`.
     """
     # Ended from outside, it stops what it has begun, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -81,6 +81,20 @@ def down(data_dir: Path | None) -> None:
     """Stop the servers that `stack up` started; their data is kept."""
     if not Stack(data_dir=data_dir).down(progress=_say):
         _say("nothing is running")
+
+
+@command.command()
+@_data_option
+@_errors_told
+def prune(data_dir: Path | None) -> None:
+    """Delete logs that are older than 15 days; for a stack that is never stopped, once a day.
+
+    Elasticsearch's own distribution does it by itself. The node that `stack up` builds has no such service.
+    """
+    pruned = Stack(data_dir=data_dir).prune()
+    for index in pruned.deleted:
+        _say(f"deleted {index}")
+    _say(f"{len(pruned.deleted)} deleted, {pruned.kept} kept")
 
 
 @command.command()

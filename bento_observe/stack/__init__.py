@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bento_observe.stack._directories import CACHE_VARIABLE, chosen_cache_dir
 from bento_observe.stack._errors import StackError
+from bento_observe.stack._retention import Pruned
 from bento_observe.stack._stack import Running, ServerStatus, Stack, missing_tools
 from bento_observe.stack._tools import MissingTool, compose_command
 
 __all__ = [
     "CACHE_VARIABLE",
     "MissingTool",
+    "Pruned",
     "Running",
     "ServerStatus",
     "Stack",

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import urllib3
 from google.protobuf.message import Message
@@ -97,12 +97,19 @@ def spans(service: str, traces: int, spans_each: int = 1) -> ExportTraceServiceR
     )
 
 
-def logs(service: str, attributes: Sequence[Mapping[str, Value]]) -> ExportLogsServiceRequest:
+SEVERITY = "severity number"
+"""In the attributes given to `logs`: no attribute, but the record's severity, 9 (INFO) or 17 (ERROR)."""
+
+
+def logs(service: str, attributes: Sequence[Mapping[str, Value]], *, seconds_ago: int = 0) -> ExportLogsServiceRequest:
     """One record for each set of attributes."""
+    then = time.time_ns() - seconds_ago * 1_000_000_000
     records = [
         LogRecord(
-            time_unix_nano=time.time_ns(), severity_number=9, severity_text="INFO",
-            body=_any(f"line {index}"), attributes=_attributes(each),
+            time_unix_nano=then + index, severity_number=_severity(each),
+            severity_text="ERROR" if _severity(each) > 9 else "INFO",
+            body=_any(f"line {index}"),
+            attributes=_attributes({key: value for key, value in each.items() if key != SEVERITY}),
             trace_id=bytes(range(16)), span_id=bytes(range(8)),
         )
         for index, each in enumerate(attributes)
@@ -159,6 +166,10 @@ def _times(seconds_ago: int = 0) -> dict[str, int]:
 
 def _resource(service: str) -> Resource:
     return Resource(attributes=_attributes({"service.name": service, "service.instance.id": f"{service}-1"}))
+
+
+def _severity(attributes: Mapping[str, Value]) -> Any:
+    return attributes.get(SEVERITY, 9)
 
 
 def _attributes(values: Mapping[str, Value]) -> list[KeyValue]:
