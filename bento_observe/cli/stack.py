@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bento_observe.stack import Stack, StackError, compose_command, missing_tools
+from bento_observe.stack import Stack, StackError, compose_command, env_file, missing_tools, write_passwords
 
 _NOT_RUNNING = 3  # as `systemctl status` has it
 
@@ -95,6 +95,23 @@ def prune(data_dir: Path | None) -> None:
     for index in pruned.deleted:
         _say(f"deleted {index}")
     _say(f"{len(pruned.deleted)} deleted, {pruned.kept} kept")
+
+
+@command.command()
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file.  [default: .env beside docker-compose.yaml, where compose looks for it]",
+)
+@_errors_told
+def env(file: Path | None) -> None:
+    """Make the passwords for docker-compose.yaml, into a file that only you can read.
+
+    What stands there already stays: the servers keep the passwords that they were first started with.
+    """
+    path = file or env_file()
+    added = write_passwords(path)
+    _say(f"{path}: {', '.join(added)}" if added else f"{path} has all passwords already")
 
 
 @command.command()
