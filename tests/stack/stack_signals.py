@@ -51,10 +51,15 @@ def new_service() -> str:
 
 
 def send(running: Running, request: Message) -> None:
-    """Send one OTLP request over HTTP; the Collector must accept it."""
+    """Send one OTLP request over HTTP to the stack's Collector, which must accept it."""
+    send_to(running.otlp_http, request)
+
+
+def send_to(otlp_http: str, request: Message) -> None:
+    """The same to any Collector, whose address is given."""
     response = _POOL.request(
         "POST",
-        f"{running.otlp_http}/v1/{_PATHS[type(request)]}",
+        f"{otlp_http}/v1/{_PATHS[type(request)]}",
         body=request.SerializeToString(),
         headers={"content-type": "application/x-protobuf"},
         timeout=10,

@@ -1,5 +1,7 @@
-"""One configuration of the Collector, with a log-in for Elasticsearch and without. Elasticsearch with users, which cannot
-be run here, is a stand-in that takes documents; without users it is the real one, in all other tests."""
+"""One configuration of the Collector, with a log-in for Elasticsearch and without.
+
+Elasticsearch with users cannot be run here: it is a stand-in that takes documents. All other tests have a real one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,6 @@ import stack_signals as otlp
 from ports import free_port
 from second_collector import running_collector
 
-from bento_observe.stack import Running
 from bento_observe.stack._assets import collector_dir
 
 pytestmark = pytest.mark.stack
@@ -84,6 +85,6 @@ def test_the_collector_logs_in_where_it_is_told_to(
         **login,
     }
     with running_collector(otelcol, [collector_dir() / "config.yaml"], health, env):
-        otlp.send(Running("", f"http://127.0.0.1:{http}", "", "", ""), otlp.logs("any", [{}]))
+        otlp.send_to(f"http://127.0.0.1:{http}", otlp.logs("any", [{}]))
         header = expected and f"Basic {base64.b64encode(expected.encode()).decode()}"
         otlp.eventually(lambda: logins, [header])

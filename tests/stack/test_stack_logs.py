@@ -14,7 +14,7 @@ import stack_signals as otlp
 from click.testing import CliRunner, Result
 
 from bento_observe.cli import main
-from bento_observe.stack import Running, Stack
+from bento_observe.stack import Running, Stack, _http
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack._retention import kept_for, prune_logs
 from bento_observe.stack.logs import ERRORS, follow_logs, of_service, of_trace, search_logs, slower_than
@@ -85,6 +85,28 @@ def test_the_searches_find_what_they_are_for(running: Running, service: str) -> 
         ["line 0", "line 1", "line 2", "line 3"],
         [],
     ]
+
+
+def test_the_saved_searches_of_kibana_run(running: Running, service: str) -> None:
+    """Their queries, with their order and columns, on the same data; Kibana itself does not run here."""
+    found = {}
+    lines = (collector_dir() / "kibana" / "objects.ndjson").read_text(encoding="utf-8").splitlines()
+    view, *searches = [json.loads(line)["attributes"] for line in lines]
+    for search in searches:
+        query = json.loads(search["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"]
+        body = {
+            "query": {"bool": {"filter": [{"query_string": {"query": one}} for one in (query, of_service(service))]}},
+            "sort": [dict([order]) for order in search["sort"]],
+            "fields": search["columns"],
+        }
+        hits = _http.send_json("POST", f"{running.elasticsearch}/{view['title']}/_search", body)["hits"]["hits"]
+        found[search["title"]] = [hit["fields"] for hit in hits]
+    text = {title: [one["body.text"][0] for one in hits if "body.text" in one] for title, hits in found.items()}
+    assert text["Errors"] == ["line 3", "line 1"]
+    assert text["One trace"] == ["line 0", "line 1", "line 2", "line 3"]
+    (slow,) = found["Slow requests"]
+    assert slow["attributes.http.server.request.duration"] == [2.0]
+    assert slow["trace_id"] == [TRACE]
 
 
 def test_an_exception_is_found_by_any_of_its_words(running: Running, service: str) -> None:

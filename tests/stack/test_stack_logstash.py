@@ -22,7 +22,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValu
 from ports import free_port
 from second_collector import running_collector
 
-from bento_observe.stack import Running, Stack, _http, _tools
+from bento_observe.stack import Stack, _http, _tools
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack.logs import of_service
 from bento_observe.stack.query import elasticsearch_count, elasticsearch_search
@@ -122,8 +122,7 @@ def test_logstash_writes_the_documents_that_the_collector_would(
     service = otlp.new_service()
     request = _request(service)
     with running_collector(otelcol, configs, health, env):
-        through = Running("", f"http://127.0.0.1:{http}", "", "", "")
-        otlp.send(through, request)
+        otlp.send_to(f"http://127.0.0.1:{http}", request)
         otlp.eventually(lambda: got.records, len(ODD))
     otlp.send(direct, request)
     query = of_service(service)

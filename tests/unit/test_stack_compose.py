@@ -1,4 +1,4 @@
-"""What docker-compose.yaml promises. No container is started: `docker compose config` reads it where that is installed."""
+"""What docker-compose.yaml promises. No container is started; `docker compose config` reads it where there is one."""
 
 from __future__ import annotations
 
@@ -170,11 +170,12 @@ def test_elasticsearch_asks_who_it_is() -> None:
     }
 
 
-def test_every_variable_of_a_mounted_configuration_is_set(tmp_path: Path) -> None:
-    """Grafana puts nothing in the place of a variable that is not set, and Logstash does not start."""
+def test_every_variable_of_a_mounted_configuration_is_set() -> None:
+    """Grafana and Prometheus put nothing in the place of one that is not set, and Logstash does not start."""
     for name, files in {
         "grafana": [*(COLLECTOR / "grafana" / "provisioning").rglob("*.yaml")],
         "logstash": [COLLECTOR / "logstash" / "pipeline.conf"],
+        "prometheus": [COLLECTOR / "prometheus" / "prometheus.yaml"],
     }.items():
         for file in files:
             used = set(re.findall(r"(?<!\$)\$\{?([A-Z][A-Z0-9_]{3,})\b", file.read_text(encoding="utf-8")))
