@@ -15,7 +15,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bento_observe.stack import Stack, StackError, compose_command, env_file, missing_tools, write_passwords
+from bento_observe.stack import (
+    Stack,
+    StackError,
+    compose_command,
+    env_file,
+    missing_tools,
+    prune_logs,
+    write_passwords,
+)
 
 _NOT_RUNNING = 3  # as `systemctl status` has it
 
@@ -91,7 +99,10 @@ def prune(data_dir: Path | None) -> None:
 
     Elasticsearch's own distribution does it by itself. The node that `stack up` builds has no such service.
     """
-    pruned = Stack(data_dir=data_dir).prune()
+    url = Stack(data_dir=data_dir).address("elasticsearch")
+    if url is None:
+        raise StackError("no Elasticsearch runs here; `bento-observe stack up` starts one")
+    pruned = prune_logs(url)
     for index in pruned.deleted:
         _say(f"deleted {index}")
     _say(f"{len(pruned.deleted)} deleted, {pruned.kept} kept")

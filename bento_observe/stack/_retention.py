@@ -11,10 +11,11 @@ import re
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from bento_observe.stack import _http
+from bento_observe.stack._assets import collector_dir
+from bento_observe.stack._build import Report
 from bento_observe.stack.logs import DATA_STREAMS
 
 _NEW_INDEX_AFTER = "1d"
@@ -29,9 +30,10 @@ class Pruned:
     kept: int
 
 
-def kept_for(templates: Path) -> float:
+def kept_for() -> float:
     """The seconds that the template of our logs says."""
-    template: dict[str, Any] = json.loads((templates / "index" / "bento-observe-logs.json").read_text(encoding="utf-8"))
+    file = collector_dir() / "elasticsearch" / "templates" / "index" / "bento-observe-logs.json"
+    template: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     text = template["template"]["lifecycle"]["data_retention"]
     match = re.fullmatch(r"(\d+)([dhms])", text)
     if match is None:
@@ -39,12 +41,23 @@ def kept_for(templates: Path) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-def prune_logs(url: str, seconds: float, *, new_index_after: str = _NEW_INDEX_AFTER) -> Pruned:
+def prune_at_start(url: str, progress: Report) -> None:
+    """`prune_logs` of what is older than the template says; a failure is told, and no reason not to start."""
+    try:
+        pruned = prune_logs(url)
+    except OSError as error:
+        progress(f"old logs are not deleted: {error}")
+        return
+    if pruned.deleted:
+        progress(f"old logs deleted: {', '.join(pruned.deleted)}")
+
+
+def prune_logs(url: str, seconds: float | None = None, *, new_index_after: str = _NEW_INDEX_AFTER) -> Pruned:
     """Begin an index in each data stream of logs whose newest is older than a day, and delete old ones.
 
     Args:
         url: Elasticsearch's URL.
-        seconds: How long a record is kept at least; at most it is `new_index_after` longer.
+        seconds: How long a record is kept at least, by default `kept_for()`; at most it is `new_index_after` longer.
         new_index_after: As Elasticsearch writes durations.
 
     Raises:
@@ -52,7 +65,7 @@ def prune_logs(url: str, seconds: float, *, new_index_after: str = _NEW_INDEX_AF
     """
     for stream in _streams(url):
         _http.send_json("POST", f"{url}/{stream}/_rollover", {"conditions": {"max_age": new_index_after}})
-    before = (time.time() - seconds) * 1000
+    before = (time.time() - (kept_for() if seconds is None else seconds)) * 1000
     deleted, kept = [], 0
     for indices in _streams(url).values():
         born = {index: _born(url, index) for index in indices}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from bento_observe.stack import _build, _tools
+from bento_observe.stack import _build, _retention, _tools
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack._build import Report
 from bento_observe.stack._directories import default_cache_dir, default_data_dir
@@ -16,7 +16,6 @@ from bento_observe.stack._errors import StackError
 from bento_observe.stack._ports import LOOPBACK, PortChoice, Ports, choose_ports
 from bento_observe.stack._processes import Handle, last_lines, signals_held, spawn, stop
 from bento_observe.stack._recipes import COLLECTOR, ELASTICSEARCH, recipes
-from bento_observe.stack._retention import Pruned, kept_for, prune_logs
 from bento_observe.stack._servers import Server, prepare, servers
 from bento_observe.stack._state import State, StateFile
 from bento_observe.stack._templates import install_templates
@@ -172,18 +171,6 @@ class Stack:
             return []
         return [_status(server, state.servers.get(server.name)) for server in self._servers(state.ports)]
 
-    def prune(self) -> Pruned:
-        """Delete logs that are older than the templates say; `up` does so too, at its start.
-
-        Raises:
-            StackError: if Elasticsearch does not run.
-            OSError: if it does not do it.
-        """
-        url = self.address(ELASTICSEARCH)
-        if url is None:
-            raise StackError("Elasticsearch does not run; `bento-observe stack up` starts it")
-        return prune_logs(url, kept_for(_templates()))
-
     def log(self, name: str) -> Path:
         """The log file of a server."""
         return self.data_dir / "logs" / f"{name}.log"
@@ -215,8 +202,8 @@ class Stack:
             self._await_ready(backends, state)
             for server in backends:
                 if server.name == ELASTICSEARCH:
-                    install_templates(server.url, _templates())
-                    _prune(server.url, progress)
+                    install_templates(server.url, collector_dir() / "elasticsearch" / "templates")
+                    _retention.prune_at_start(server.url, progress)
             for server in wanted:
                 if server.name == COLLECTOR:
                     self._spawn(server, state)
@@ -250,20 +237,6 @@ class Stack:
     def _failure(self, server: Server, what: str) -> str:
         log = self.log(server.name)
         return "\n".join([f"{server.name} {what}; the end of {log}:", *(f"  {line}" for line in last_lines(log))])
-
-
-def _templates() -> Path:
-    return collector_dir() / "elasticsearch" / "templates"
-
-
-def _prune(url: str, progress: Report) -> None:
-    try:
-        pruned = prune_logs(url, kept_for(_templates()))
-    except OSError as error:  # a disk that fills is no reason not to start
-        progress(f"old logs are not deleted: {error}")
-        return
-    if pruned.deleted:
-        progress(f"old logs deleted: {', '.join(pruned.deleted)}")
 
 
 def _running(ports: Ports) -> Running:
