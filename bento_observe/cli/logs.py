@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from bento_observe.cli import _log_lines
-from bento_observe.stack import Stack, StackError
+from bento_observe.stack import Stack, StackError, compose_elasticsearch
 from bento_observe.stack.logs import (
     ERRORS,
     LogRecord,
@@ -63,7 +63,7 @@ def _trace_id(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "--url",
     envvar="ELASTICSEARCH_URL",
     metavar="URL",
-    help="Elasticsearch, as http://user:password@host:9200.  [default: $ELASTICSEARCH_URL, else that of `stack up`]",
+    help="Elasticsearch, as http://user:password@host:9200.  [default: $ELASTICSEARCH_URL, else the running stack's]",
 )
 @click.option(
     "--data-dir",
@@ -113,6 +113,8 @@ def command(
 
 def _running(data_dir: Path | None) -> str:
     found = Stack(data_dir=data_dir).address("elasticsearch")
+    if found is None and data_dir is None:
+        found = compose_elasticsearch()
     if found is None:
         raise StackError("no Elasticsearch runs here: `bento-observe stack up` starts one, --url names another")
     return found

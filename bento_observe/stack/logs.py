@@ -17,8 +17,15 @@ from bento_observe import semconv
 from bento_observe.stack import _http
 
 __all__ = [
+    "BODY",
     "DATA_STREAMS",
     "ERRORS",
+    "LOGGER",
+    "SEVERITY",
+    "SEVERITY_NUMBER",
+    "SPAN_ID",
+    "TIME",
+    "TRACE_ID",
     "LogRecord",
     "attribute",
     "follow_logs",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -182,6 +185,29 @@ def test_following_brings_each_record_once(running: Running) -> None:
             break
     sender.join()
     assert len(set(seen)) == len(seen) == 10
+
+
+def test_the_command_follows_until_it_is_interrupted(running: Running, service: str) -> None:
+    """What is there, then what comes, each when it comes; Ctrl-C is the usual end and no failure."""
+    command = ["logs", "--url", running.elasticsearch, "--service", service, "--follow"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from bento_observe.cli import main; main()", *command],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    shown = list[str]()
+    reader = threading.Thread(target=lambda: shown.extend(process.stdout or []))
+    reader.start()
+    try:
+        otlp.eventually(lambda: sum("line 3" in line for line in shown), 1)
+        otlp.send(running, otlp.logs(service, [{"came": "later"}]))
+        otlp.eventually(lambda: sum("came=later" in line for line in shown), 1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        reader.join()
+    assert sum(" line " in line for line in shown) == 5
 
 
 def test_old_logs_go_and_new_ones_stay(running: Running, stack: Stack) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import threading
@@ -17,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from bento_observe.cli import main
-from bento_observe.stack import write_passwords
+from bento_observe.stack import _passwords, compose_elasticsearch, write_passwords
 from bento_observe.stack._assets import collector_dir
 
 
@@ -72,6 +73,18 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
     assert line.startswith("Error: ")
+
+
+def test_the_elasticsearch_of_compose_is_found_by_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where somebody listens at its port; a password of one's own may have any characters."""
+    path = tmp_path / ".env"
+    assert compose_elasticsearch(path) is None
+    path.write_text("A=1\nELASTIC_PASSWORD=mine/@:\n")
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(_passwords, "_PORT", listening.getsockname()[1])
+        assert compose_elasticsearch(path) == f"http://elastic:mine%2F%40%3A@127.0.0.1:{_passwords._PORT}"
+    assert compose_elasticsearch(path) is None
 
 
 def test_git_and_packages_leave_the_file_out() -> None:
