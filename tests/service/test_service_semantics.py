@@ -388,6 +388,7 @@ def test_access_records_and_answers_carry_the_same_trace(scene: Scene) -> None:
     assert record.span_id == server.span_id
     assert record.attributes["http.route"] == "/coroutine"
     assert record.attributes["http.response.status_code"] == 200
+    assert record.attributes["http.server.request.duration"] == (server.end_ns - server.start_ns) / 1e9
     assert f"{record.body} (trace={answer.trace_id},span={server.span_id}" in scene.server.output
     assert answer.headers["x-bentoml-request-id"] == server.span_id
 
