@@ -78,7 +78,7 @@ class Board:
             .timezone("browser")
             .refresh("1m")
             .variables(variables(*self.chosen))
-            .annotations([_versions(), *([_references()] if "api" in self.chosen else [])])
+            .annotations([_versions(), *([_references()] if "model" in self.chosen else [])])
             .links([_others()])
         )
         number = 0

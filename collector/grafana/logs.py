@@ -158,7 +158,8 @@ PANELS: Final = (
         Look(
             "Slow requests",
             f"Traces that took longer than {_SLOW}, the newest fifty. A click opens one, and from there its log lines.",
-            f"No data yet, because no request took longer than {_SLOW} in this time, or traces were not sampled.", Traffic.SLOW, "short", 24,
+            f"No data yet, because no request took longer than {_SLOW} in this time, or traces were not sampled.",
+            Traffic.SLOW, "short", 24,
         ),
         _SLOW,
     ),

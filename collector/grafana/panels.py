@@ -153,7 +153,11 @@ def bars(look: Look, now: str, training: str, names: tuple[str, str] = ("now", "
 
 
 def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] = ("now", "training")) -> Panel:
-    """Two distributions over the values of the label `by`, side by side; the largest first."""
+    """Two distributions over the values of the label `by`, side by side; the largest in training first.
+
+    Grafana calls the values of queries A and B "Value #A" and "Value #B", and of a single query with an answer "Value":
+    that of now, where there is no training data.
+    """
     panel = (
         barchart.Panel()
         .x_field(by)
@@ -163,7 +167,7 @@ def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] 
         .transformations(
             [
                 DataTransformerConfig(id_val="merge", options={}),
-                _organised({"Value #A": names[0], "Value #B": names[1]}, hidden=["Time"]),
+                _organised({by: by, "Value": names[0], "Value #A": names[0], "Value #B": names[1]}, hidden=["Time"]),
                 DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": names[1], "desc": True}]}),
             ]
         )
