@@ -121,6 +121,14 @@ def test_a_panel_has_unit_and_names(file: str, panel: dict[str, Any]) -> None:
             assert target["legendFormat"] not in ("", "__auto")
 
 
+def test_exemplars_are_asked_for_with_the_first_query() -> None:
+    """Grafana leaves out those of a later query of the panel that is about the same histogram."""
+    asking = [panel for _, panel in SHOWN if any(target.get("exemplar") for target in panel.get("targets", []))]
+    assert {"Latency", "Latency over time", "Heat map", "Quantiles"} <= {panel["title"] for panel in asking}
+    for panel in asking:
+        assert [target["exemplar"] for target in panel["targets"]] == [True] + [False] * (len(panel["targets"]) - 1)
+
+
 @pytest.mark.parametrize("file", DASHBOARDS)
 def test_panels_lie_side_by_side(file: str) -> None:
     """None on another, none beyond the 24 columns, each with a number of its own."""

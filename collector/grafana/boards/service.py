@@ -106,9 +106,9 @@ REQUESTS = [
             "opens their trace.",
             common.NO_REQUESTS, Traffic.ANY, "s", 12,
         ),
-        Query(quantile(0.5, semconv.REQUEST_DURATION), "p50"),
+        Query(quantile(0.5, semconv.REQUEST_DURATION), "p50", exemplar=True),
         Query(quantile(0.95, semconv.REQUEST_DURATION), "p95"),
-        Query(quantile(0.99, semconv.REQUEST_DURATION), "p99", exemplar=True),
+        Query(quantile(0.99, semconv.REQUEST_DURATION), "p99"),
     ),
     heat(
         Look("Latency over time", "How many requests took how long.", common.NO_REQUESTS, Traffic.ANY, "s", 12),
