@@ -32,8 +32,8 @@ class Panel:
 class Query:
     """An expression and what its series are called; `{{label}}` stands for the label's value.
 
-    `exemplar` asks for single values with their traces too: set it for the first query of a panel, since Grafana does not
-    ask again for a histogram that an earlier query of the panel is about.
+    `exemplar` asks for single values with their traces too: set it for the first query of a panel, since Grafana does
+    not ask again for a histogram that an earlier query of the panel is about.
     """
 
     expr: str
