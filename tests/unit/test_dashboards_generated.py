@@ -104,6 +104,8 @@ def test_a_panel_says_what_it_shows_and_why_there_is_nothing(file: str, panel: d
         assert panel["options"]["content"].startswith("No data yet, because ")
         return
     assert panel["description"].endswith(".")
+    if panel["type"] == "alertlist":  # Grafana has words of its own for that
+        return
     empty = panel["fieldConfig"]["defaults"]["noValue"]
     assert re.match(r"No data yet, because .+\.$|(No|Nothing) [a-z ]+ in this time\.$", empty), empty
 
@@ -111,7 +113,7 @@ def test_a_panel_says_what_it_shows_and_why_there_is_nothing(file: str, panel: d
 @pytest.mark.parametrize(("file", "panel"), SHOWN, ids=NAMES)
 def test_a_panel_has_unit_and_names(file: str, panel: dict[str, Any]) -> None:
     """The default legend is all labels of a series, a line long."""
-    if panel["type"] == TEXT_ALONE:
+    if not panel.get("targets"):
         return
     assert panel["fieldConfig"]["defaults"]["unit"] in {
         "short", "s", "bytes", "Bps", "reqps", "reqpm", "cps", "percentunit",

@@ -9,7 +9,8 @@ from bento_observe.semconv import Metric
 from collector.grafana import names
 from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, bars, heat, lines, shares
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import bars, heat, lines, shares
 from collector.grafana.promql import feature, increase, legend, rate
 
 __all__ = ["DASHED", "DISTRIBUTION", "MOMENTS", "NO_CATEGORIES", "NO_NUMBERS", "NO_TRAINING", "training"]

@@ -9,7 +9,8 @@ from collector.grafana import logs, names
 from collector.grafana.board import Board
 from collector.grafana.boards import common, resources
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, heat, lines, status
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import heat, lines, status
 from collector.grafana.promql import RATE, added, increase, legend, mean, quantile, rate, select
 from collector.grafana.variables import labels_of
 
