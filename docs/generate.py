@@ -76,7 +76,7 @@ scope being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_F
 `{semconv.EXCEPTION_TYPE}`, `{semconv.EXCEPTION_MESSAGE}` (at most 1 KiB), `{semconv.EXCEPTION_STACKTRACE}` (at most
 16 KiB). Of a pydantic validation error neither holds the value that was refused. The access log is the scope
 `{semconv.LOGGER_ACCESS}`: one record a request with `{semconv.HTTP_REQUEST_METHOD}`, `{semconv.URL_PATH}`,
-`{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`,
+`{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ATTRIBUTE_REQUEST_DURATION}` (s),
 `{semconv.CLIENT_ADDRESS}`. Trace and span ids are set on every record made within a request.
 
 ## Metrics

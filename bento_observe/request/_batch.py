@@ -10,7 +10,7 @@ from opentelemetry.trace import Status, StatusCode, TraceState
 
 from bento_observe import semconv
 from bento_observe.request._span import StageSpan, Work, error_type_of
-from bento_observe.telemetry import ExplicitHistogram, describe, random_bytes
+from bento_observe.telemetry import ExplicitHistogram, collect, describe, random_bytes
 
 __all__ = ["BatchHistograms", "BatchSpan"]
 
@@ -109,8 +109,7 @@ class BatchHistograms:
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[Metric]:
         """The three families as OTLP has them."""
-        families = (self._size, self._rows, self._wait)
-        return [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        return collect((self._size, self._rows, self._wait), now_ns, delta)
 
 
 def _attributes(api: str) -> Mapping[str, Any]:

@@ -6,21 +6,16 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
-    AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Metric,
-    NumberDataPoint,
-    Sum,
-)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from bento_observe import semconv, wire
+from bento_observe import semconv
 from bento_observe.request._batch import BatchHistograms, BatchSpan
 from bento_observe.request._call import CallKey, CallSpan, call_attributes
 from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
 from bento_observe.request._live import LiveSpan
 from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.request._streams import StreamMetrics
-from bento_observe.telemetry import ExplicitHistogram
+from bento_observe.telemetry import ExplicitHistogram, collect, up_down_counter
 
 __all__ = ["RequestMetrics"]
 
@@ -95,7 +90,7 @@ class RequestMetrics:
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """All families as OTLP has them."""
         families = (self._duration, self._request_size, self._response_size, self._calls, self._stages)
-        found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        found = collect(families, now_ns, delta)
         found.extend(self._streams.collect(now_ns, delta))
         found.extend(self.connections.collect(now_ns, delta))
         found.extend(self._batches.collect(now_ns, delta))
@@ -106,22 +101,11 @@ class RequestMetrics:
         return found
 
     def _active(self, now_ns: int) -> Metric:
-        points = [
-            NumberDataPoint(
-                attributes=wire.key_values({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}),
-                start_time_unix_nano=self._begin_ns,
-                time_unix_nano=now_ns,
-                as_int=count,
-            )
+        values = (
+            ({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}, count)
             for (method, scheme), count in list(self.active.items())
-        ]
-        metric = semconv.ACTIVE_REQUESTS
-        return Metric(
-            name=metric.name,
-            unit=metric.unit,
-            description=metric.description,
-            sum=Sum(data_points=points, aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE, is_monotonic=False),
         )
+        return up_down_counter(semconv.ACTIVE_REQUESTS, values, self._begin_ns, now_ns)
 
 
 def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:

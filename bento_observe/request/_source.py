@@ -50,9 +50,12 @@ class RequestSource:
         self._health = health
         self._pending: list[Finished] = []
         self._records: list[bytes] = []
+        self._closed = False
 
     def add(self, request: Finished) -> None:
         """Take a finished request, or what came after it. One list append; called on the event loop."""
+        if self._closed:
+            return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(request)
         else:
@@ -89,6 +92,10 @@ class RequestSource:
         """Count what waits as dropped."""
         for request in list(self._pending):
             self._drop(request, "shutdown")
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def _each(self, items: list[T], signal: str, act: Callable[[T], None]) -> None:
         for item in items:

@@ -20,7 +20,7 @@ from bento_observe._process import Worker, current_worker
 from bento_observe._stages import inner_stage
 from bento_observe.request import CallSpan, RequestSpan, current_request
 from bento_observe.runners._calls import method_recorder, observed_method
-from bento_observe.runners._marks import OPTIONS, RECORDING
+from bento_observe.runners._marks import CALLER_HEADER, OPTIONS, RECORDING
 
 __all__ = ["observed_handle"]
 
@@ -80,10 +80,11 @@ class _Client(RemoteRunnerClient):  # type: ignore[misc]
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Sends the current span's context along, and notes the answer's status on it."""
+    """Sends the current span's context along, and that it is ours; notes the answer's status on it."""
 
     async def on_request_start(_session: Any, _context: Any, params: aiohttp.TraceRequestStartParams) -> None:
         propagate.inject(params.headers)
+        params.headers[CALLER_HEADER] = "1"
 
     async def on_request_end(_session: Any, _context: Any, params: aiohttp.TraceRequestEndParams) -> None:
         span = get_current_span()

@@ -144,3 +144,5 @@ DRIFT_METHODS: Final = (
 )  # fmt: skip
 
 LOGGER_ACCESS: Final = "bentoml.access"
+ATTRIBUTE_REQUEST_DURATION: Final = "http.server.request.duration"
+"""Of a record of the access log: the same seconds as in the metric of this name."""

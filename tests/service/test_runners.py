@@ -354,6 +354,17 @@ def test_a_runner_may_be_observed_alone() -> None:
         assert sink.count("http.server.request.duration", http__route="/score") == 2
 
 
+def test_traces_of_runners_are_whole_where_the_caller_cannot_be_observed() -> None:
+    """They begin with the runner: BentoML sends the context of a span that is never told, and not sampled."""
+    broken = {"TEST_BREAK": "bento_observe.runners._apps", "TEST_BREAK_IN": "api_server"}
+    for told in serve(broken, [post("/predict"), words("/astream")]):
+        assert {answer.status for answer in told.answers.values()} == {200}
+        traces = {span.trace_id for span in told.sink.spans()}
+        assert sorted(span.name for span in told.sink.spans(kind=SERVER)) == ["POST /awords", "POST /score"]
+        assert len(traces) == 2
+        assert {span.parent_id for span in told.sink.spans(kind=SERVER)} == {""}
+
+
 def test_a_service_may_be_observed_with_its_runners() -> None:
     """`observe` of the service alone observes all its runners."""
     for told in serve({"TEST_RUNNER_OBSERVED": "0"}, [post("/predict"), post("/near")]):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 from received import Span, spans
 
@@ -259,3 +260,13 @@ def test_a_path_that_no_utf8_can_hold_is_told() -> None:
 
     assert span.attributes["url.path"] == "/a?"
     assert span.attributes["server.address"] == "ÿ:x"
+
+
+def test_a_record_of_the_access_log_tells_how_long_the_request_took() -> None:
+    """In seconds, under the name of the metric, so that slow requests can be searched for."""
+    request = make_request()
+    request.close(request.start_ns + 1_250_000_000)
+    access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
+    record = ScopeLogs.FromString(access_log.encode(request, "line")).log_records[0]
+    (seconds,) = (pair.value.double_value for pair in record.attributes if pair.key == semconv.REQUEST_DURATION.name)
+    assert seconds == 1.25
