@@ -105,7 +105,9 @@ def _grafana_field(alert: Alert, field: str) -> str:
     number = _number(alert, field)
     if number is None:
         return _label(field)
-    value = f'(index .Values "{"A" if field == VALUE else field}")'
+    if field == VALUE:
+        return f'{{{{ (index .Values "A").Value | {_FORMATS[number.kind]} }}}}'
+    value = f'(index .Values "{field}")'
     missing = "" if number.before or number.after else "{{ else }}?"
     return (
         f"{{{{ if {value}.Labels }}}}{number.before}{{{{ {value}.Value | {_FORMATS[number.kind]} }}}}"

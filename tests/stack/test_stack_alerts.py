@@ -26,6 +26,7 @@ from ports import free_port
 from bento_observe.demo._service import serving
 from bento_observe.stack import Running, Stack, _http
 from bento_observe.stack._assets import collector_dir
+from bento_observe.stack.query import prometheus_query
 from service_example.wine import FEATURES, load
 
 pytestmark = pytest.mark.stack
@@ -264,12 +265,33 @@ def test_a_service_that_stopped_is_told_and_silences_what_else_was_wrong_with_it
 @pytest.mark.usefixtures("story")
 def test_every_rule_evaluates_without_an_error(demo_stack: Stack) -> None:
     """Those of alerts and those that are recorded, with the demonstration's windows."""
-    running = demo_stack.running()
-    assert running is not None
-    groups = _http.get_json(f"{running.prometheus}/api/v1/rules")["data"]["groups"]
-    rules = {rule["name"]: rule.get("lastError", "") for group in groups for rule in group["rules"]}
+    rules = {rule["name"]: rule.get("lastError", "") for rule in _loaded(demo_stack)}
     assert {"ServiceDown", "FeatureDrift", "CollectorQueueFilling"} <= rules.keys()
     assert set(rules.values()) == {""}
+
+
+def test_every_series_that_alerts_read_was_sent(story: Story, demo_stack: Stack) -> None:
+    """By the service and the Collector as they are, with the bucket of the latency's objective; but for drops."""
+    texts = [rule["query"] for rule in _loaded(demo_stack) if not rule["name"].startswith("feature")]
+    asked = {name for text in texts for name in re.findall(r"\b(?:http|bentoml|process|otelcol|ml)_\w+(?=[{[ ])", text)}
+    known = {
+        "http_server_request_duration_seconds_bucket",
+        "process_cpu_time_seconds_total",
+        "ml_feature_invalid_total",
+    }
+    assert known <= asked
+    buckets = [one for text in texts for one in re.findall(r"http_server_\w+_bucket{[^}]*}", text)]
+    assert buckets
+    for selector in (*asked, *buckets):
+        found = prometheus_query(story.running.prometheus, f"count(last_over_time({selector}[30m]))")
+        assert found, selector
+
+
+def _loaded(stack: Stack) -> list[dict[str, Any]]:
+    running = stack.running()
+    assert running is not None
+    groups = _http.get_json(f"{running.prometheus}/api/v1/rules")["data"]["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def test_promtool_finds_the_rules_right_and_every_alert_as_described(promtool: Path) -> None:
