@@ -48,7 +48,9 @@ def run(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Win
         )
         exemplars = tuple({**one, "series": each["seriesLabels"]} for each in found for one in each["exemplars"])
     series = tuple(_series(data, legend))
-    unresolved = {label for one in series for label in _LABEL.findall(legend) if label not in one.labels}
+    # A native histogram is drawn by its own buckets, under no name.
+    named = [one for one in series if not one.histograms]
+    unresolved = {label for one in named for label in _LABEL.findall(legend) if label not in one.labels}
     return Answer(query.ref, text, series=series, exemplars=exemplars, unresolved=tuple(sorted(unresolved)))
 
 

@@ -1,5 +1,7 @@
-"""A model server with nearly everything that a dashboard shows: classes with probabilities, text, a feature with an odd
-name, slices, labels, vectors, batches, streams; requests that are slow, fail, are refused, or lose telemetry.
+"""The service: `bentoml serve collector.grafana.preview.orders.service:Orders`.
+
+Classes with probabilities, text, slices, transformed features, labels, vectors, batches, streams; requests that are
+slow, fail, are refused, or lose telemetry.
 """
 
 from __future__ import annotations
@@ -8,38 +10,20 @@ import logging
 import os
 import time
 from collections.abc import Generator
-from typing import Final
 
 import bentoml
 import numpy as np
 import pandas as pd
 from bentoml.exceptions import InvalidArgument
-from switch import WORKERS
 
 from bento_observe import observe, record_features, record_labels
+from collector.grafana.preview.orders.data import probabilities, transformed
 
 logger = logging.getLogger("orders")
 
-CLASSES: Final = ("keep", "return", "refund")
-ODD: Final = "we\"ird {näme} 100%\\ x'"
-"""A column's name with all that means something in PromQL, in Lucene, in a regular expression or in a URL."""
 
-
-def probabilities(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the model says of each row, by class."""
-    odd = rows[ODD].fillna(0.0).to_numpy(float)
-    scores = np.stack([np.zeros(len(rows)), rows["amount"].fillna(0.0).to_numpy(float) / 40 - 1, odd / 4], axis=1)
-    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return pd.DataFrame(exponents / exponents.sum(axis=1, keepdims=True), columns=CLASSES)
-
-
-def transformed(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the model is given."""
-    return pd.DataFrame({"log_amount": np.log1p(rows["amount"].astype(float))})
-
-
-@observe(reference=os.environ.get("TEST_REFERENCE"), slices=["country"])
-@bentoml.service(workers=WORKERS, threads=4)
+@observe(reference=os.environ.get("ORDERS_REFERENCE"), slices=["country"])
+@bentoml.service(workers=int(os.environ.get("ORDERS_WORKERS", "1")), threads=4)
 class Orders:
     @bentoml.api
     def classify(self, rows: pd.DataFrame) -> np.ndarray:
@@ -71,13 +55,15 @@ class Orders:
 
     @bentoml.api
     def misfit(self, outcomes: list[str]) -> int:
-        """Labels with more names than columns: they are dropped, and that is counted."""
+        """Labels that cannot be counted: they are dropped, or the call is an error; both are told of."""
         record_labels([[outcome] for outcome in outcomes], names=["one", "two"])
+        record_labels(outcomes, names=7)  # type: ignore[arg-type]
         return len(outcomes)
 
     @bentoml.api
-    def embed(self, vectors: np.ndarray) -> np.ndarray:
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    def embed(self, vectors: np.ndarray) -> list[float]:
+        lengths: list[float] = np.linalg.norm(vectors, axis=1).tolist()
+        return lengths
 
     @bentoml.api
     def words(self, count: int) -> Generator[str, None, None]:

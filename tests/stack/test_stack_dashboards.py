@@ -1,0 +1,312 @@
+"""Every query of every dashboard and rule on the real servers: it is understood, and it has data when it should."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pytest
+import stack_signals as otlp
+import yaml
+from dashboards_scene import ODD, PHASES, PLAIN, SHOP, WINE, Scene, play
+
+pytest.importorskip("grafana_foundation_sdk")
+pytest.importorskip("sklearn")
+
+from bento_observe import semconv
+from bento_observe.prometheus_names import label_name, metric_name
+from bento_observe.stack import Stack, _http
+from bento_observe.stack._assets import collector_dir
+from bento_observe.stack.query import prometheus_query
+from collector.grafana import foreign
+from collector.grafana.expectations import Traffic, expected
+from collector.grafana.preview import Answer, Dashboard, Run, Shown, Sources, Window, known_unit, load, run
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("collector_log")]
+
+DASHBOARDS: Final[list[Dashboard]] = [
+    load(file) for file in sorted((collector_dir() / "grafana" / "dashboards").glob("*.json"))
+]
+RULES: Final[list[dict[str, Any]]] = [
+    group
+    for file in sorted((collector_dir() / "prometheus" / "rules").glob("*.yaml"))
+    for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+]
+OPENED: Final[dict[str, dict[str, str]]] = {
+    "a number": {"service": SHOP, "signal": "input", "feature": "amount"},
+    "an odd name": {"service": SHOP, "signal": "input", "feature": ODD},
+    "text": {"service": SHOP, "signal": "input", "feature": "country"},
+    "what the model saw": {"service": SHOP, "signal": "feature", "feature": "log_amount"},
+    "a class": {"service": SHOP, "signal": "prediction", "feature": "class"},
+    "a confidence": {"service": SHOP, "signal": "prediction", "feature": "confidence"},
+    "a label": {"service": SHOP, "signal": "label", "feature": "outcomes"},
+    "a vector": {"service": SHOP, "signal": "input", "feature": "norm", "api": "embed"},
+    "a slice": {"service": SHOP, "signal": "prediction", "feature": "class", "slice": "de"},
+    "a day": {"service": SHOP, "signal": "input", "feature": "amount", "window": "24h"},
+    "one API, one version": {"service": SHOP, "signal": "input", "feature": ODD, "api": "classify", "version": "2"},
+    "no reference": {"service": PLAIN, "signal": "input", "feature": ODD},
+    "the example": {"service": WINE, "signal": "input", "feature": "alcohol"},
+}
+"""What each dashboard is opened with; what is not said is as Grafana chooses it."""
+
+MAY_BE_EMPTY: Final = {
+    "Failed to send": "no server of the stack fails here; tests/stack/test_stack_outage.py lets them",
+    "Failed to queue": "no queue of the Collector's is full here",
+}
+"""Panels that nothing here fills, by title. Their metrics' names are those of `collector.grafana.foreign` all the same,
+as `test_every_metric_is_known` finds."""
+
+Where = tuple[str, str, str]
+"""Dashboard, panel, query."""
+
+
+@pytest.fixture(scope="module")
+def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """All traffic, once the rules that look back an hour have been evaluated with all of it."""
+    running = stack.running() or stack.up()
+    played = play(running, tmp_path_factory.mktemp("dashboards"))
+    wanted = f'feature:ml_feature_drift:drifted{{service_name="{SHOP}", ml_drift_window="1h", ml_signal="input"}}'
+
+    def methods() -> set[str]:
+        found = prometheus_query(running.prometheus, f"{wanted} and timestamp({wanted}) >= {played.settled}")
+        return {sample.labels["ml_drift_method"] for sample in found if sample.labels["ml_feature_name"] == ODD}
+
+    otlp.eventually(methods, {"psi", "js", "ks"}, timeout=150)
+    return played
+
+
+@pytest.fixture(scope="module")
+def sources(scene: Scene) -> Sources:
+    """The data sources of this stack; rates over a minute, whatever the export interval, as of the host's metrics."""
+    running = scene.running
+    return Sources(running.prometheus, running.elasticsearch, running.jaeger)
+
+
+@pytest.fixture(scope="module")
+def runs(scene: Scene, sources: Sources) -> Mapping[str, Sequence[Run]]:
+    """Every dashboard opened in every way, when all is over."""
+    window = Window(scene.start, prometheus_query(scene.running.prometheus, "time()")[0].value or 0.0)
+    return {
+        name: [run(dashboard, sources, window, wanted) for dashboard in DASHBOARDS] for name, wanted in OPENED.items()
+    }
+
+
+def _panels(opened: Sequence[Run]) -> Iterator[tuple[Run, Shown]]:
+    return ((one, shown) for one in opened for shown in one.panels if shown.panel.queries)
+
+
+def _all(runs: Mapping[str, Sequence[Run]]) -> Iterator[tuple[Where, Answer]]:
+    for opened in runs.values():
+        for one, shown in _panels(opened):
+            yield from (((one.dashboard.uid, shown.panel.title, answer.ref), answer) for answer in shown.answers)
+        for one in opened:
+            yield from (((one.dashboard.uid, "annotation", answer.ref), answer) for answer in one.annotations)
+
+
+def _shown(runs: Mapping[str, Sequence[Run]], name: str, uid: str, title: str) -> Shown:
+    (found,) = [
+        shown
+        for one, shown in _panels(runs[name])
+        if (one.dashboard.uid, shown.panel.title) == (f"bento-observe-{uid}", title)
+    ]
+    return found
+
+
+def test_every_query_is_understood(runs: Mapping[str, Sequence[Run]]) -> None:
+    """By Prometheus, Elasticsearch and Jaeger, whatever is chosen; every name in a legend is one of the series'."""
+    assert len(DASHBOARDS) == 5
+    assert {(where, answer.complaint()) for where, answer in _all(runs) if answer.complaint()} == set()
+
+
+def test_every_query_has_data(runs: Mapping[str, Sequence[Run]]) -> None:
+    """Each in one of the ways to open its dashboard at least, after all kinds of traffic, in two versions."""
+    asked = {where for where, _ in _all(runs)}
+    filled = {where for where, answer in _all(runs) if answer.has_data}
+    excused = {where for where in asked if where[1] in MAY_BE_EMPTY}
+    assert asked - filled - excused == set()
+    assert {where[1] for where in excused} == MAY_BE_EMPTY.keys()
+
+
+def test_every_panel_has_data_of_the_service_that_fills_it(runs: Mapping[str, Sequence[Run]]) -> None:
+    """The shop, which has a reference, fills all but those for services without one, with what its kind allows."""
+    kinds = expected()
+    ways = [name for name, wanted in OPENED.items() if wanted["service"] == SHOP]
+    for one, shown in _panels([each for name in ways for each in runs[name]]):
+        traffic = kinds[one.dashboard.uid][shown.panel.title]
+        if traffic not in (Traffic.NO_REFERENCE, Traffic.EXEMPLARS) and shown.panel.title not in MAY_BE_EMPTY:
+            found = [
+                _shown(runs, name, one.dashboard.uid.removeprefix("bento-observe-"), shown.panel.title) for name in ways
+            ]
+            assert any(each.has_data for each in found), (one.dashboard.uid, shown.panel.title, traffic)
+
+
+def test_every_variable_has_something_to_choose(runs: Mapping[str, Sequence[Run]]) -> None:
+    """Without an error from any query; the feature's odd name among the features."""
+    filled: set[str] = set()
+    for opened in runs.values():
+        for one in opened:
+            assert {variable.error for variable in one.variables.values()} == {""}
+            filled |= {name for name, variable in one.variables.items() if variable.options}
+    assert filled == {str(variable["name"]) for dashboard in DASHBOARDS for variable in dashboard.variables}
+    feature = next(one.variables["feature"] for one in runs["a number"] if "feature" in one.variables)
+    assert {ODD, "amount", "items", "country"} <= set(feature.options)
+
+
+def test_an_odd_name_shows_what_any_other_shows(runs: Mapping[str, Sequence[Run]]) -> None:
+    """Quotes, braces, a backslash, spaces and other letters: the same panels have data, with as many series."""
+
+    def filled(name: str) -> dict[tuple[str, str], list[bool]]:
+        return {
+            (one.dashboard.uid, shown.panel.title): [answer.has_data for answer in shown.answers]
+            for one, shown in _panels(runs[name])
+        }
+
+    assert filled("an odd name") == filled("a number")
+    table = _shown(runs, "an odd name", "model", "Features by drift")
+    assert ODD in {series.labels["ml_feature_name"] for series in table.answers[0].series}
+
+
+def test_a_panel_without_data_says_why(runs: Mapping[str, Sequence[Run]]) -> None:
+    """Of a service with one replica and no reference, labels or GPU: no error, and a reason instead of an empty box."""
+    empty = [shown for _, shown in _panels(runs["no reference"]) if not shown.has_data]
+    assert len(empty) > 10
+    for shown in empty:
+        assert shown.panel.defaults.get("noValue", "").startswith("No "), shown.panel.title
+
+
+def test_units_are_known() -> None:
+    """Every panel's, and every column's."""
+    units = {unit for dashboard in DASHBOARDS for panel in dashboard.panels for unit in panel.units}
+    assert len(units) > 5
+    assert {unit for unit in units if not known_unit(unit)} == set()
+
+
+def test_what_phases_bring_is_seen_from_then_on(scene: Scene, sources: Sources) -> None:
+    """Failures not before requests fail; drift with version 2; nulls, unseen and far-off values when they are sent."""
+
+    def last(phase: str, title: str, uid: str = "feature", ref: str = "A", **wanted: str) -> float:
+        (dashboard,) = [one for one in DASHBOARDS if one.uid == f"bento-observe-{uid}"]
+        chosen = {"service": SHOP, "signal": "input", **wanted}
+        opened = run(dashboard, sources, Window(scene.start, scene.ends[phase]), chosen)
+        (answer,) = [
+            answer
+            for shown in opened.panels
+            if shown.panel.title == title
+            for answer in shown.answers
+            if answer.ref == ref
+        ]
+        values = [series.last for series in answer.series if not math.isnan(series.last)]
+        return max(values, default=0.0)
+
+    def course(title: str, **wanted: str) -> list[bool]:
+        return [last(phase, title, **wanted) > 0 for phase in PHASES]
+
+    assert course("Errors by type", uid="service") == [False, False, False, True]
+    assert course("Requests by status", uid="service") == [True, True, True, True]
+    assert course("Missing", feature="items") == [False, False, True, True]
+    assert course("Out of range", feature=ODD)[2:] == [True, True]
+    drift = "Drift of single workers"
+    assert last("normal", drift, feature="amount", version="1") < 1
+    assert last("drifted", drift, feature="amount", version="2") > 1
+
+
+def test_versions_are_marked(runs: Mapping[str, Sequence[Run]]) -> None:
+    """Both versions of the shop, on each dashboard; and its reference where there are features."""
+    for one in runs["a number"]:
+        marks = {answer.ref: answer for answer in one.annotations}
+        versions = {series.labels["service_version"] for series in marks["Version"].series if not series.empty}
+        assert versions == {"1", "2"}, one.dashboard.uid
+
+
+def test_points_logs_and_traces_lead_to_each_other(scene: Scene, runs: Mapping[str, Sequence[Run]]) -> None:
+    """Exemplars of the latency, lines of the log and slow requests all name traces that Jaeger has."""
+    latency = _shown(runs, "a number", "service", "Latency").answers
+    exemplars = [point for answer in latency for point in answer.exemplars]
+    lines = _shown(runs, "a number", "service", "Errors in the log").answers[0].rows
+    slow = _shown(runs, "a number", "service", "Slow requests").answers[0].rows
+    found = {
+        "exemplar": [point["labels"]["trace_id"] for point in exemplars],
+        "log": [line["trace_id"] for line in lines if line.get("trace_id")],
+        "slow": [trace["traceID"] for trace in slow],
+    }
+    for kind, ids in found.items():
+        assert ids, kind
+        trace = _http.get_json(f"{scene.running.jaeger}/api/traces/{ids[-1]}")["data"]
+        assert len(trace) == 1, kind
+
+
+def test_every_metric_is_known(scene: Scene, runs: Mapping[str, Sequence[Run]]) -> None:
+    """Each name in a query or a rule is one of the name module's, or recorded by a rule, or the Collector's own and
+    there: nothing is empty because it was renamed.
+    """
+    recorded = {rule["record"] for group in RULES for rule in group["rules"] if "record" in rule}
+    ours = {f"{metric_name(metric)}{part}" for metric in semconv.METRICS for part in ("", "_bucket", "_count", "_sum")}
+    there = set(_http.get_json(f"{scene.running.prometheus}/api/v1/label/__name__/values")["data"])
+    queries = {answer.text for _, answer in _all(runs) if "=~" in answer.text and ":" not in answer.text[:9]}
+    queries |= {answer.text for (_, title, _), answer in _all(runs) if _is_prometheus(title)}
+    queries |= {rule["expr"] for group in RULES for rule in group["rules"]}
+    asked: dict[str, str] = {}
+    labels: set[str] = set()
+    for query in queries:
+        tree = _http.get_json(f"{scene.running.prometheus}/api/v1/parse_query", {"query": query})["data"]
+        for node in _nodes(tree):
+            if node.get("type") == "vectorSelector":
+                asked.setdefault(node["name"], query)
+                labels |= {matcher["name"] for matcher in node["matchers"]} - {"__name__"}
+    strangers = asked.keys() - ours - recorded - {""}
+    assert {name: asked[name] for name in strangers if name not in there and name not in foreign.FAILURES} == {}
+    known = {label_name(key) for metric in semconv.METRICS for key in metric.attributes} | set(foreign.LABELS)
+    known |= {label_name(key) for key in RESOURCE}
+    assert labels - known == set()
+
+
+RESOURCE: Final = (
+    semconv.SERVICE_NAME, semconv.SERVICE_NAMESPACE, semconv.SERVICE_VERSION, semconv.SERVICE_INSTANCE_ID,
+    semconv.DEPLOYMENT_ENVIRONMENT_NAME, semconv.HOST_NAME,
+)  # fmt: skip
+
+
+def _is_prometheus(title: str) -> bool:
+    sources = {
+        query.source for each in DASHBOARDS for panel in each.panels if panel.title == title for query in panel.queries
+    }
+    return title == "annotation" or sources == {"prometheus"}
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _nodes(value)
+
+
+def test_every_rule_is_evaluated(scene: Scene) -> None:
+    """Prometheus has loaded each of them and none failed; what looks back an hour at most has recorded something."""
+    groups = _http.get_json(f"{scene.running.prometheus}/api/v1/rules")["data"]["groups"]
+    loaded = {(group["name"], rule["name"]): rule for group in groups for rule in group["rules"]}
+    written = {
+        (group["name"], rule.get("record") or rule["alert"]): rule.get("labels", {})
+        for group in RULES
+        for rule in group["rules"]
+    }
+    assert loaded.keys() == written.keys()
+    assert {name: rule["lastError"] for name, rule in loaded.items() if rule.get("lastError")} == {}
+    names = {
+        rule["record"] for group in RULES if "24h" not in group["name"] for rule in group["rules"] if "record" in rule
+    }
+    present = {
+        sample.labels["__name__"] for sample in prometheus_query(scene.running.prometheus, '{__name__=~".+:.+:.+"}')
+    }
+    assert names - present == set()
+
+
+def test_rules_of_a_day_find_what_those_of_an_hour_find(scene: Scene) -> None:
+    """They are evaluated every four minutes only; each expression over what workers sent has data by now."""
+    for group in RULES:
+        for rule in group["rules"]:
+            if "24h" in group["name"] and "24h" not in rule["expr"].replace("[24h]", ""):
+                assert prometheus_query(scene.running.prometheus, rule["expr"]), rule["record"]
