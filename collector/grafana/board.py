@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from grafana_foundation_sdk.builders.dashboard import AnnotationQuery, Dashboard, DashboardLink, Row
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, Row
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
@@ -16,7 +16,7 @@ from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.expectations import Traffic
 from collector.grafana.panels import Panel
-from collector.grafana.promql import select
+from collector.grafana.promql import legend, select
 from collector.grafana.sources import PROMETHEUS
 from collector.grafana.variables import labels_of, variables
 
@@ -78,7 +78,7 @@ class Board:
             .timezone("browser")
             .refresh("1m")
             .variables(variables(*self.chosen))
-            .annotations([_versions(), *([_references()] if "api" in self.chosen else [])])
+            .annotations([_versions(), *([_references()] if "model" in self.chosen else [])])
             .links([_others()])
         )
         number = 0
@@ -119,7 +119,13 @@ class Annotation(dashboard.AnnotationQuery):
 
     def to_json(self) -> dict[str, object]:
         made = super().to_json()
-        target: dict[str, Any] = {"refId": "Anno", "expr": self.expr, "interval": "60s", "range": True, "instant": False}
+        target: dict[str, Any] = {
+            "refId": "Anno",
+            "expr": self.expr,
+            "interval": "60s",
+            "range": True,
+            "instant": False,
+        }
         return made | {"titleFormat": self.name, "textFormat": self._title, "step": "60s", "target": target}
 
 
@@ -141,14 +147,14 @@ def _appeared(series: str, label: str) -> str:
 def _versions() -> _Annotated:
     series = select(names.name(semconv.PROCESS_MEMORY_USAGE), f'{names.VERSION}!=""')
     return _Annotated(
-        Annotation("Version", "blue", _appeared(series, names.VERSION), f"version {{{{{names.VERSION}}}}}")
+        Annotation("Version", "blue", _appeared(series, names.VERSION), f"version {legend(names.VERSION)}")
     )
 
 
 def _references() -> _Annotated:
     series = select(names.name(semconv.FEATURE_REFERENCE_COUNT), labels_of("model", "api"))
     return _Annotated(
-        Annotation("Reference", "purple", _appeared(series, names.REFERENCE), f"reference {{{{{names.REFERENCE}}}}}")
+        Annotation("Reference", "purple", _appeared(series, names.REFERENCE), f"reference {legend(names.REFERENCE)}")
     )
 
 

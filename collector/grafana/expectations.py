@@ -12,58 +12,60 @@ __all__ = ["Traffic", "expected"]
 
 
 class Traffic(StrEnum):
-    """What has to have happened before a panel has something to show. All but the first five include `ANY`."""
+    """What has to have happened, and been exported at least twice, before a panel has something to show.
+
+    But for `NOTHING` all of it is asked of the service that the dashboard's variables choose. On the dashboard of a
+    feature `REFERENCE` and `NUMBERS` mean: of a numeric feature, and `CATEGORIES`: of a categorical one.
+    """
 
     NOTHING = "nothing"
-    """A stack that is up: the Collector's and the host's own metrics."""
+    """The stack is up: the Collector's and the host's own metrics."""
 
     ANY = "any"
-    """A service answered some requests and its metrics were exported at least twice; with a reference or without."""
+    """Some requests were answered; with a reference or without."""
 
     REFERENCE = "reference"
-    """... of a service with a reference that has a prediction, numeric inputs, and enough values for a drift."""
+    """... with a reference, and enough values for drift within the window."""
+
+    NUMBERS = "numbers"
+    """... of a number: a numeric feature, or on dashboards of predictions one that is no class and no probability."""
 
     CATEGORIES = "categories"
-    """... and a categorical feature in it."""
+    """... with a reference that knows the categories, of a categorical feature."""
 
-    NO_REFERENCE = "no reference"
-    """... of a service without a reference: exponential buckets."""
-
-    FAILING = "failing"
-    """Requests that end with a 4xx or 5xx, and an exception that is logged."""
-
-    SLOW = "slow"
-    """Requests of more than half a second."""
-
-    BATCHES = "batches"
-    """Adaptive batching: a batchable API, or a runner."""
+    CLASSES = "classes"
+    """... with a reference that has predictions, which are classes or class probabilities."""
 
     PROBABILITIES = "probabilities"
-    """Predictions that are class probabilities: class, confidence, entropy."""
+    """... which are class probabilities: class, confidence, entropy."""
 
     LABELS = "labels"
-    """`record_labels` was called."""
+    """... with a reference that has labels, and `record_labels` was called with classes."""
 
-    VERSIONS = "versions"
-    """A second version of the bento, or a second reference, was deployed within the time that is shown."""
+    FAILING = "failing"
+    """Some requests ended with a 4xx, some with a 5xx, and an exception was logged."""
+
+    SLOW = "slow"
+    """Some requests took more than half a second."""
+
+    BATCHES = "batches"
+    """Requests of a batchable API were batched."""
 
     STREAMS = "streams"
-    """Answers that are streams."""
+    """Some answers were streams."""
 
     GPU = "gpu"
-    """A GPU that NVML tells of."""
+    """A worker sees a GPU through NVML."""
 
     TROUBLE = "trouble"
-    """Telemetry that was dropped, refused or failed."""
-
-    EXEMPLARS = "exemplars"
-    """Exemplars on values of features, which nothing sends yet."""
+    """Telemetry was dropped, refused, or not taken by a backend."""
 
 
 def expected() -> dict[str, dict[str, Traffic]]:
     """By the uid of each dashboard, by the title of each panel with queries: what fills it.
 
-    Annotations and variables are not in it: annotations need `VERSIONS`, variables `ANY`.
+    Annotations and variables are not in it. Both have values after `ANY`, but for what is not always told:
+    environment, namespace, version and model of a service, its references and slices.
     """
     from collector.grafana.boards import BOARDS
 

@@ -1,6 +1,6 @@
 """Metrics that are not ours: the host's, and the Collector's own, as collector/config.yaml sends them to Prometheus.
 
-Named after what Collector 0.157 was seen to send. Those that count failures, `FAILURES`, come into being with the first.
+Named after what Collector 0.157 was seen to send. Counters of failures, `FAILURES`, come into being with the first one.
 """
 
 from __future__ import annotations

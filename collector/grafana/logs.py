@@ -7,6 +7,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import common, elasticsearch, logs, table, timeseries
 from grafana_foundation_sdk.cog.runtime import UnknownDataquery
 from grafana_foundation_sdk.models import common as kinds
+from grafana_foundation_sdk.models.elasticsearch import TermsOrder
 
 from bento_observe import semconv
 from collector.grafana.expectations import Traffic
@@ -23,8 +24,8 @@ _STATUS: Final = f"attributes.{semconv.HTTP_RESPONSE_STATUS_CODE}"
 _ACCESS: Final = f'scope.name:"{semconv.LOGGER_ACCESS}"'
 _SLOW: Final = "500ms"
 _NO_LOGS: Final = (
-    "No data yet, because the service wrote no such line in this time, or Elasticsearch dropped it: the index templates "
-    "have to be there before the first document."
+    "No data yet, because the service wrote no such line in this time, or Elasticsearch dropped it: the index "
+    "templates have to be there before the first document."
 )
 
 
@@ -56,7 +57,11 @@ def _counted(look: Look, query: str, field: str) -> Panel:
                 .id("2")
                 .field(field)
                 .settings(
-                    elasticsearch.ElasticsearchTermsSettings().min_doc_count("1").size("10").order("desc").order_by("_count")
+                    elasticsearch.ElasticsearchTermsSettings()
+                    .min_doc_count("1")
+                    .size("10")
+                    .order(TermsOrder.DESC)
+                    .order_by("_count")
                 ),
                 elasticsearch.DateHistogram()
                 .id("3")
@@ -120,7 +125,9 @@ def _slow_traces(look: Look, longer_than: str) -> Panel:
 
 PANELS: Final = (
     _counted(
-        Look("Log lines by severity", "Lines that the service logged, by severity.", _NO_LOGS, Traffic.ANY, "short", 12),
+        Look(
+            "Log lines by severity", "Lines that the service logged, by severity.", _NO_LOGS, Traffic.ANY, "short", 12,
+        ),
         _SERVICE,
         _SEVERITY,
     ),
@@ -134,7 +141,8 @@ PANELS: Final = (
     ),
     _lines(
         Look(
-            "Errors in the log", "Lines of severity ERROR and above. Open one to see its exception, and to go to its trace.",
+            "Errors in the log",
+            "Lines of severity ERROR and above. Open one to see its exception, and to go to its trace.",
             "No data yet, because nothing was logged as an error in this time.", Traffic.FAILING, "short", 12, 10,
         ),
         f"{_SERVICE} AND {_ERRORS}",
@@ -148,8 +156,10 @@ PANELS: Final = (
     ),
     _slow_traces(
         Look(
-            "Slow requests", f"Traces that took longer than {_SLOW}, the newest fifty. A click opens one, and from there its log lines.",
-            f"No data yet, because no request took longer than {_SLOW} in this time, or traces were not sampled.", Traffic.SLOW, "short", 24,
+            "Slow requests",
+            f"Traces that took longer than {_SLOW}, the newest fifty. A click opens one, and from there its log lines.",
+            f"No data yet, because no request took longer than {_SLOW} in this time, or traces were not sampled.",
+            Traffic.SLOW, "short", 24,
         ),
         _SLOW,
     ),

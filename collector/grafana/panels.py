@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, table, text, timeseries
+from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, table, text, timeseries
 from grafana_foundation_sdk.builders import prometheus as prometheus_query
 from grafana_foundation_sdk.cog import variants
 from grafana_foundation_sdk.models import common as kinds
@@ -17,9 +17,7 @@ from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, Dynam
 from collector.grafana.expectations import Traffic
 from collector.grafana.sources import PROMETHEUS
 
-__all__ = ["Panel", "Query", "bars", "heat", "lines", "note", "rows", "shares", "status"]
-
-_LEVELS = {"green": "green", "orange": "orange", "red": "red"}
+__all__ = ["Look", "Panel", "Query", "bars", "finished", "heat", "lines", "note", "rows", "shares", "status"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,9 @@ class Look:
     steps: Sequence[tuple[float | None, str]] = field(default_factory=tuple)
 
 
-def lines(look: Look, *queries: Query, stacked: bool = False, styles: dict[str, dict[str, object]] | None = None) -> Panel:
+def lines(
+    look: Look, *queries: Query, stacked: bool = False, styles: dict[str, dict[str, object]] | None = None
+) -> Panel:
     """Values over time. `styles` are custom properties by the name of a series, such as a dashed line."""
     panel = (
         timeseries.Panel()
@@ -100,7 +100,7 @@ def status(look: Look, query: Query, mappings: list[dashboard.ValueMapping] | No
 
 
 def heat(look: Look, query: Query) -> Panel:
-    """How a distribution changed: the query has buckets by `le`, or a native histogram. `look.unit` is that of its values."""
+    """How a distribution changed, of buckets by `le` or of a native histogram; its values are in `look.unit`."""
     panel = (
         heatmap.Panel()
         .calculate(False)
@@ -153,7 +153,11 @@ def bars(look: Look, now: str, training: str, names: tuple[str, str] = ("now", "
 
 
 def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] = ("now", "training")) -> Panel:
-    """Two distributions over the values of the label `by`, side by side; the largest first."""
+    """Two distributions over the values of the label `by`, side by side; the largest in training first.
+
+    Grafana calls the values of queries A and B "Value #A" and "Value #B", and of a single query with an answer "Value":
+    that of now, where there is no training data.
+    """
     panel = (
         barchart.Panel()
         .x_field(by)
@@ -163,7 +167,7 @@ def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] 
         .transformations(
             [
                 DataTransformerConfig(id_val="merge", options={}),
-                _organised({"Value #A": names[0], "Value #B": names[1]}, hidden=["Time"]),
+                _organised({by: by, "Value": names[0], "Value #A": names[0], "Value #B": names[1]}, hidden=["Time"]),
                 DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": names[1], "desc": True}]}),
             ]
         )
@@ -202,20 +206,7 @@ def rows(
     )
     for name, of_column in properties.items():
         panel = panel.override_by_name(name, [DynamicConfigValue(key, value) for key, value in of_column.items()])
-    return _finished(
-        panel.build(), look, [_instant(query, prometheus.PromQueryFormat.TABLE) for query in queries]
-    )
-
-
-def gauges(look: Look, query: Query) -> Panel:
-    """A bar for each series, as of now."""
-    panel = (
-        bargauge.Panel()
-        .orientation(kinds.VizOrientation.HORIZONTAL)
-        .display_mode(kinds.BarGaugeDisplayMode.GRADIENT)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
-    )
-    return _finished(panel.build(), look, [_instant(query, prometheus.PromQueryFormat.TIME_SERIES)])
+    return _finished(panel.build(), look, [_instant(query, prometheus.PromQueryFormat.TABLE) for query in queries])
 
 
 def note(title: str, content: str, width: int = 24, height: int = 4) -> Panel:
@@ -290,7 +281,7 @@ def _organised(names: dict[str, str], hidden: Sequence[str] = ()) -> DataTransfo
     return DataTransformerConfig(
         id_val="organize",
         options={
-            "excludeByName": {name: True for name in hidden},
+            "excludeByName": dict.fromkeys(hidden, True),
             "indexByName": {name: position for position, name in enumerate(names)},
             "renameByName": {old: new for old, new in names.items() if old != new},
         },

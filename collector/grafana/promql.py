@@ -17,9 +17,11 @@ __all__ = [
     "RATE",
     "SERVICE",
     "STREAM",
+    "added",
     "by",
     "feature",
     "increase",
+    "legend",
     "mean",
     "pooled",
     "quantile",
@@ -56,6 +58,11 @@ def pooled(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "fe
     return f"{series}{{{', '.join((_POOL, STREAM, labels_of(*chosen), *matchers))}}}"
 
 
+def added(selector: str, *labels: str) -> str:
+    """The sum of what does not count up, such as memory."""
+    return f"sum{by(*labels)} ({selector})"
+
+
 def rate(selector: str, *labels: str, window: str = RATE) -> str:
     """The rate per second of a counter, or of a histogram's bucket or count, added up."""
     return f"sum{by(*labels)} (rate({selector}[{window}]))"
@@ -77,6 +84,11 @@ def mean(histogram: Metric, *labels: str, matchers: tuple[str, ...] = ()) -> str
         raise ValueError("ml.feature.value has no sum; take the deviations")
     values = rate(select(names.total(histogram), *matchers), *labels)
     return f"{values} / {rate(select(names.count(histogram), *matchers), *labels)}"
+
+
+def legend(*labels: str) -> str:
+    """What series are called after: the values of their labels."""
+    return " ".join(f"{{{{{label}}}}}" for label in labels)
 
 
 def by(*labels: str) -> str:

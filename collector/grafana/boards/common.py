@@ -8,22 +8,28 @@ from grafana_foundation_sdk.models.dashboard import RangeMap, RegexMap, SpecialV
 
 from bento_observe import semconv
 from collector.grafana import names
-from collector.grafana.promql import feature, increase
+from collector.grafana.promql import by, feature, increase, pooled
 
 __all__ = [
     "CONFIDENCE",
     "ENTROPY",
+    "IN_WINDOW",
     "NO_DRIFT",
     "NO_FEATURES",
     "NO_REFERENCE",
     "NO_REQUESTS",
     "PRESENT",
+    "PSI",
     "STATES",
     "TO_FEATURE",
+    "UNKNOWN",
     "WINDOW",
     "category_shares",
+    "counted",
+    "missing_share",
     "training_shares",
     "training_values",
+    "unrecorded",
     "value_shares",
 ]
 
@@ -32,6 +38,10 @@ ENTROPY: Final = "entropy"
 """Features that are made of class probabilities, beside `class` (docs/feature-statistics.md)."""
 
 WINDOW: Final = "${window}"
+IN_WINDOW: Final = f'{names.WINDOW}="{WINDOW}"'
+PSI: Final = f'{names.METHOD}="{semconv.DRIFT_PSI}"'
+UNKNOWN: Final = f'{names.REFERENCE}=""'
+"""Of features without a reference; only these carry no id of one."""
 
 NO_REQUESTS: Final = (
     "No data yet, because no request was answered in this time, or the service has not sent metrics: the first come a "
@@ -48,7 +58,9 @@ NO_DRIFT: Final = (
 )
 
 STATES: Final[list[ValueMap | RangeMap | RegexMap | SpecialValueMap]] = [
-    ValueMap({"0": ValueMappingResult(text="stable", color="green"), "1": ValueMappingResult(text="drifted", color="red")})
+    ValueMap(
+        {"0": ValueMappingResult(text="stable", color="green"), "1": ValueMappingResult(text="drifted", color="red")}
+    )
 ]
 
 PRESENT: Final = f'{names.CATEGORY}!="{semconv.CATEGORY_MISSING}"'
@@ -64,6 +76,26 @@ TO_FEATURE: Final = {
     ),
 }
 """From a row of a table with the columns API, Signal and Feature."""
+
+
+def unrecorded(*labels: str, chosen: tuple[str, ...]) -> str:
+    """How many values of features without a reference there are within the window: no rule records them."""
+    numbers = increase(feature(names.name(semconv.FEATURE_VALUE), chosen=chosen), *labels, window=WINDOW)
+    classes = feature(names.name(semconv.FEATURE_CATEGORY), PRESENT, UNKNOWN, chosen=chosen)
+    return f"(histogram_count({numbers}) or {increase(classes, *labels, window=WINDOW)})"
+
+
+def counted(*labels: str, chosen: tuple[str, ...]) -> str:
+    """How many values there are within the window, missing ones left out."""
+    recorded = f"sum{by(*labels)} ({pooled(names.counted(WINDOW), chosen=chosen)})"
+    return f"{recorded} > 0 or {unrecorded(*labels, chosen=chosen)}"
+
+
+def missing_share(*labels: str, chosen: tuple[str, ...]) -> str:
+    """The share of null or NaN within the window, the largest where several are put together."""
+    recorded = f"max{by(*labels)} ({pooled(names.MISSING_SHARE, IN_WINDOW, chosen=chosen)})"
+    missing = increase(feature(names.name(semconv.FEATURE_MISSING), UNKNOWN, chosen=chosen), *labels, window=WINDOW)
+    return f"{recorded} or {missing} / ({missing} + {unrecorded(*labels, chosen=chosen)} > 0)"
 
 
 def category_shares(*matchers: str, chosen: tuple[str, ...]) -> str:

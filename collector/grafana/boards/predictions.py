@@ -10,7 +10,7 @@ from collector.grafana.board import Board
 from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
 from collector.grafana.panels import Look, Query, bars, heat, lines, note, shares
-from collector.grafana.promql import feature, increase, pooled, rate
+from collector.grafana.promql import by, feature, increase, legend, pooled, rate
 
 _CHOSEN: Final = ("reference", "slice")
 _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
@@ -19,8 +19,7 @@ _EITHER: Final = f'{names.SIGNAL}=~"{semconv.SIGNAL_PREDICTION}|{semconv.SIGNAL_
 _SURE: Final = f'{names.FEATURE}="{common.CONFIDENCE}"'
 _CLUELESS: Final = f'{names.FEATURE}="{common.ENTROPY}"'
 _OTHERS: Final = f'{names.FEATURE}!~"{common.CONFIDENCE}|{common.ENTROPY}"'
-_PSI: Final = f'{names.METHOD}="{semconv.DRIFT_PSI}"'
-_WINDOW: Final = f'{names.WINDOW}="{common.WINDOW}"'
+_KEY: Final = (names.SIGNAL, names.FEATURE, names.API)
 
 _NO_CLASSES: Final = "No data yet, because no prediction of this API is a class, or the reference has no predictions."
 _NO_PROBABILITIES: Final = (
@@ -42,6 +41,10 @@ def _native(*matchers: str) -> str:
     return feature(names.name(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
 
 
+def _numbers(*matchers: str) -> str:
+    return feature(names.count(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
+
+
 def _categories(*matchers: str) -> str:
     return feature(names.name(semconv.FEATURE_CATEGORY), common.PRESENT, *matchers, chosen=_CHOSEN)
 
@@ -51,8 +54,8 @@ def _quantiles(*matchers: str) -> list[Query]:
     return [Query(f"histogram_quantile({q}, {both})", f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
 
 
-_CATEGORY: Final = f"{{{{{names.CATEGORY}}}}}"
-_NAMED: Final = f"{{{{{names.SIGNAL}}}}} {{{{{names.FEATURE}}}}}"
+_CATEGORY: Final = legend(names.CATEGORY)
+_NAMED: Final = legend(names.SIGNAL, names.FEATURE)
 
 
 def _over_time(*matchers: str) -> str:
@@ -64,13 +67,20 @@ def _over_time(*matchers: str) -> str:
 
 CLASSES = [
     shares(
-        Look("Classes now and in training", "Share of each predicted class within the window, beside its share in the training data.", _NO_CLASSES, Traffic.PROBABILITIES, "percentunit", 12),
+        Look(
+            "Classes now and in training",
+            "Share of each predicted class within the window, beside its share in the training data.",
+            _NO_CLASSES, Traffic.CLASSES, "percentunit", 12,
+        ),
         names.CATEGORY,
         common.category_shares(_PREDICTION, chosen=_CHOSEN),
         common.training_shares(_PREDICTION, chosen=_CHOSEN),
     ),
     lines(
-        Look("Classes over time", "Share of each predicted class.", _NO_CLASSES, Traffic.PROBABILITIES, "percentunit", 12, most=1),
+        Look(
+            "Classes over time", "Share of each predicted class.", _NO_CLASSES, Traffic.CLASSES, "percentunit", 12,
+            most=1,
+        ),
         Query(_over_time(_PREDICTION), _CATEGORY),
         stacked=True,
     ),
@@ -78,27 +88,50 @@ CLASSES = [
 
 CERTAINTY = [
     bars(
-        Look("Confidence now and in training", "Probability of the likeliest class: share of the predictions in each bucket, called by its upper bound, beside the training data's.", _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12),
+        Look(
+            "Confidence now and in training",
+            "Probability of the likeliest class: share of the predictions in each bucket, called by its upper bound, "
+            "beside the training data's.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12,
+        ),
         common.value_shares(_PREDICTION, _SURE, chosen=_CHOSEN),
         common.training_values(_PREDICTION, _SURE, chosen=_CHOSEN),
     ),
     lines(
-        Look("Confidence", "Probability of the likeliest class. Confidence that falls while the classes stay can be an early sign of inputs that the model does not know.", _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12, most=1),
+        Look(
+            "Confidence",
+            "Probability of the likeliest class. Confidence that falls while the classes stay can be an early sign of "
+            "inputs that the model does not know.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12, most=1,
+        ),
         *_quantiles(_PREDICTION, _SURE),
     ),
     heat(
-        Look("Entropy", "Entropy of the class probabilities, in nats: 0 where the model is certain, ln(classes) where it is clueless.", _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12),
+        Look(
+            "Entropy",
+            "Entropy of the class probabilities, in nats: 0 where the model is certain, ln(classes) where it is "
+            "clueless.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
+        ),
         Query(f"{increase(_buckets(_PREDICTION, _CLUELESS), names.LE)} or {increase(_native(_PREDICTION, _CLUELESS))}"),
     ),
     lines(
-        Look("Entropy quantiles", "The entropy that 5, 50 and 95 of 100 predictions are below, in nats.", _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12),
+        Look(
+            "Entropy quantiles",
+            "The entropy that 5, 50 and 95 of 100 predictions are below, in nats.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
+        ),
         *_quantiles(_PREDICTION, _CLUELESS),
     ),
 ]  # fmt: skip
 
 NUMBERS = [
     lines(
-        Look("Predicted values", "The values that 5, 50 and 95 of 100 numeric predictions are below. Choose one API.", _NO_NUMBERS, Traffic.ANY, "short", 12, least=None),
+        Look(
+            "Predicted values",
+            "The values that 5, 50 and 95 of 100 numeric predictions are below. Choose one API.",
+            _NO_NUMBERS, Traffic.NUMBERS, "short", 12, least=None,
+        ),
         *_quantiles(_PREDICTION, _OTHERS),
     ),
     lines(
@@ -107,8 +140,8 @@ NUMBERS = [
             common.NO_DRIFT, Traffic.REFERENCE, "short", 12, steps=((None, "transparent"), (1, "red")),
         ),
         Query(
-            f"max by ({names.SIGNAL}, {names.FEATURE}, {names.API}) ({pooled(names.POOLED, _PSI, _WINDOW, _EITHER, chosen=_CHOSEN)})"
-            f" / max by ({names.SIGNAL}, {names.FEATURE}, {names.API}) ({pooled(names.CRITICAL, _PSI, _WINDOW, _EITHER, chosen=_CHOSEN)})",
+            f"max{by(*_KEY)} ({pooled(names.POOLED, common.PSI, common.IN_WINDOW, _EITHER, chosen=_CHOSEN)})"
+            f" / max{by(*_KEY)} ({pooled(names.CRITICAL, common.PSI, common.IN_WINDOW, _EITHER, chosen=_CHOSEN)})",
             _NAMED,
         ),
     ),
@@ -116,27 +149,38 @@ NUMBERS = [
 
 LABELS = [
     shares(
-        Look("Labels now and in training", "Share of each true class within the window, beside its share in the training data.", _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12),
+        Look(
+            "Labels now and in training",
+            "Share of each true class within the window, beside its share in the training data.",
+            _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12,
+        ),
         names.CATEGORY,
         common.category_shares(_LABEL, chosen=_CHOSEN),
         common.training_shares(_LABEL, chosen=_CHOSEN),
     ),
     lines(
-        Look("Labels over time", "Share of each true class.", _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12, most=1),
+        Look(
+            "Labels over time", "Share of each true class.", _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12,
+            most=1,
+        ),
         Query(_over_time(_LABEL), _CATEGORY),
         stacked=True,
     ),
     lines(
-        Look("Labels and predictions a second", "How many predictions are made and how many truths come back: classes and numbers.", _NO_LABELS, Traffic.LABELS, "cps", 12),
+        Look(
+            "Labels and predictions a second",
+            "How many predictions are made and how many truths come back: classes and numbers.",
+            _NO_LABELS, Traffic.LABELS, "cps", 12,
+        ),
         Query(
-            f"{rate(_categories(_EITHER), names.SIGNAL)}\nor {rate(feature(names.count(semconv.FEATURE_VALUE), _EITHER, _OTHERS, chosen=_CHOSEN), names.SIGNAL)}",
-            f"{{{{{names.SIGNAL}}}}}",
+            f"{rate(_categories(_EITHER), names.SIGNAL)}\nor {rate(_numbers(_EITHER, _OTHERS), names.SIGNAL)}",
+            legend(names.SIGNAL),
         ),
     ),
     note(
         "Label delay and performance",
-        "No data yet, because labels are counted but not joined to the predictions they belong to: neither how late they "
-        "come nor how right the predictions were is known.",
+        "No data yet, because labels are counted but not joined to the predictions they belong to: neither how late "
+        "they come nor how right the predictions were is known.",
         12,
         8,
     ),

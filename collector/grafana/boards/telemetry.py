@@ -10,19 +10,19 @@ from collector.grafana import foreign, names
 from collector.grafana.board import Board
 from collector.grafana.expectations import Traffic
 from collector.grafana.panels import Look, Query, lines, status
-from collector.grafana.promql import RATE, increase, rate, select
+from collector.grafana.promql import added, increase, legend, rate, select
 
 _NO_WORKER: Final = "No data yet, because no worker of this service has sent metrics."
 _NO_COLLECTOR: Final = "No data yet, because the Collector has sent no metrics of its own."
 _NONE_LOST: Final = "Nothing was lost in this time."
 _NO_FAILURE: Final = "No failure in this time."
-_REASONED: Final = f"{{{{{names.TELEMETRY_SIGNAL}}}}}: {{{{{names.REASON}}}}}"
+_REASONED: Final = f"{legend(names.TELEMETRY_SIGNAL)}: {legend(names.REASON)}"
 
 
 def _each(metrics: Sequence[str], label: str) -> list[Query]:
     """A query for spans, metric points and log records."""
     return [
-        Query(f"sum by ({label}) (rate({metric}[{RATE}]))", f"{item.replace('_', ' ')}, {{{{{label}}}}}")
+        Query(rate(metric, label), f"{item.replace('_', ' ')}, {legend(label)}")
         for metric, item in zip(metrics, foreign.ITEMS, strict=True)
     ]
 
@@ -44,8 +44,11 @@ GLANCE = [
     ),
     status(
         Look(
-            "Fullest queue of the Collector", "The largest share of a queue on the Collector's disk in use. A full queue refuses, and workers keep what they can.",
-            _NO_COLLECTOR, Traffic.NOTHING, "percentunit", 6, decimals=1, most=1, steps=((None, "green"), (0.5, "orange"), (0.8, "red")),
+            "Fullest queue of the Collector",
+            "The largest share of a queue on the Collector's disk in use. A full queue refuses, and workers keep what "
+            "they can.",
+            _NO_COLLECTOR, Traffic.NOTHING, "percentunit", 6, decimals=1, most=1,
+            steps=((None, "green"), (0.5, "orange"), (0.8, "red")),
         ),
         Query(f"max({foreign.QUEUE_SIZE} / {foreign.QUEUE_CAPACITY})"),
     ),
@@ -60,27 +63,46 @@ GLANCE = [
 
 WORKERS = [
     lines(
-        Look("Dropped", "Telemetry that workers gave up, a second, by what and why.", _NONE_LOST, Traffic.TROUBLE, "cps"),
+        Look(
+            "Dropped", "Telemetry that workers gave up, a second, by what and why.", _NONE_LOST, Traffic.TROUBLE, "cps",
+        ),
         Query(rate(select(names.name(semconv.DROPPED)), names.TELEMETRY_SIGNAL, names.REASON), _REASONED),
     ),
     lines(
-        Look("Errors inside bento_observe", "Errors that were kept away from requests, a second, by where.", _NO_FAILURE, Traffic.TROUBLE, "cps"),
-        Query(rate(select(names.name(semconv.ERRORS)), names.REASON), f"{{{{{names.REASON}}}}}"),
+        Look(
+            "Errors inside bento_observe",
+            "Errors that were kept away from requests, a second, by where.",
+            _NO_FAILURE, Traffic.TROUBLE, "cps",
+        ),
+        Query(rate(select(names.name(semconv.ERRORS)), names.REASON), legend(names.REASON)),
     ),
     lines(
-        Look("Accepted by the Collector", "Spans, log records and metric points a second that the Collector took from the workers.", _NO_WORKER, Traffic.ANY, "cps"),
-        Query(rate(select(names.name(semconv.EXPORTED)), names.TELEMETRY_SIGNAL), f"{{{{{names.TELEMETRY_SIGNAL}}}}}"),
+        Look(
+            "Accepted by the Collector",
+            "Spans, log records and metric points a second that the Collector took from the workers.",
+            _NO_WORKER, Traffic.ANY, "cps",
+        ),
+        Query(rate(select(names.name(semconv.EXPORTED)), names.TELEMETRY_SIGNAL), legend(names.TELEMETRY_SIGNAL)),
     ),
     lines(
-        Look("Waiting to be sent", "Encoded telemetry in the memory of all workers. It is bounded; what does not fit is dropped and counted.", _NO_WORKER, Traffic.ANY, "bytes", 12),
-        Query(f"sum by ({names.TELEMETRY_SIGNAL}) ({select(names.name(semconv.PENDING))})", f"{{{{{names.TELEMETRY_SIGNAL}}}}}"),
+        Look(
+            "Waiting to be sent",
+            "Encoded telemetry in the memory of all workers. It is bounded; what does not fit is dropped and counted.",
+            _NO_WORKER, Traffic.ANY, "bytes", 12,
+        ),
+        Query(added(select(names.name(semconv.PENDING)), names.TELEMETRY_SIGNAL), legend(names.TELEMETRY_SIGNAL)),
         stacked=True,
     ),
     lines(
-        Look("Age of the newest metrics", "Time since each worker's metrics last arrived. A line that rises with the clock: a worker that ended or cannot reach the Collector.", _NO_WORKER, Traffic.ANY, "s", 12),
+        Look(
+            "Age of the newest metrics",
+            "Time since each worker's metrics last arrived. A line that rises with the clock: a worker that ended or "
+            "cannot reach the Collector.",
+            _NO_WORKER, Traffic.ANY, "s", 12,
+        ),
         Query(
             f"time() - max by ({names.INSTANCE}) (timestamp({select(names.name(semconv.PROCESS_MEMORY_USAGE))}))",
-            f"{{{{{names.INSTANCE}}}}}",
+            legend(names.INSTANCE),
         ),
     ),
 ]  # fmt: skip
@@ -91,7 +113,11 @@ COLLECTOR = [
         *_each(foreign.ACCEPTED, "receiver"),
     ),
     lines(
-        Look("Refused", "Items a second that the Collector refused: its memory or a queue was full. Senders try again.", _NO_COLLECTOR, Traffic.NOTHING, "cps"),
+        Look(
+            "Refused",
+            "Items a second that the Collector refused: its memory or a queue was full. Senders try again.",
+            _NO_COLLECTOR, Traffic.NOTHING, "cps",
+        ),
         *_each(foreign.REFUSED, "receiver"),
     ),
     lines(
@@ -99,16 +125,25 @@ COLLECTOR = [
         *_each(foreign.SENT, "exporter"),
     ),
     lines(
-        Look("Queues", "Bytes on the Collector's disk that wait for a backend.", _NO_COLLECTOR, Traffic.NOTHING, "bytes"),
-        Query(f"sum by (exporter, data_type) ({foreign.QUEUE_SIZE})", "{{data_type}} to {{exporter}}"),
+        Look(
+            "Queues", "Bytes on the Collector's disk that wait for a backend.", _NO_COLLECTOR, Traffic.NOTHING, "bytes",
+        ),
+        Query(added(foreign.QUEUE_SIZE, "exporter", "data_type"), "{{data_type}} to {{exporter}}"),
         Query(f"max by (exporter) ({foreign.QUEUE_CAPACITY})", "capacity, {{exporter}}"),
     ),
     lines(
-        Look("Failed to send", "Items a second that a backend did not take. Those of Jaeger and Prometheus are tried again.", _NO_FAILURE, Traffic.TROUBLE, "cps"),
+        Look(
+            "Failed to send",
+            "Items a second that a backend did not take. Those of Jaeger and Prometheus are tried again.",
+            _NO_FAILURE, Traffic.TROUBLE, "cps",
+        ),
         *_each(foreign.SEND_FAILED, "exporter"),
     ),
     lines(
-        Look("Failed to queue", "Items a second that found a queue full, and were refused.", _NO_FAILURE, Traffic.TROUBLE, "cps"),
+        Look(
+            "Failed to queue", "Items a second that found a queue full, and were refused.", _NO_FAILURE,
+            Traffic.TROUBLE, "cps",
+        ),
         *_each(foreign.ENQUEUE_FAILED, "exporter"),
     ),
     lines(
@@ -116,16 +151,16 @@ COLLECTOR = [
             "Time to store logs", "Time within which half and 95 of 100 bulk requests to Elasticsearch were answered.",
             "No data yet, because no log record was sent to Elasticsearch.", Traffic.ANY, "s",
         ),
-        Query(f"histogram_quantile(0.5, sum by (le) (rate({foreign.BULK_LATENCY}[{RATE}])))", "p50"),
-        Query(f"histogram_quantile(0.95, sum by (le) (rate({foreign.BULK_LATENCY}[{RATE}])))", "p95"),
+        Query(f"histogram_quantile(0.5, {rate(foreign.BULK_LATENCY, names.LE)})", "p50"),
+        Query(f"histogram_quantile(0.95, {rate(foreign.BULK_LATENCY, names.LE)})", "p95"),
     ),
     lines(
         Look("Memory of the Collector", "Physical memory of each Collector.", _NO_COLLECTOR, Traffic.NOTHING, "bytes"),
-        Query(f"sum by ({names.INSTANCE}) ({foreign.COLLECTOR_MEMORY})", f"{{{{{names.INSTANCE}}}}}"),
+        Query(added(foreign.COLLECTOR_MEMORY, names.INSTANCE), legend(names.INSTANCE)),
     ),
     lines(
         Look("CPU of the Collector", "Cores that each Collector uses.", _NO_COLLECTOR, Traffic.NOTHING, "short"),
-        Query(f"sum by ({names.INSTANCE}) (rate({foreign.COLLECTOR_CPU}[{RATE}]))", f"{{{{{names.INSTANCE}}}}}"),
+        Query(rate(foreign.COLLECTOR_CPU, names.INSTANCE), legend(names.INSTANCE)),
     ),
 ]  # fmt: skip
 
