@@ -107,7 +107,7 @@ def _lines(look: Look, query: str, limit: int = 200) -> Panel:
 
 def _slow_traces(look: Look, longer_than: str) -> Panel:
     """Traces of the service that took longer; the SDK has no type for queries of the Jaeger data source."""
-    panel = table.Panel().show_header(True).build()
+    panel = table.Panel().show_header(True).align(kinds.FieldTextAlignment.AUTO).inspect(False).build()
     panel.targets = [
         UnknownDataquery(
             {

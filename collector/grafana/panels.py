@@ -118,6 +118,7 @@ def heat(look: Look, query: Query) -> Panel:
         .show_y_histogram()
         .show_legend()
         .exemplars_color("rgba(255,0,255,0.7)")
+        .hide_from(common.HideSeriesConfig().tooltip(False).legend(False).viz(False))
     )
     made = _range(replace(query, legend="{{le}}")).format(prometheus.PromQueryFormat.HEATMAP)
     return _finished(panel.build(), look, [made])
@@ -137,6 +138,9 @@ def bars(look: Look, now: str, training: str, names: tuple[str, str] = ("now", "
         .x_tick_label_rotation(-45)
         .group_width(0.85)
         .bar_width(0.95)
+        .fill_opacity(80)
+        .line_width(1)
+        .gradient_mode(kinds.GraphGradientMode.NONE)
         .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI).sort(kinds.SortOrder.NONE))
         .transformations(
@@ -162,6 +166,9 @@ def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] 
         barchart.Panel()
         .x_field(by)
         .show_value(kinds.VisibilityMode.AUTO)
+        .fill_opacity(80)
+        .line_width(1)
+        .gradient_mode(kinds.GraphGradientMode.NONE)
         .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI).sort(kinds.SortOrder.NONE))
         .transformations(
@@ -198,6 +205,8 @@ def rows(
         table.Panel()
         .show_header(True)
         .cell_height(kinds.TableCellHeight.SM)
+        .align(kinds.FieldTextAlignment.AUTO)
+        .inspect(False)
         .sort_by([common.TableSortByFieldState().display_name(order[0]).desc(order[1])])
         .filterable(True)
         .transformations(

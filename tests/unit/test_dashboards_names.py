@@ -59,6 +59,8 @@ def _labels() -> dict[str, set[str]]:
 
 
 FEATURE = {label_name(attribute) for attribute in semconv.FEATURE_DRIFT.attributes} | PROMOTED
+
+
 def _counters() -> set[str]:
     """Series that only grow, until their process ends. What is told of the training data never changes."""
     counters = {series for series in foreign.METRICS if series.endswith(("_total", "_bucket"))}
@@ -133,7 +135,9 @@ def test_recorded_series_and_windows_are_those_of_the_rules() -> None:
 def test_no_module_of_the_dashboards_spells_a_metric_or_a_label_of_ours() -> None:
     """They come from the name module, so that a renamed one is renamed here too."""
     spelled = {metric_name(metric) for metric in semconv.METRICS}
-    spelled |= {label_name(attribute) for metric in semconv.METRICS for attribute in metric.attributes if "." in attribute}
+    spelled |= {
+        label_name(attribute) for metric in semconv.METRICS for attribute in metric.attributes if "." in attribute
+    }
     spelled |= PROMOTED
     for path in (PROMETHEUS.parent / "grafana").rglob("*.py"):
         words = set(re.findall(r"[a-z]+(?:_[a-z0-9]+)+", path.read_text(encoding="utf-8")))

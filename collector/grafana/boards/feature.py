@@ -119,7 +119,7 @@ FAULTS = [
             "Invalid",
             "Values a second that could not be counted: infinite, or no number.",
             "No data yet, because this feature had no value in this time.",
-            Traffic.ANY, "cps",
+            Traffic.ANY, "cps", 12,
         ),
         Query(rate(feature(names.name(semconv.FEATURE_INVALID)), names.REASON), legend(names.REASON)),
     ),
@@ -128,7 +128,7 @@ FAULTS = [
             "Values",
             "Values a second, missing ones left out, by worker. A worker whose line is flat while others' are not "
             "gets no requests.",
-            distribution.NO_NUMBERS, Traffic.ANY, "cps",
+            distribution.NO_NUMBERS, Traffic.ANY, "cps", 12,
         ),
         Query(
             f"{rate(feature(names.count(semconv.FEATURE_VALUE)), names.INSTANCE)}\n"
