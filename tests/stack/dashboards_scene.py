@@ -19,7 +19,7 @@ from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack import Running
 from bento_observe.stack.query import prometheus_value
 
-__all__ = ["ODD", "PLAIN", "PHASES", "ROOT", "SHOP", "WINE", "Scene", "play"]
+__all__ = ["ODD", "PHASES", "PLAIN", "SHOP", "WINE", "Scene", "play"]
 
 ODD: Final = "we\"ird {näme} 100%\\ x'"
 """A feature's name with all that means something in PromQL, in a regular expression or in a URL."""
@@ -35,9 +35,10 @@ PHASES: Final = ("normal", "drifted", "broken", "trouble")
 """In this order, each on top of those before it; with `drifted` comes version 2 of the service."""
 
 _SERVICE: Final = "collector.grafana.preview.orders.service:Orders"
-_REQUESTS: Final = 100
+_REQUESTS: Final = 60
 _RATE: Final = 60.0
 _FAILED: Final = 6
+_PLACE: Final = "deployment.environment.name=test"
 _EXPORT: Final = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUTES": ""}
 
 
@@ -51,7 +52,6 @@ class Scene:
     running: Running
     start: float
     ends: Mapping[str, float]
-    settled: float
 
 
 def play(running: Running, folder: Path) -> Scene:
@@ -68,7 +68,7 @@ def play(running: Running, folder: Path) -> Scene:
     with ThreadPoolExecutor(len(acts)) as pool:
         for act in [pool.submit(act) for act in acts]:
             act.result()
-    return Scene(running, start, ends, prometheus_value(running.prometheus, "time()"))
+    return Scene(running, start, ends)
 
 
 def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
@@ -77,14 +77,13 @@ def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
     random = np.random.default_rng(5)
     sent = 0
     for version, phases in (("1", PHASES[:1]), ("2", PHASES[1:])):
-        more = {"ORDERS_REFERENCE": str(path), "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version}"}
+        more = {"ORDERS_REFERENCE": str(path), "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}"}
         with _serving(running, SHOP, more) as server:
             for phase in phases:
-                if phase == "trouble":
-                    wanted = traffic.trouble(_FAILED)
-                else:
-                    wanted = traffic.requests(phase, _REQUESTS, random)
-                assert traffic.send(server.url, wanted, _RATE) == []
+                kind = traffic.KINDS.get(phase)
+                wanted = traffic.requests(phase, _REQUESTS, random) if kind else traffic.trouble(_FAILED)
+                # Counters that are born with an export grow from the next one on: failures need more than a second.
+                assert traffic.send(server.url, wanted, _RATE if kind else len(wanted) / 5) == []
                 sent += len(wanted)
                 ends[phase] = _arrived(running, SHOP, sent)
             server.stop()
@@ -108,7 +107,7 @@ def _wine(running: Running, folder: Path) -> None:
             "service_example.service:WineCultivar", directory=example.root, port=_service.free_port(),
             environment=example.environment(environment), log=folder / "wine.log",
         ) as url:  # fmt: skip
-            sent = _traffic.send(example, url, rate=30, duration=12, clients=4, progress=lambda _: None)
+            sent = _traffic.send(example, url, rate=30, duration=8, clients=4, progress=lambda _: None)
             assert sent.unexpected == 0
             _arrived(running, WINE, sent.sent)
 

@@ -9,8 +9,8 @@ __all__ = ["known_unit", "written"]
 
 _FIXED: Final = {
     "none": "", "string": "", "": "", "short": "", "locale": "", "celsius": " °C", "watt": " W", "joule": " J",
-    "reqps": " req/s", "cps": " c/s", "ops": " ops/s", "rps": " rd/s", "wps": " wr/s", "reqpm": " req/min", "eps": " ev/s", "cpm": " c/min",
-    "opm": " ops/min", "rpm": " rd/min", "hertz": " Hz", "sci": "",
+    "reqps": " req/s", "cps": " c/s", "ops": " ops/s", "rps": " rd/s", "wps": " wr/s", "reqpm": " req/min",
+    "eps": " ev/s", "cpm": " c/min", "opm": " ops/min", "rpm": " rd/min", "hertz": " Hz", "sci": "",
 }  # fmt: skip
 _BYTES: Final = {"bytes": ("B", 1024), "decbytes": ("B", 1000), "Bps": ("B/s", 1000), "binBps": ("B/s", 1024)}
 _SECONDS: Final = {

@@ -44,7 +44,7 @@ def requests(kind: str, count: int, random: np.random.Generator, every: int = 8)
         found.append(_request("classify", rows=_records(rows)))
         if number % every == 0:
             found += [
-                _request("score", rows=random.normal(size=(3, 4)).tolist()),
+                _request("score", rows=random.normal(size=(3, 6)).tolist()),
                 _request("feedback", outcomes=outcomes(rows, random)),
                 _request("embed", vectors=random.normal(size=(4, _DIMENSIONS)).tolist()),
                 _request("words", count=int(random.integers(2, 30))),
@@ -101,6 +101,6 @@ def _request(api: str, status: int = 200, **body: Any) -> Request:
     return Request(api, json.dumps(body).encode(), status)
 
 
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows.astype(object).where(rows.notna(), None).to_dict("records")
+def _records(rows: pd.DataFrame) -> list[Any]:
+    found: list[Any] = rows.astype(object).where(rows.notna(), None).to_dict("records")
     return found
