@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import dashboard
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Panel
+from collector.grafana.look import Panel
 from collector.grafana.promql import legend, select
 from collector.grafana.sources import PROMETHEUS
 from collector.grafana.variables import labels_of, variables

@@ -6,12 +6,12 @@ traffic that fills its panel is a fault; one with data from the others is none.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum
 
 __all__ = ["Traffic", "expected"]
 
 
-class Traffic(StrEnum):
+class Traffic(str, Enum):
     """What has to have happened, and been exported at least twice, before a panel has something to show.
 
     But for `NOTHING` all of it is asked of the service that the dashboard's variables choose. On the dashboard of a

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models.elasticsearch import TermsOrder
 
 from bento_observe import semconv
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Panel, finished
+from collector.grafana.look import Look, Panel, finished
 from collector.grafana.sources import ELASTICSEARCH, JAEGER
 
 __all__ = ["PANELS", "TIME_FIELD"]

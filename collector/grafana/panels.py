@@ -1,12 +1,13 @@
-"""Panels over Prometheus, each with what it shows, in which unit, and what it says while there is nothing to show."""
+"""Panels over Prometheus, and those that ask nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, table, text, timeseries
+from grafana_foundation_sdk.builders import dashboard as dashboard_builder
 from grafana_foundation_sdk.builders import prometheus as prometheus_query
 from grafana_foundation_sdk.cog import variants
 from grafana_foundation_sdk.models import common as kinds
@@ -14,47 +15,11 @@ from grafana_foundation_sdk.models import dashboard, prometheus
 from grafana_foundation_sdk.models import heatmap as heatmap_kinds
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
-from collector.grafana.expectations import Traffic
+from collector.grafana import names
+from collector.grafana.look import Look, Panel, Query, finished
 from collector.grafana.sources import PROMETHEUS
 
-__all__ = ["Look", "Panel", "Query", "bars", "finished", "heat", "lines", "note", "rows", "shares", "status"]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A panel, and which traffic fills it; None where it asks nothing."""
-
-    model: dashboard.Panel
-    traffic: Traffic | None
-
-
-@dataclass(frozen=True)
-class Query:
-    """An expression and what its series are called; `{{label}}` stands for the label's value.
-
-    `exemplar` asks for the traces of single values too.
-    """
-
-    expr: str
-    legend: str = ""
-    exemplar: bool = False
-
-
-@dataclass(frozen=True)
-class Look:
-    """What panels have in common: a title, what it shows, what it says without data, unit and size."""
-
-    title: str
-    shows: str
-    empty: str
-    traffic: Traffic
-    unit: str = "short"
-    width: int = 8
-    height: int = 8
-    decimals: int | None = None
-    least: float | None = 0
-    most: float | None = None
-    steps: Sequence[tuple[float | None, str]] = field(default_factory=tuple)
+__all__ = ["alerts", "bars", "heat", "lines", "note", "rows", "shares", "status"]
 
 
 def lines(
@@ -124,7 +89,7 @@ def heat(look: Look, query: Query) -> Panel:
     return _finished(panel.build(), look, [made])
 
 
-def bars(look: Look, now: str, training: str, names: tuple[str, str] = ("now", "training")) -> Panel:
+def bars(look: Look, now: str, training: str, called: tuple[str, str] = ("now", "training")) -> Panel:
     """Two distributions bar by bar, of shares up to each bound (`le`), of which Grafana makes those between them.
 
     The format `heatmap` sorts the bounds and takes from each share the one below it. What follows makes a table of the
@@ -148,7 +113,7 @@ def bars(look: Look, now: str, training: str, names: tuple[str, str] = ("now", "
                 _reduced("A", "lastNotNull"),
                 _reduced("B", "max"),
                 DataTransformerConfig(id_val="merge", options={}),
-                _organised({"Field": "bound", "Last *": names[0], "Max": names[1]}),
+                _organised({"Field": "bound", "Last *": called[0], "Max": called[1]}),
             ]
         )
     )
@@ -156,7 +121,7 @@ def bars(look: Look, now: str, training: str, names: tuple[str, str] = ("now", "
     return _finished(panel.build(), look, queries)
 
 
-def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] = ("now", "training")) -> Panel:
+def shares(look: Look, by: str, now: str, training: str, called: tuple[str, str] = ("now", "training")) -> Panel:
     """Two distributions over the values of the label `by`, side by side; the largest in training first.
 
     Grafana calls the values of queries A and B "Value #A" and "Value #B", and of a single query with an answer "Value":
@@ -174,8 +139,8 @@ def shares(look: Look, by: str, now: str, training: str, names: tuple[str, str] 
         .transformations(
             [
                 DataTransformerConfig(id_val="merge", options={}),
-                _organised({by: by, "Value": names[0], "Value #A": names[0], "Value #B": names[1]}, hidden=["Time"]),
-                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": names[1], "desc": True}]}),
+                _organised({by: by, "Value": called[0], "Value #A": called[0], "Value #B": called[1]}, hidden=["Time"]),
+                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": called[1], "desc": True}]}),
             ]
         )
     )
@@ -218,6 +183,24 @@ def rows(
     return _finished(panel.build(), look, [_instant(query, prometheus.PromQueryFormat.TABLE) for query in queries])
 
 
+def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 5) -> Panel:
+    """What Grafana alerts on, of the chosen service; the SDK has no type for the options of these panels."""
+    options = {
+        "viewMode": "list",
+        "groupMode": "default",
+        "groupBy": [],
+        "maxItems": 20,
+        "sortOrder": 3,
+        "dashboardAlerts": False,
+        "alertName": "",
+        "alertInstanceLabelFilter": f'{{{names.SERVICE}="$service"}}',
+        "datasource": "",
+        "stateFilter": {"firing": True, "pending": True, "noData": False, "normal": False, "error": True},
+    }
+    panel = dashboard_builder.Panel().type("alertlist").title(title).description(shows).options(options).no_value(empty)
+    return Panel(panel.span(width).height(height).build(), None)
+
+
 def note(title: str, content: str, width: int = 24, height: int = 4) -> Panel:
     """Text alone."""
     panel = text.Panel().title(title).content(content).description(title).span(width).height(height).build()
@@ -232,23 +215,6 @@ def _finished(panel: dashboard.Panel, look: Look, targets: Sequence[Any]) -> Pan
         built.append(made)
     panel.targets = built
     return finished(panel, look, PROMETHEUS)
-
-
-def finished(panel: dashboard.Panel, look: Look, source: dashboard.DataSourceRef) -> Panel:
-    """`panel` with all that `look` says."""
-    panel.title, panel.description, panel.datasource = look.title, look.shows, source
-    panel.grid_pos = dashboard.GridPos(h=look.height, w=look.width, x=0, y=0)
-    config = panel.field_config or dashboard.FieldConfigSource()
-    defaults = config.defaults
-    defaults.unit, defaults.no_value = look.unit, look.empty
-    defaults.decimals, defaults.min_val, defaults.max_val = look.decimals, look.least, look.most
-    if look.steps:
-        defaults.thresholds = dashboard.ThresholdsConfig(
-            mode=dashboard.ThresholdsMode.ABSOLUTE,
-            steps=[dashboard.Threshold(value=value, color=color) for value, color in look.steps],
-        )
-    panel.field_config = config
-    return Panel(panel, look.traffic)
 
 
 def _range(query: Query) -> prometheus_query.Dataquery:
@@ -286,12 +252,12 @@ def _reduced(query: str, function: str) -> DataTransformerConfig:
     )
 
 
-def _organised(names: dict[str, str], hidden: Sequence[str] = ()) -> DataTransformerConfig:
+def _organised(columns: dict[str, str], hidden: Sequence[str] = ()) -> DataTransformerConfig:
     return DataTransformerConfig(
         id_val="organize",
         options={
             "excludeByName": dict.fromkeys(hidden, True),
-            "indexByName": {name: position for position, name in enumerate(names)},
-            "renameByName": {old: new for old, new in names.items() if old != new},
+            "indexByName": {name: position for position, name in enumerate(columns)},
+            "renameByName": {old: new for old, new in columns.items() if old != new},
         },
     )

@@ -46,8 +46,8 @@ _LABELS: Final = {
     "reference": names.REFERENCE,
     "slice": names.SLICE,
 }
-_SINGLE: Final = ("service", "signal", "feature", "slice")
-"""Of these one value at a time, and a choice of "All" only for `slice`."""
+_SINGLE: Final = ("service", "feature", "slice")
+"""Of these one value at a time, and a choice of "All" only for `slice`; of `signal` too where a feature is chosen."""
 
 _ALIVE: Final = names.name(semconv.PROCESS_MEMORY_USAGE)
 """A series that each worker of each service has, from its first export on."""
@@ -80,11 +80,12 @@ def variables(*wanted: str) -> list[Builder[dashboard.VariableModel]]:
         if variable == "window":
             made.append(_window())
         else:
-            made.append(_choice(variable, [known for known in wanted[:position] if known in _LABELS]))
+            single = variable in _SINGLE or (variable == "signal" and "feature" in wanted)
+            made.append(_choice(variable, [known for known in wanted[:position] if known in _LABELS], single))
     return made
 
 
-def _choice(variable: str, before: list[str]) -> QueryVariable:
+def _choice(variable: str, before: list[str], single: bool) -> QueryVariable:
     label = _LABELS[variable]
     if variable in ("environment", "namespace", "service", "version", "instance"):
         metric = _ALIVE
@@ -103,13 +104,13 @@ def _choice(variable: str, before: list[str]) -> QueryVariable:
         .query({"qryType": 1, "query": query, "refId": f"{variable}-values"})
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(dashboard.VariableSort.NATURAL_ASC)
-        .multi(variable not in _SINGLE)
+        .multi(not single)
     )
-    if variable in _SINGLE and variable != "slice":
+    if single and variable != "slice":
         return made.include_all(False)
     everything = UNSLICED if variable == "slice" else ANY
     chosen = dashboard.VariableOption(selected=True, text="All", value="$__all")
-    if variable not in _SINGLE:
+    if not single:
         chosen = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
     return made.include_all(True).all_value(everything).current(chosen)
 

@@ -10,7 +10,8 @@ from collector.grafana import names
 from collector.grafana.board import Board
 from collector.grafana.boards import common, distribution
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, lines, rows, status
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import lines, rows, status
 from collector.grafana.promql import by, feature, legend, pooled, rate
 
 _CHOSEN: Final = ("signal", "feature", "reference", "slice")

@@ -9,7 +9,8 @@ from collector.grafana import names
 from collector.grafana.board import Board
 from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, bars, lines, note, rows, shares, status
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import alerts, bars, lines, note, rows, shares, status
 from collector.grafana.promql import by, feature, legend, pooled, quantile, rate, select
 
 _CHOSEN: Final = ("signal", "reference", "slice")
@@ -88,6 +89,12 @@ GLANCE = [
         Query(quantile(0.95, semconv.REQUEST_DURATION)),
     ),
 ]  # fmt: skip
+
+ALERTS = alerts(
+    "Alerts",
+    "Alerts of this service that fire, or are about to, by Grafana's own alerting.",
+    "No alert fires.",
+)
 
 _MAPPED: Final = [
     {
@@ -239,6 +246,7 @@ BOARD: Final = Board(
     ),
     (
         ("At a glance", GLANCE),
+        ("Alerts", [ALERTS]),
         ("Features", [FEATURES]),
         ("Predictions", PREDICTIONS),
         ("Over time", OVER_TIME),

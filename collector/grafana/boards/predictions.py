@@ -9,7 +9,8 @@ from collector.grafana import names
 from collector.grafana.board import Board
 from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, bars, heat, lines, note, shares
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import bars, heat, lines, note, shares
 from collector.grafana.promql import by, feature, increase, legend, pooled, rate
 
 _CHOSEN: Final = ("reference", "slice")

@@ -9,7 +9,8 @@ from bento_observe.semconv import Metric
 from collector.grafana import foreign, names
 from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, lines
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import lines
 from collector.grafana.promql import added, by, legend, rate, select
 
 __all__ = ["PANELS"]

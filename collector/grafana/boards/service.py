@@ -9,7 +9,8 @@ from collector.grafana import logs, names
 from collector.grafana.board import Board
 from collector.grafana.boards import common, resources
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, heat, lines, status
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import heat, lines, status
 from collector.grafana.promql import RATE, added, increase, legend, mean, quantile, rate, select
 from collector.grafana.variables import labels_of
 
@@ -106,9 +107,9 @@ REQUESTS = [
             "opens their trace.",
             common.NO_REQUESTS, Traffic.ANY, "s", 12,
         ),
-        Query(quantile(0.5, semconv.REQUEST_DURATION), "p50"),
+        Query(quantile(0.5, semconv.REQUEST_DURATION), "p50", exemplar=True),
         Query(quantile(0.95, semconv.REQUEST_DURATION), "p95"),
-        Query(quantile(0.99, semconv.REQUEST_DURATION), "p99", exemplar=True),
+        Query(quantile(0.99, semconv.REQUEST_DURATION), "p99"),
     ),
     heat(
         Look("Latency over time", "How many requests took how long.", common.NO_REQUESTS, Traffic.ANY, "s", 12),

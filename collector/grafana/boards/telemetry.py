@@ -9,7 +9,8 @@ from bento_observe import semconv
 from collector.grafana import foreign, names
 from collector.grafana.board import Board
 from collector.grafana.expectations import Traffic
-from collector.grafana.panels import Look, Query, lines, status
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import lines, status
 from collector.grafana.promql import added, increase, legend, rate, select
 
 _NO_WORKER: Final = "No data yet, because no worker of this service has sent metrics."
