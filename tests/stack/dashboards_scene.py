@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 import stack_signals as otlp
+from ports import free_port
 from server import SERVICES, BentoServer
 
 from bento_observe import semconv
@@ -104,7 +105,7 @@ def _wine(running: Running, folder: Path) -> None:
     with example.alone():
         example.train()
         with _service.serving(
-            "service_example.service:WineCultivar", directory=example.root, port=_service.free_port(),
+            "service_example.service:WineCultivar", directory=example.root, port=free_port(),
             environment=example.environment(environment), log=folder / "wine.log",
         ) as url:  # fmt: skip
             sent = _traffic.send(example, url, rate=30, duration=8, clients=4, progress=lambda _: None)

@@ -101,7 +101,7 @@ def logs(axes: Axes, panel: Shown, pixels: tuple[float, float]) -> None:
         colour = named(_SEVERITIES.get(severity.upper(), "text"))
         axes.add_patch(Rectangle((0, y - 0.4 * _ROW_PX / pixels[1]), 0.004, 0.8 * _ROW_PX / pixels[1], color=colour))
         line = f"{_moment(row.get('@timestamp'))}  {severity:<5}  {_message(row)}"
-        axes.text(0.012, y, line[: int(pixels[0] / 5.4)], va="center", fontsize=7, color=INK, family="monospace")
+        axes.text(0.012, y, line[:400], va="center", fontsize=7, color=INK, family="monospace", clip_on=True)
 
 
 def words(axes: Axes, text: str, pixels: tuple[float, float], *, pale: bool = False) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,7 @@ _MOST_NAMES: Final = 6
 _MOST_LINES: Final = 40
 _TICKS: Final = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800, 10**9)
 _LONGEST: Final = 34
+_NAME_PX, _HANDLE_PX = 5.2, 26.0
 _HEAT: Final = LinearSegmentedColormap.from_list("heat", ["#fff5eb", "#fdbe85", "#fd8d3c", "#d94701", "#7f2704"])
 
 
@@ -98,7 +98,7 @@ def bars(axes: Axes, shown: Shown) -> None:
         for number, label in enumerate(axes.get_xticklabels()):
             label.set_visible(number % 2 == 0)
     _scaled(axes, shown.panel.defaults)
-    _names(axes, len(columns))
+    _names(axes, len(columns), inside=True)
 
 
 def heat(axes: Axes, shown: Shown, window: Window) -> None:
@@ -210,24 +210,20 @@ def _scaled(axes: Axes, settings: Mapping[str, Any]) -> None:
         axes.set_ylim(low, low + 1)
 
 
-def _names(axes: Axes, series: int) -> None:
+def _names(axes: Axes, series: int, inside: bool = False) -> None:
     handles, names = axes.get_legend_handles_labels()
     if not names:
         return
     kept = [_short(name, _LONGEST) for name in names[:_MOST_NAMES]]
     if series > _MOST_NAMES:
         kept[-1] += f"  … {series - _MOST_NAMES} more"
-    wide = max(map(len, kept)) > 16
+    room = axes.get_window_extent().width / (_NAME_PX * max(map(len, kept)) + _HANDLE_PX)
+    place = {"loc": "upper right"} if inside else {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11)}
     axes.legend(
-        handles[:_MOST_NAMES], kept, loc="upper center", bbox_to_anchor=(0.5, -0.11 if axes.get_xticklabels() else 0),
-        ncols=2 if wide else min(4, len(kept)), fontsize=7, frameon=False, handlelength=1.2, columnspacing=1.2,
-        labelcolor=INK,
+        handles[:_MOST_NAMES], kept, ncols=max(1, min(len(kept), int(room))), fontsize=7, frameon=False,
+        handlelength=1.2, columnspacing=1.2, labelcolor=INK, **place,
     )  # fmt: skip
 
 
 def _short(name: str, most: int) -> str:
-    return (
-        textwrap.shorten(name, most, placeholder="…")
-        if " " in name
-        else name[:most] + ("…" if len(name) > most else "")
-    )
+    return name if len(name) <= most else f"{name[: most - 1]}…"
