@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack import Running
 from bento_observe.stack.query import prometheus_value
 
-__all__ = ["ODD", "PHASES", "PLAIN", "SHOP", "WINE", "Scene", "play"]
+__all__ = ["ODD", "PHASES", "PLAIN", "SHOP", "STEP", "WINE", "Scene", "play"]
 
 ODD: Final = "we\"ird {näme} 100%\\ x'"
 """A feature's name with all that means something in PromQL, in a regular expression or in a URL."""
@@ -35,6 +36,9 @@ SHOP, PLAIN, WINE = "dashboards-shop", "dashboards-plain", "dashboards-wine"
 PHASES: Final = ("normal", "drifted", "broken", "trouble")
 """In this order, each on top of those before it; with `drifted` comes version 2 of the service."""
 
+STEP: Final = 5
+"""Seconds. Phases end at multiples of it, and nothing is sent before that."""
+
 _SERVICE: Final = "collector.grafana.preview.orders.service:Orders"
 _REQUESTS: Final = 60
 _RATE: Final = 60.0
@@ -47,7 +51,8 @@ _EXPORT: Final = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUT
 class Scene:
     """What happened, seconds since the epoch by Prometheus' clock.
 
-    `ends` are the moments by which all metrics of a phase of the shop had arrived, `start` the one before the first.
+    `ends` are the moments by which all metrics of a phase of the shop had arrived, and all of the plain one; `start`
+    is before the first.
     """
 
     running: Running
@@ -63,7 +68,7 @@ def play(running: Running, folder: Path) -> Scene:
     ends: dict[str, float] = {}
     acts: list[Callable[[], None]] = [
         lambda: _shop(running, folder, ends),
-        lambda: _plain(running),
+        lambda: _plain(running, ends),
         lambda: _wine(running, folder),
     ]
     with ThreadPoolExecutor(len(acts)) as pool:
@@ -86,16 +91,18 @@ def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
                 # Counters that are born with an export grow from the next one on: failures need more than a second.
                 assert traffic.send(server.url, wanted, _RATE if kind else len(wanted) / 5) == []
                 sent += len(wanted)
-                ends[phase] = _arrived(running, SHOP, sent)
+                _arrived(running, SHOP, sent)
+                ends[phase] = _next_step(running)
             server.stop()
 
 
-def _plain(running: Running) -> None:
+def _plain(running: Running, ends: dict[str, float]) -> None:
     """No reference, so exponential buckets; one worker, no GPU, no labels."""
     wanted = [each for each in traffic.requests("normal", 40, np.random.default_rng(6)) if each.api == "classify"]
     with _serving(running, PLAIN, {"PYTHONPATH": str(ROOT)}) as server:
         assert traffic.send(server.url, wanted, _RATE / 3) == []
         _arrived(running, PLAIN, len(wanted))
+        ends[PLAIN] = _next_step(running)
         server.stop()
 
 
@@ -127,10 +134,15 @@ def _serving(running: Running, name: str, more: Mapping[str, str]) -> BentoServe
     return BentoServer(_SERVICE, environment, directory=ROOT)
 
 
-def _arrived(running: Running, service: str, requests: int) -> float:
-    """Wait until Prometheus has counted so many requests; when that was."""
+def _arrived(running: Running, service: str, requests: int) -> None:
+    """Wait until Prometheus has counted so many requests."""
     name = f"{metric_name(semconv.REQUEST_DURATION)}_count"
     query = f'sum({name}{{{label_name(semconv.SERVICE_NAME)}="{service}", {label_name(semconv.HTTP_ROUTE)}!~"/.+z"}})'
     otlp.eventually(lambda: prometheus_value(running.prometheus, query), requests)
-    # Once more, so that what was sent with it is there as well.
-    return prometheus_value(running.prometheus, "time()")
+
+
+def _next_step(running: Running) -> float:
+    """The next moment that a range query of `STEP` has a point at, once it has come."""
+    moment = math.ceil(prometheus_value(running.prometheus, "time()") / STEP) * STEP
+    otlp.eventually(lambda: prometheus_value(running.prometheus, "time()") >= moment, True)
+    return float(moment)

@@ -10,7 +10,7 @@ from collector.grafana.preview._answers import Answer, Series
 from collector.grafana.preview._intervals import Window
 from collector.grafana.preview._model import Dashboard, Panel, Query, load
 from collector.grafana.preview._run import Run, Shown, run
-from collector.grafana.preview._sources import Sources
+from collector.grafana.preview._sources import Sources, ask
 from collector.grafana.preview._units import known_unit
 from collector.grafana.preview._variables import Variable
 
@@ -25,6 +25,7 @@ __all__ = [
     "Sources",
     "Variable",
     "Window",
+    "ask",
     "known_unit",
     "load",
     "run",

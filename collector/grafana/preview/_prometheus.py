@@ -15,7 +15,7 @@ from collector.grafana.preview._intervals import Intervals, Window
 from collector.grafana.preview._model import Query
 from collector.grafana.preview._sources import Sources, ask
 
-__all__ = ["choices", "run"]
+__all__ = ["alerts", "choices", "run"]
 
 _LABEL: Final = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 _LABEL_VALUES: Final = re.compile(r"label_values\((?:(.+),\s*)?([a-zA-Z_][a-zA-Z0-9_]*)\)\s*", re.DOTALL)
@@ -67,6 +67,33 @@ def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sou
         data = _post(sources, "query", [("query", match[1]), ("time", f"{window.end:.3f}")])
         return [_sample(one) for one in data["result"]]
     raise ValueError(f"{written!r} is neither label_values(...) nor query_result(...)")
+
+
+def alerts(labels: str, scope: Mapping[str, Chosen], sources: Sources) -> Answer:
+    """The alerts of Prometheus that fire or are pending, with `labels`, in the form of a selector.
+
+    Grafana's panel lists those of its own alerting, which is provisioned with the same rules.
+    """
+    text = replace(labels, scope, plain)
+    wanted = re.findall(r'(\w+)\s*(=~?)\s*"([^"]*)"', text)
+    rows = []
+    for alert in ask(f"{sources.prometheus}/api/v1/alerts")["data"]["alerts"]:
+        found = alert["labels"]
+        if all(
+            re.fullmatch(value if sign == "=~" else re.escape(value), found.get(key, "")) for key, sign, value in wanted
+        ):
+            about = {
+                key: value for key, value in found.items() if key not in ("alertname", *(key for key, *_ in wanted))
+            }
+            rows.append(
+                {
+                    "State": alert["state"],
+                    "Alert": found["alertname"],
+                    "Since": alert["activeAt"][11:19],
+                    "Labels": ", ".join(f"{key}={value}" for key, value in about.items() if value),
+                }
+            )
+    return Answer("alerts", text, rows=tuple(rows))
 
 
 def _post(sources: Sources, path: str, fields: list[tuple[str, str]]) -> Any:
