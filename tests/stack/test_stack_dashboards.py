@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -214,17 +215,14 @@ def test_units_are_known() -> None:
 def test_what_phases_bring_is_seen_from_then_on(scene: Scene) -> None:
     """Failures not before requests fail; drift with version 2; nulls, unseen and far-off values when they are sent."""
 
-    def last(phase: str, title: str, uid: str = "feature", ref: str = "A", **wanted: str) -> float:
+    def last(phase: str, title: str, uid: str = "feature", **wanted: str) -> float:
         (dashboard,) = [one for one in DASHBOARDS if one.uid == f"bento-observe-{uid}"]
+        # Of the dashboard this panel alone.
+        panels = tuple(panel for panel in dashboard.panels if panel.title == title)
+        alone = replace(dashboard, panels=panels, annotations=())
         chosen = {"service": SHOP, "signal": "input", **wanted}
-        opened = run(dashboard, _sources(scene, f"{STEP}s"), Window(scene.start, scene.ends[phase]), chosen)
-        (answer,) = [
-            answer
-            for shown in opened.panels
-            if shown.panel.title == title
-            for answer in shown.answers
-            if answer.ref == ref
-        ]
+        (shown,) = run(alone, _sources(scene, f"{STEP}s"), Window(scene.start, scene.ends[phase]), chosen).panels
+        answer = shown.answers[0]
         values = [series.last for series in answer.series if not math.isnan(series.last)]
         return max(values, default=0.0)
 
