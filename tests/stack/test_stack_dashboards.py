@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 import stack_signals as otlp
 import yaml
-from dashboards_scene import ODD, PHASES, PLAIN, SHOP, STEP, WINE, Scene, play
+from dashboards_opened import DASHBOARDS, Runs, answers, open_all, panel, panels, sources
+from dashboards_scene import ODD, PHASES, SHOP, STEP, Scene, play
 
 pytest.importorskip("grafana_foundation_sdk")
 pytest.importorskip("sklearn")
@@ -22,35 +23,15 @@ from bento_observe.stack._assets import collector_dir
 from bento_observe.stack.query import prometheus_query
 from collector.grafana import foreign
 from collector.grafana.expectations import Traffic, expected
-from collector.grafana.preview import Answer, Dashboard, Run, Shown, Sources, Window, known_unit, load, run
+from collector.grafana.preview import Window, known_unit, run
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("collector_log")]
 
-DASHBOARDS: Final[list[Dashboard]] = [
-    load(file) for file in sorted((collector_dir() / "grafana" / "dashboards").glob("*.json"))
-]
 RULES: Final[list[dict[str, Any]]] = [
     group
     for file in sorted((collector_dir() / "prometheus" / "rules").glob("*.yaml"))
     for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
 ]
-OPENED: Final[dict[str, dict[str, str]]] = {
-    "a number": {"service": SHOP, "signal": "input", "feature": "amount"},
-    "an odd name": {"service": SHOP, "signal": "input", "feature": ODD},
-    "text": {"service": SHOP, "signal": "input", "feature": "country"},
-    "what the model saw": {"service": SHOP, "signal": "feature", "feature": "log_amount"},
-    "a class": {"service": SHOP, "signal": "prediction", "feature": "class"},
-    "a confidence": {"service": SHOP, "signal": "prediction", "feature": "confidence"},
-    "a label": {"service": SHOP, "signal": "label", "feature": "outcomes"},
-    "a vector": {"service": SHOP, "signal": "input", "feature": "norm", "api": "embed"},
-    "a slice": {"service": SHOP, "signal": "prediction", "feature": "class", "slice": "de"},
-    "a day": {"service": SHOP, "signal": "input", "feature": "amount", "window": "24h"},
-    "one API, one version": {"service": SHOP, "signal": "input", "feature": ODD, "api": "classify", "version": "2"},
-    "no reference": {"service": PLAIN, "signal": "input", "feature": ODD},
-    "the example": {"service": WINE, "signal": "input", "feature": "alcohol"},
-}
-"""What each dashboard is opened with; what is not said is as Grafana chooses it."""
-
 MAY_BE_EMPTY: Final = {
     "Failed to send": "no server of the stack fails here; tests/stack/test_stack_outage.py lets them",
     "Alerts": "nothing needs to be alarmed about within the few minutes of this; tests/stack/test_stack_alerts.py",
@@ -70,9 +51,6 @@ NEVER_OF_PLAIN: Final = {
     Traffic.TROUBLE,
 }  # fmt: skip
 
-Where = tuple[str, str, str]
-"""Dashboard, panel, query."""
-
 
 @pytest.fixture(scope="module")
 def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Scene:
@@ -91,77 +69,34 @@ def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def sources(scene: Scene) -> Sources:
-    """The data sources of this stack, as they are provisioned: rates over four minutes at least."""
-    return _sources(scene, "60s")
-
-
-@pytest.fixture(scope="module")
-def runs(scene: Scene, sources: Sources) -> Mapping[str, Sequence[Run]]:
+def runs(scene: Scene) -> Runs:
     """Every dashboard opened in every way, when all is over."""
-    now = prometheus_query(scene.running.prometheus, "time()")[0].value or 0.0
-    found: dict[str, list[Run]] = {}
-    seen: set[tuple[str, str]] = set()
-    for name, wanted in OPENED.items():
-        found[name] = []
-        for dashboard in DASHBOARDS:
-            # What shows a service as a whole is the same with whatever feature it is opened.
-            whole = not {"signal", "window"} & {str(variable["name"]) for variable in dashboard.variables}
-            if not whole or (dashboard.uid, wanted["service"]) not in seen:
-                window = Window(scene.start, scene.ends.get(wanted["service"], now))
-                found[name].append(run(dashboard, sources, window, wanted))
-            seen.add((dashboard.uid, wanted["service"]))
-    return found
+    return open_all(scene)
 
 
-def _sources(scene: Scene, interval: str) -> Sources:
-    return Sources(scene.running.prometheus, scene.running.elasticsearch, scene.running.jaeger, interval)
-
-
-def _panels(opened: Sequence[Run]) -> Iterator[tuple[Run, Shown]]:
-    return ((one, shown) for one in opened for shown in one.panels if shown.panel.queries)
-
-
-def _all(runs: Mapping[str, Sequence[Run]]) -> Iterator[tuple[Where, Answer]]:
-    for opened in runs.values():
-        for one, shown in _panels(opened):
-            yield from (((one.dashboard.uid, shown.panel.title, answer.ref), answer) for answer in shown.answers)
-        for one in opened:
-            yield from (((one.dashboard.uid, "annotation", answer.ref), answer) for answer in one.annotations)
-
-
-def _shown(runs: Mapping[str, Sequence[Run]], name: str, uid: str, title: str) -> Shown:
-    (found,) = [
-        shown
-        for one, shown in _panels(runs[name])
-        if (one.dashboard.uid, shown.panel.title) == (f"bento-observe-{uid}", title)
-    ]
-    return found
-
-
-def test_every_query_is_understood(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_every_query_is_understood(runs: Runs) -> None:
     """By Prometheus, Elasticsearch and Jaeger, whatever is chosen; every name in a legend is one of the series'."""
     assert len(DASHBOARDS) == 5
-    assert {(where, answer.complaint()) for where, answer in _all(runs) if answer.complaint()} == set()
+    assert {(where, answer.complaint()) for where, answer in answers(runs) if answer.complaint()} == set()
 
 
-def test_every_query_has_data(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_every_query_has_data(runs: Runs) -> None:
     """Each in one of the ways to open its dashboard at least, after all kinds of traffic, in two versions."""
-    asked = {where for where, _ in _all(runs)}
-    filled = {where for where, answer in _all(runs) if answer.has_data}
+    asked = {where for where, _ in answers(runs)}
+    filled = {where for where, answer in answers(runs) if answer.has_data}
     excused = {where for where in asked if where[1] in MAY_BE_EMPTY}
     assert asked - filled - excused == set()
     assert {where[1] for where in excused} == MAY_BE_EMPTY.keys()
 
 
-def test_panels_are_filled_by_the_traffic_that_they_say(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_panels_are_filled_by_the_traffic_that_they_say(runs: Runs) -> None:
     """Of a service with everything all that its feature allows; of one that only answers, without a reference, what
     is the same with any service and nothing else.
     """
     kinds = expected()
     number = set(Traffic) - {Traffic.CATEGORIES}
     for name, filling in (("a number", number), ("text", {Traffic.CATEGORIES}), ("no reference", {Traffic.ANY})):
-        for one, shown in _panels(runs[name]):
+        for one, shown in panels(runs[name]):
             where = (name, one.dashboard.uid, shown.panel.title)
             kind = kinds[one.dashboard.uid].get(shown.panel.title)
             if kind in {*filling, Traffic.NOTHING} and where[1:] not in ELSEWHERE and where[2] not in MAY_BE_EMPTY:
@@ -170,7 +105,7 @@ def test_panels_are_filled_by_the_traffic_that_they_say(runs: Mapping[str, Seque
                 assert not shown.has_data, (where, kind)
 
 
-def test_every_variable_has_something_to_choose(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_every_variable_has_something_to_choose(runs: Runs) -> None:
     """Without an error from any query; the feature's odd name among the features."""
     filled: set[str] = set()
     for opened in runs.values():
@@ -182,24 +117,24 @@ def test_every_variable_has_something_to_choose(runs: Mapping[str, Sequence[Run]
     assert {ODD, "amount", "items", "country"} <= set(feature.options)
 
 
-def test_an_odd_name_shows_what_any_other_shows(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_an_odd_name_shows_what_any_other_shows(runs: Runs) -> None:
     """Quotes, braces, a backslash, spaces and other letters: the same panels have data, with as many series."""
 
     def filled(name: str) -> dict[tuple[str, str], list[bool]]:
         return {
             (one.dashboard.uid, shown.panel.title): [answer.has_data for answer in shown.answers]
-            for one, shown in _panels(runs[name])
+            for one, shown in panels(runs[name])
             if "feature" in one.variables
         }
 
     assert filled("an odd name") == filled("a number")
-    table = _shown(runs, "an odd name", "model", "Features by drift")
+    table = panel(runs, "an odd name", "model", "Features by drift")
     assert ODD in {series.labels["ml_feature_name"] for series in table.answers[0].series}
 
 
-def test_a_panel_without_data_says_why(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_a_panel_without_data_says_why(runs: Runs) -> None:
     """Of a service with one replica and no reference, labels or GPU: no error, and a reason instead of an empty box."""
-    empty = [shown for _, shown in _panels(runs["no reference"]) if not shown.has_data]
+    empty = [shown for _, shown in panels(runs["no reference"]) if not shown.has_data]
     assert len(empty) > 10
     for shown in empty:
         assert len(shown.panel.defaults.get("noValue", "").split()) > 3, shown.panel.title
@@ -221,7 +156,7 @@ def test_what_phases_bring_is_seen_from_then_on(scene: Scene) -> None:
         panels = tuple(panel for panel in dashboard.panels if panel.title == title)
         alone = replace(dashboard, panels=panels, annotations=())
         chosen = {"service": SHOP, "signal": "input", **wanted}
-        (shown,) = run(alone, _sources(scene, f"{STEP}s"), Window(scene.start, scene.ends[phase]), chosen).panels
+        (shown,) = run(alone, sources(scene, f"{STEP}s"), Window(scene.start, scene.ends[phase]), chosen).panels
         answer = shown.answers[0]
         values = [series.last for series in answer.series if not math.isnan(series.last)]
         return max(values, default=0.0)
@@ -239,7 +174,7 @@ def test_what_phases_bring_is_seen_from_then_on(scene: Scene) -> None:
     assert last("drifted", drift, feature="amount", version="2") > 1
 
 
-def test_versions_are_marked(runs: Mapping[str, Sequence[Run]]) -> None:
+def test_versions_are_marked(runs: Runs) -> None:
     """Both versions of the shop, on each dashboard; and its reference where there are features."""
     for one in runs["a number"]:
         marks = {answer.ref: answer for answer in one.annotations}
@@ -247,12 +182,12 @@ def test_versions_are_marked(runs: Mapping[str, Sequence[Run]]) -> None:
         assert versions == {"1", "2"}, one.dashboard.uid
 
 
-def test_points_logs_and_traces_lead_to_each_other(scene: Scene, runs: Mapping[str, Sequence[Run]]) -> None:
+def test_points_logs_and_traces_lead_to_each_other(scene: Scene, runs: Runs) -> None:
     """Exemplars of the latency, lines of the log and slow requests all name traces that Jaeger has."""
-    latency = _shown(runs, "a number", "service", "Latency").answers
+    latency = panel(runs, "a number", "service", "Latency").answers
     exemplars = [point for answer in latency for point in answer.exemplars]
-    lines = _shown(runs, "a number", "service", "Errors in the log").answers[0].rows
-    slow = _shown(runs, "a number", "service", "Slow requests").answers[0].rows
+    lines = panel(runs, "a number", "service", "Errors in the log").answers[0].rows
+    slow = panel(runs, "a number", "service", "Slow requests").answers[0].rows
     found = {
         "exemplar": [point["labels"]["trace_id"] for point in exemplars],
         "log": [line["trace_id"] for line in lines if line.get("trace_id")],
@@ -264,7 +199,7 @@ def test_points_logs_and_traces_lead_to_each_other(scene: Scene, runs: Mapping[s
         assert len(trace) == 1, kind
 
 
-def test_every_metric_is_known(scene: Scene, runs: Mapping[str, Sequence[Run]]) -> None:
+def test_every_metric_is_known(scene: Scene, runs: Runs) -> None:
     """Each name in a query or a rule is one of the name module's, or recorded by a rule, or the Collector's own and
     there: nothing is empty because it was renamed.
     """
@@ -272,7 +207,7 @@ def test_every_metric_is_known(scene: Scene, runs: Mapping[str, Sequence[Run]]) 
     ours = {f"{metric_name(metric)}{part}" for metric in semconv.METRICS for part in ("", "_bucket", "_count", "_sum")}
     there = set(_http.get_json(f"{scene.running.prometheus}/api/v1/label/__name__/values")["data"])
     # What is chosen changes no name: one query of each place is enough.
-    places = {where: answer.text for where, answer in _all(runs) if _is_prometheus(where[1])}
+    places = {where: answer.text for where, answer in answers(runs) if _is_prometheus(where[1])}
     queries = set(places.values()) | {rule["expr"] for group in RULES for rule in group["rules"]}
     asked: dict[str, str] = {}
     labels: set[str] = set()
