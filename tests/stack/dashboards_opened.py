@@ -40,10 +40,14 @@ Where = tuple[str, str, str]
 """Dashboard, panel, query."""
 
 
-def open_all(scene: Scene) -> Runs:
-    """Every dashboard opened in every way; that of a service which ended early, at its end.
+_POINT: Final = 60.0
 
-    The data sources are as they are provisioned: rates over four minutes at least.
+
+def open_all(scene: Scene) -> Runs:
+    """Every dashboard opened in every way, as a minute after all is over, or after the service that is shown ended.
+
+    The data sources are as they are provisioned: rates over four minutes at least, and a point a minute, which is why
+    the last one may be a minute back.
     """
     now = prometheus_value(scene.running.prometheus, "time()")
     found: dict[str, list[Run]] = {}
@@ -54,7 +58,7 @@ def open_all(scene: Scene) -> Runs:
             # What shows a service as a whole is the same with whatever feature it is opened.
             whole = not {"signal", "window"} & {str(variable["name"]) for variable in dashboard.variables}
             if not whole or (dashboard.uid, wanted["service"]) not in seen:
-                window = Window(scene.start, scene.ends.get(wanted["service"], now))
+                window = Window(scene.start, scene.ends.get(wanted["service"], now) + _POINT)
                 found[name].append(run(dashboard, sources(scene, "60s"), window, wanted))
             seen.add((dashboard.uid, wanted["service"]))
     return found

@@ -41,7 +41,9 @@ STEP: Final = 5
 
 _SERVICE: Final = "collector.grafana.preview.orders.service:Orders"
 _REQUESTS: Final = 60
-_RATE: Final = 60.0
+_RATE: Final = 16.0
+"""A second: slow enough that each phase is seen in several exports, since a counter counts from its second one on."""
+
 _FAILED: Final = 6
 _PLACE: Final = "deployment.environment.name=test"
 _EXPORT: Final = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUTES": ""}
@@ -88,8 +90,7 @@ def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
             for phase in phases:
                 kind = traffic.KINDS.get(phase)
                 wanted = traffic.requests(phase, _REQUESTS, random) if kind else traffic.trouble(_FAILED)
-                # Counters that are born with an export grow from the next one on: failures need more than a second.
-                assert traffic.send(server.url, wanted, _RATE if kind else len(wanted) / 5) == []
+                assert traffic.send(server.url, wanted, _RATE if kind else _RATE / 3) == []
                 sent += len(wanted)
                 _arrived(running, SHOP, sent)
                 ends[phase] = _next_step(running)

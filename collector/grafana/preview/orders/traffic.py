@@ -70,10 +70,12 @@ def send(url: str, wanted: Sequence[Request], rate: float, clients: int = 8) -> 
     for number, request in enumerate(wanted):
         waiting.put((number / rate, request))
     wrong: list[str] = []
-    pool = urllib3.PoolManager(maxsize=clients, block=True, retries=False, timeout=_TIMEOUT_S)
     began = time.monotonic()
 
     def client() -> None:
+        # A connection of its own, never idle for long; one that the server has closed meanwhile is opened anew.
+        retries = urllib3.Retry(1, allowed_methods=None, redirect=0, status=0)
+        pool = urllib3.PoolManager(maxsize=1, retries=retries, timeout=_TIMEOUT_S)
         while True:
             try:
                 at, request = waiting.get_nowait()
