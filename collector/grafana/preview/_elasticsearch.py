@@ -34,7 +34,8 @@ def run(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Win
         return Answer(query.ref, text, rows=tuple({"_id": hit["_id"], **hit["_source"]} for hit in hits))
     buckets = query.body["bucketAggs"]
     series, rows = [], []
-    for keys, bucket in _leaves(response["aggregations"], buckets):
+    # Where there is no index yet, the answer has no aggregations.
+    for keys, bucket in _leaves(response["aggregations"], buckets) if "aggregations" in response else ():
         for metric in query.body["metrics"]:
             value = bucket["doc_count"] if metric["type"] == "count" else bucket[metric["id"]]["value"]
             rows.append({**keys, metric["type"]: value})
@@ -88,7 +89,8 @@ def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sou
         "bucketAggs": [{"id": "2", "type": "terms", "field": asked["field"], "settings": {"size": str(_SIZE)}}],
     }
     body = request(target, asked.get("query", ""), Intervals(1000, 1.0, 4.0), window, sources.time_field)
-    return [str(bucket["key"]) for bucket in _search(sources, body)["aggregations"]["2"]["buckets"]]
+    found = _search(sources, body).get("aggregations") or {"2": {"buckets": ()}}
+    return [str(bucket["key"]) for bucket in found["2"]["buckets"]]
 
 
 def _search(sources: Sources, body: Json) -> Json:

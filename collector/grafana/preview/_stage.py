@@ -41,7 +41,8 @@ _RULES_S: Final = 150.0
 def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running, float]]:
     """The stack after `minutes` of traffic, and when that began, seconds since the epoch.
 
-    Half of it is normal; then comes version 2 with orders that drift, and in the last fifth broken and failing ones.
+    Half of it is normal; then comes version 2, first with broken and failing orders, then with orders that drift, until
+    the rules have seen them.
 
     Raises:
         StackError: the servers cannot be run here.
@@ -55,14 +56,15 @@ def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running,
             began = time.time()
             data.reference(folder / "reference.json")
             generator = np.random.default_rng(11)
-            parts = (("1", (("normal", 0.5),)), ("2", (("drifted", 0.3), ("broken", 0.2))))
+            parts = (("1", (("normal", 0.5),)), ("2", (("broken", 0.2), ("drifted", 0.3))))
             for version, kinds in parts:
                 with _serving(running, folder, version) as url:
                     for kind, share in kinds:
                         say(f"version {version}: {kind} orders for {60 * minutes * share:.0f} s")
                         _send(url, kind, 60 * minutes * share, generator)
                     if version == "2":
-                        _await_rules(running, say)
+                        say("and until the rules have seen them")
+                        _await_rules(running, url, generator)
             yield running, began
         finally:
             stack.down()
@@ -81,14 +83,13 @@ def _send(url: str, kind: str, seconds: float, generator: np.random.Generator) -
         raise OSError(f"the service answered otherwise than it has to: {wrong[:3]}")
 
 
-def _await_rules(running: Running, say: Callable[[str], None]) -> None:
-    """Until Prometheus has recorded drift of all kinds, and recently."""
-    say("waits for the rules")
+def _await_rules(running: Running, url: str, generator: np.random.Generator) -> None:
+    """Send more, until Prometheus has recorded drift of all kinds lately."""
     recorded = f'feature:ml_feature_drift:drifted{{service_name="{SERVICE}", ml_drift_window="1h"}}'
     since, deadline = time.time(), time.monotonic() + _RULES_S
     found: set[str] = set()
     while found != {"psi", "js", "ks"} and time.monotonic() < deadline:
-        time.sleep(1)
+        _send(url, "drifted", 2 * EXPORT_SECONDS, generator)
         samples = prometheus_query(running.prometheus, f"{recorded} and timestamp({recorded}) >= {since}")
         found = {sample.labels["ml_drift_method"] for sample in samples}
 

@@ -44,7 +44,7 @@ def requests(kind: str, count: int, random: np.random.Generator, every: int = 8)
         found.append(_request("classify", rows=_records(rows)))
         if number % every == 0:
             found += [
-                _request("score", rows=random.normal(size=(3, 6)).tolist()),
+                _request("words_in", texts=["a parcel", "one more parcel", "late"]),
                 _request("feedback", outcomes=outcomes(rows, random)),
                 _request("embed", vectors=random.normal(size=(4, _DIMENSIONS)).tolist()),
                 _request("words", count=int(random.integers(2, 30))),

@@ -31,7 +31,7 @@ _UNIT: Final = 30
 _HEAD: Final = 74
 _GAP: Final = 8
 _DPI: Final = 100
-_COLOURS: Final = 96
+_COLOURS: Final = 200
 _BACK: Final = "#f4f5f7"
 
 
@@ -47,7 +47,9 @@ def draw(run: Run, path: Path) -> None:
         figure.savefig(picture, dpi=_DPI)
         plt.close(figure)
     picture.seek(0)
-    few = Image.open(picture).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    # An octree, since a median cut gives colours that are rare, such as the hottest of a heat map, to others.
+    drawn = Image.open(picture).convert("RGB")
+    few = drawn.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
 
 
