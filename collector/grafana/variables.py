@@ -98,7 +98,7 @@ def _choice(variable: str, before: list[str], single: bool) -> QueryVariable:
     query = f"label_values({metric}{{{labels_of(*before)}}}, {label})"
     made = (
         QueryVariable(variable)
-        .label(variable.capitalize())
+        .label("API" if variable == "api" else variable.capitalize())
         .description(_TOLD[variable])
         .datasource(PROMETHEUS)
         .query({"qryType": 1, "query": query, "refId": f"{variable}-values"})

@@ -123,6 +123,17 @@ def test_a_panel_has_unit_and_names(file: str, panel: dict[str, Any]) -> None:
             assert target["legendFormat"] not in ("", "__auto")
 
 
+def test_marks_in_time_are_told_in_both_forms_that_grafana_reads() -> None:
+    """Grafana 11 takes `expr`, later ones `target`; what is written at a mark is a label that the query keeps."""
+    for file, dashboard in DASHBOARDS.items():
+        marks = {annotation["name"]: annotation for annotation in dashboard["annotations"]["list"]}
+        assert marks.keys() == ({"Version"} if file in ("service", "telemetry") else {"Version", "Reference"})
+        for annotation in marks.values():
+            assert annotation["target"]["expr"] == annotation["expr"]
+            (label,) = re.findall(r"\{\{(\w+)\}\}", annotation["textFormat"])
+            assert f"by ({label})" in annotation["expr"]
+
+
 def test_exemplars_are_asked_for_with_the_first_query() -> None:
     """Grafana leaves out those of a later query of the panel that is about the same histogram."""
     asking = [panel for _, panel in SHOWN if any(target.get("exemplar") for target in panel.get("targets", []))]

@@ -92,10 +92,11 @@ def counted(*labels: str, chosen: tuple[str, ...]) -> str:
 
 
 def missing_share(*labels: str, chosen: tuple[str, ...]) -> str:
-    """The share of null or NaN within the window, the largest where several are put together."""
+    """The share of null or NaN among all values within the window, of each API, or of whatever `labels` keep apart."""
     recorded = f"max{by(*labels)} ({pooled(names.MISSING_SHARE, IN_WINDOW, chosen=chosen)})"
     missing = increase(feature(names.name(semconv.FEATURE_MISSING), UNKNOWN, chosen=chosen), *labels, window=WINDOW)
-    return f"{recorded} or {missing} / ({missing} + {unrecorded(*labels, chosen=chosen)} > 0)"
+    others = f"({unrecorded(*labels, chosen=chosen)} or {missing} * 0)"
+    return f"{recorded} or {missing} / ({missing} + {others} > 0)"
 
 
 def category_shares(*matchers: str, chosen: tuple[str, ...]) -> str:

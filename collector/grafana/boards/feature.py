@@ -12,9 +12,11 @@ from collector.grafana.boards import common, distribution
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import lines, rows, status
-from collector.grafana.promql import by, feature, legend, pooled, rate
+from collector.grafana.promql import by, feature, increase, legend, pooled, rate
 
 _CHOSEN: Final = ("signal", "feature", "reference", "slice")
+_UNSEEN: Final = f'{names.CATEGORY}="{semconv.CATEGORY_UNSEEN}"'
+_RATIO: Final = f'{names.METHOD}="{semconv.DRIFT_VARIANCE_RATIO}"'
 _RARE: Final = f'{names.CATEGORY}=~"{semconv.CATEGORY_UNSEEN}|{semconv.CATEGORY_OTHER}"'
 _NATIVE: Final = feature(names.name(semconv.FEATURE_VALUE))
 _CATEGORIES: Final = feature(names.name(semconv.FEATURE_CATEGORY), common.PRESENT)
@@ -28,12 +30,31 @@ def _one_worker(metric: Metric) -> str:
     return feature(names.name(metric), common.PSI, common.IN_WINDOW)
 
 
-_PSI: Final = pooled(names.POOLED, common.PSI, common.IN_WINDOW)
-_PSI_CRITICAL: Final = pooled(names.CRITICAL, common.PSI, common.IN_WINDOW)
-_DRIFT: Final = _most(pooled(names.POOLED, common.IN_WINDOW), names.METHOD)
-_CRITICAL: Final = _most(pooled(names.CRITICAL, common.IN_WINDOW), names.METHOD)
+def _now(metric: Metric, *matchers: str) -> str:
+    return increase(feature(names.name(metric), *matchers), window=common.WINDOW)
+
+
+_PSI: Final = (
+    f"{pooled(names.POOLED, common.PSI, common.IN_WINDOW)} / {pooled(names.CRITICAL, common.PSI, common.IN_WINDOW)}"
+)
+_DRIFT: Final = pooled(names.POOLED, common.IN_WINDOW)
+_CRITICAL: Final = pooled(names.CRITICAL, common.IN_WINDOW)
 _OF_WORKER: Final = feature(names.name(semconv.FEATURE_DRIFT), common.IN_WINDOW)
 _CRITICAL_OF_WORKER: Final = feature(names.name(semconv.FEATURE_DRIFT_CRITICAL), common.IN_WINDOW)
+_BOTH_WAYS: Final = (
+    f"(exp(abs(ln({feature(names.name(semconv.FEATURE_DRIFT), common.IN_WINDOW, _RATIO)}))) or abs({_OF_WORKER}))"
+    f" / {_CRITICAL_OF_WORKER}"
+)
+"""Of a ratio of variances the inverse counts as well, of a z value the size."""
+
+_COMPARED: Final = _now(semconv.FEATURE_BIN)
+_COUNTED: Final = f"({_COMPARED} or {common.unrecorded(chosen=_CHOSEN)})"
+_MISSING: Final = _now(semconv.FEATURE_MISSING)
+_MISSING_SHARE: Final = f"{_MISSING} / ({_MISSING} + {_now(semconv.FEATURE_INVALID)} + ({_COUNTED} or vector(0)) > 0)"
+_OUTSIDE_SHARE: Final = (
+    f"({_now(semconv.FEATURE_OUT_OF_RANGE)} or {_now(semconv.FEATURE_CATEGORY, _UNSEEN)}) / ({_COMPARED} > 0)"
+)
+"""Of one feature straight from the workers' counts: not half a minute late, as the rules are, and over all APIs."""
 
 GLANCE = [
     status(
@@ -50,7 +71,7 @@ GLANCE = [
             "PSI of the window in units of its critical value: above 1 is drift.",
             common.NO_DRIFT, Traffic.REFERENCE, "short", 4, decimals=2,
         ),
-        Query(f"{_most(_PSI)} / {_most(_PSI_CRITICAL)}"),
+        Query(_most(_PSI)),
     ),
     status(
         Look(
@@ -58,7 +79,7 @@ GLANCE = [
             "Values within the window, missing ones left out, by all workers.",
             common.NO_FEATURES, Traffic.ANY, "short", 4, decimals=0,
         ),
-        Query(common.counted(chosen=_CHOSEN)),
+        Query(_COUNTED),
     ),
     status(
         Look(
@@ -72,14 +93,14 @@ GLANCE = [
             "Missing share", "Share of null or NaN within the window.", common.NO_FEATURES, Traffic.ANY,
             "percentunit", 4, decimals=2, most=1,
         ),
-        Query(common.missing_share(chosen=_CHOSEN)),
+        Query(_MISSING_SHARE),
     ),
     status(
         Look(
             "Outside share", "Share below or above the training range, or in categories that training did not have.",
             common.NO_REFERENCE, Traffic.REFERENCE, "percentunit", 4, decimals=2, most=1,
         ),
-        Query(_most(pooled(names.OUTSIDE_SHARE, common.IN_WINDOW))),
+        Query(_OUTSIDE_SHARE),
     ),
 ]  # fmt: skip
 
@@ -90,7 +111,7 @@ FAULTS = [
             "Share of null or NaN within the window, beside that of training.",
             common.NO_FEATURES, Traffic.ANY, "percentunit",
         ),
-        Query(common.missing_share(chosen=_CHOSEN), "missing"),
+        Query(_MISSING_SHARE, "missing"),
         Query(distribution.training(semconv.FEATURE_REFERENCE_MISSING), "training"),
         styles={"training": distribution.DASHED},
     ),
@@ -145,23 +166,24 @@ DRIFT = [
     rows(
         Look(
             "Drift by method",
-            "Each measure of the window with what it has to exceed to be drift: of all workers together (psi, js, ks; "
-            "the others cannot be added up), and of the worker that is furthest from training. mean_z counts in size, "
-            "variance_ratio or its inverse.",
+            "Each measure of the window, of all workers together, with what it has to exceed to be drift (psi, js, ks; "
+            "the others cannot be added up). Then the largest of a single worker, and the largest in units of a "
+            "worker's own critical value, for which mean_z counts in size, and variance_ratio or its inverse.",
             common.NO_DRIFT, Traffic.REFERENCE, "short", 12, 9, decimals=4, least=None,
         ),
         [
-            Query(_DRIFT),
-            Query(_CRITICAL),
-            Query(_most(_OF_WORKER, names.METHOD)),
-            Query(_most(_CRITICAL_OF_WORKER, names.METHOD)),
+            Query(_most(_DRIFT, names.METHOD, names.API)),
+            Query(_most(_CRITICAL, names.METHOD, names.API)),
+            Query(_most(_OF_WORKER, names.METHOD, names.API)),
+            Query(_most(_BOTH_WAYS, names.METHOD, names.API)),
         ],
         {
             names.METHOD: "Method",
+            names.API: "API",
             "Value #A": "Pool",
             "Value #B": "Critical",
             "Value #C": "Worst worker",
-            "Value #D": "Critical of workers",
+            "Value #D": "Worst worker / critical",
         },
         {},
         ("Method", False),
@@ -171,7 +193,7 @@ DRIFT = [
             "Drift over time", "Each measure of all workers together in units of its critical value: above 1 is drift.",
             common.NO_DRIFT, Traffic.REFERENCE, "short", 12, 9, steps=((None, "transparent"), (1, "red")),
         ),
-        Query(f"{_DRIFT} / {_CRITICAL}", legend(names.METHOD)),
+        Query(_most(f"{_DRIFT} / {_CRITICAL}", names.METHOD), legend(names.METHOD)),
     ),
     lines(
         Look(
@@ -181,8 +203,9 @@ DRIFT = [
             common.NO_DRIFT, Traffic.REFERENCE, "short", 24, steps=((None, "transparent"), (1, "red")),
         ),
         Query(
-            f"{_most(_one_worker(semconv.FEATURE_DRIFT), names.INSTANCE)}"
-            f" / {_most(_one_worker(semconv.FEATURE_DRIFT_CRITICAL), names.INSTANCE)}",
+            _most(
+                f"{_one_worker(semconv.FEATURE_DRIFT)} / {_one_worker(semconv.FEATURE_DRIFT_CRITICAL)}", names.INSTANCE
+            ),
             legend(names.INSTANCE),
         ),
     ),

@@ -39,7 +39,7 @@ _STATE: Final = (
 )
 """3 drifted, 2 stable, 1 not enough data, 0 without a reference."""
 
-_RATIO: Final = f"{_worst(_DRIFT)} / {_worst(_CRITICAL)}"
+_RATIO: Final = _worst(f"{_DRIFT} / {_CRITICAL}")
 
 GLANCE = [
     status(

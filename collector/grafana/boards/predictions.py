@@ -55,6 +55,10 @@ def _quantiles(*matchers: str) -> list[Query]:
     return [Query(f"histogram_quantile({q}, {both})", f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
 
 
+def _of_pool(series: str) -> str:
+    return pooled(series, common.PSI, common.IN_WINDOW, _EITHER, chosen=_CHOSEN)
+
+
 _CATEGORY: Final = legend(names.CATEGORY)
 _NAMED: Final = legend(names.SIGNAL, names.FEATURE)
 
@@ -141,8 +145,7 @@ NUMBERS = [
             common.NO_DRIFT, Traffic.REFERENCE, "short", 12, steps=((None, "transparent"), (1, "red")),
         ),
         Query(
-            f"max{by(*_KEY)} ({pooled(names.POOLED, common.PSI, common.IN_WINDOW, _EITHER, chosen=_CHOSEN)})"
-            f" / max{by(*_KEY)} ({pooled(names.CRITICAL, common.PSI, common.IN_WINDOW, _EITHER, chosen=_CHOSEN)})",
+            f"max{by(*_KEY)} ({_of_pool(names.POOLED)} / {_of_pool(names.CRITICAL)})",
             _NAMED,
         ),
     ),

@@ -130,7 +130,6 @@ COLLECTOR = [
             "Queues", "Bytes on the Collector's disk that wait for a backend.", _NO_COLLECTOR, Traffic.NOTHING, "bytes",
         ),
         Query(added(foreign.QUEUE_SIZE, "exporter", "data_type"), "{{data_type}} to {{exporter}}"),
-        Query(f"max by (exporter) ({foreign.QUEUE_CAPACITY})", "capacity, {{exporter}}"),
     ),
     lines(
         Look(
