@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +73,15 @@ def _measured(running: Running, quick: bool) -> dict[str, float]:
         fleet.export(began, began + EXPORT_S * (number + 1))
         progress(f"export {number + 1}/{exports}")
     progress("waiting for the rules")
-    groups = _evaluated(url, time.time(), quick)
+    groups = _evaluated(url, quick, lambda: fleet.export(began, time.time()))
     samples = prometheus_query(url, _RECORDED)
     last = time.time() - 2 * RULE_S
     progress(f"{recorded} evaluations of {len(samples)} recorded series")
     moments = [last - RULE_S * number for number in reversed(range(recorded))]
     history(url, samples, moments, np.random.default_rng(1))
-    # The clock went on meanwhile: the replicas did too.
     fleet.export(began, time.time())
     found = _opened(running, 3 if quick else 7)
-    groups = {**groups, **_evaluated(url, time.time(), True)}
+    groups = {**groups, **_evaluated(url, True, lambda: fleet.export(began, time.time()))}
     hour = {name: seconds for name, seconds in groups.items() if not name.endswith("_24h")}
     head = ask(f"{url}/api/v1/status/tsdb")["data"]["headStats"]
     return {
@@ -94,16 +93,23 @@ def _measured(running: Running, quick: bool) -> dict[str, float]:
     }
 
 
-def _evaluated(url: str, since: float, quick: bool) -> dict[str, float]:
-    """Seconds that the last evaluation of each group took, once all have been evaluated after `since`."""
-    deadline = time.monotonic() + _WAIT_S
+def _evaluated(url: str, quick: bool, export: Callable[[], None]) -> dict[str, float]:
+    """Seconds that the last evaluation of each group took, once all have been evaluated from now on.
+
+    `export` is called once a minute meanwhile: what no replica sends any more is nothing to Prometheus after five.
+    """
+    since, began, exported = time.time(), time.monotonic(), 0
     while True:
         groups: list[Mapping[str, Any]] = ask(f"{url}/api/v1/rules")["data"]["groups"]
         wanted = [group for group in groups if not quick or not group["name"].endswith("_24h")]
         if all(_seconds(group["lastEvaluation"]) > since for group in wanted):
             return {group["name"]: float(group["evaluationTime"]) for group in wanted}
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > _WAIT_S:
             raise TimeoutError("the rules were not evaluated")
+        if waited > EXPORT_S * (exported + 1):
+            export()
+            exported += 1
         time.sleep(1)
 
 
