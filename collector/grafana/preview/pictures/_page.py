@@ -32,7 +32,7 @@ _HEAD: Final = 74
 _GAP: Final = 8
 _DPI: Final = 100
 _COLOURS: Final = 200
-_BACK: Final = "#f4f5f7"
+_BACK: Final = "#e9ecef"
 
 
 def draw(run: Run, path: Path) -> None:
