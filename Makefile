@@ -7,10 +7,10 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env test lint unit service stack matrix lock clean
+.PHONY: help demo env test lint unit service stack matrix dashboards-preview lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## the example under traffic, and what of it arrived; STACK=1: on the real servers; ARGS=--exit
 	@$(BIN)/bento-observe demo $(if $(STACK),--stack) $(ARGS)
@@ -36,6 +36,9 @@ stack: $(VENV)/.test ## tests over the real servers, which are built the first t
 
 matrix: $(VENV)/.test ## the oldest and the newest BentoML, on Python 3.10, 3.12 and 3.13 where there are; ARGS=oldest: one of them
 	$(BIN)/python tests/matrix/matrix.py $(ARGS)
+
+dashboards-preview: $(VENV)/.test ## pictures of the Grafana dashboards, from the real servers under traffic: docs/dashboards
+	@$(BIN)/python -m collector.grafana.preview $(ARGS)
 
 lock: $(VENV)/.test ## requirements.lock anew, for every Python from 3.10 on
 	$(BIN)/python -m pip install --quiet uv

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+_NO_CLIENTS: Final = range(10_000, 20_000)
+"""Below the ports that Linux gives to outgoing connections, and below those of the stack of the tests."""
 
 
 @contextmanager
@@ -32,7 +38,9 @@ def black_hole() -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on, nor any client's connection will be given before a server does."""
+    for port in random.sample(_NO_CLIENTS, len(_NO_CLIENTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")

@@ -1,0 +1,1 @@
+"""A fleet's series for the benchmark of the dashboards."""

@@ -1,0 +1,71 @@
+"""The service: `bentoml serve collector.grafana.preview.orders.service:Orders`.
+
+Classes with probabilities, text, slices, transformed features, labels, vectors, batches, streams; requests that are
+slow, fail, are refused, or lose telemetry.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Generator
+
+import bentoml
+import numpy as np
+import pandas as pd
+from bentoml.exceptions import InvalidArgument
+
+from bento_observe import observe, record_features, record_labels
+from collector.grafana.preview.orders.data import probabilities, transformed
+
+logger = logging.getLogger("orders")
+
+
+@observe(reference=os.environ.get("ORDERS_REFERENCE"), slices=["country"])
+@bentoml.service(workers=int(os.environ.get("ORDERS_WORKERS", "1")), threads=4)
+class Orders:
+    @bentoml.api
+    def classify(self, rows: pd.DataFrame) -> np.ndarray:
+        record_features(transformed(rows))
+        logger.info("classified %d rows", len(rows))
+        return probabilities(rows).to_numpy()
+
+    @bentoml.api
+    def slow(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    @bentoml.api
+    def fail(self, text: str) -> str:
+        raise RuntimeError(f"no answer to {text!r}")
+
+    @bentoml.api
+    def refuse(self, text: str) -> str:
+        raise InvalidArgument(f"not {text!r}")
+
+    @bentoml.api(batchable=True, max_batch_size=16, max_latency_ms=2000)
+    def words_in(self, texts: list[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    @bentoml.api
+    def feedback(self, outcomes: list[str]) -> int:
+        record_labels(outcomes)
+        return len(outcomes)
+
+    @bentoml.api
+    def misfit(self, outcomes: list[str]) -> int:
+        """Labels that cannot be counted: they are dropped, or the call is an error; both are told of."""
+        record_labels([[outcome] for outcome in outcomes], names=["one", "two"])
+        record_labels(outcomes, names=7)  # type: ignore[arg-type]
+        return len(outcomes)
+
+    @bentoml.api
+    def embed(self, vectors: np.ndarray) -> list[float]:
+        lengths: list[float] = np.linalg.norm(vectors, axis=1).tolist()
+        return lengths
+
+    @bentoml.api
+    def words(self, count: int) -> Generator[str, None, None]:
+        for number in range(count):
+            yield f"word {number} "
