@@ -20,6 +20,7 @@ __all__ = [
     "BODY",
     "DATA_STREAMS",
     "ERRORS",
+    "LATE_NS",
     "LOGGER",
     "SEVERITY",
     "SEVERITY_NUMBER",
@@ -51,7 +52,9 @@ _HEX_DIGITS: Final = 32
 _TRACEPARENT: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _ERROR_NUMBER: Final = 17  # OTLP's severities from ERROR on
 _MOST: Final = 10_000  # Elasticsearch gives no more at once
-_LATE_NS: Final = 10_000_000_000  # how much later than others a record may become searchable
+
+LATE_NS: Final = 10_000_000_000
+"""How much later than others a record may become searchable: `follow_logs` goes on looking that far back."""
 
 
 def attribute(name: str) -> str:
@@ -157,8 +160,9 @@ def follow_logs(
         new = [record for record in found if record.key not in shown]
         yield new, len(found) == _MOST
         shown.update((record.key, record.time_ns) for record in new)
-        newest = max(shown.values(), default=since_ns)
-        since_ns = max(since_ns, newest - _LATE_NS)
+        # A clock that is ahead must not hide the others' records.
+        newest = min(max(shown.values(), default=since_ns), time.time_ns())
+        since_ns = max(since_ns, newest - LATE_NS)
         # A millisecond below: that is how finely the search tells times apart.
         shown = {key: when for key, when in shown.items() if when >= since_ns - 1_000_000}
         time.sleep(poll)
