@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -93,7 +94,7 @@ def command(
         *([of_service(service)] if service else []),
     ]
     try:
-        address = (url or _running(data_dir)).rstrip("/")
+        address = _checked(url) if url else _running(data_dir)
         began = time.time_ns()
         seconds = since if since is not None else None if trace else _USUAL_S
         earliest = _before(began, seconds)
@@ -112,6 +113,24 @@ def command(
         if isinstance(error, BrokenPipeError):  # nobody reads on, which is click's to handle
             raise
         raise click.ClickException(str(error)) from error
+
+
+def _checked(url: str) -> str:
+    """The URL, without a slash at its end. What is wrong is told without it: there may be a password in it."""
+    given = url.strip().rstrip("/")
+    try:
+        parsed = urlsplit(given)
+        usable = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
+        # The end of a password with a slash in it would look like a path.
+        usable = usable and "@" not in parsed.path + parsed.query + parsed.fragment
+    except ValueError:
+        usable = False
+    if not usable:
+        raise StackError(
+            "Elasticsearch's URL is no such as http://user:password@host:9200, with other characters than letters and "
+            "digits in the password percent-encoded"
+        )
+    return given
 
 
 def _running(data_dir: Path | None) -> str:
