@@ -20,7 +20,9 @@ _PASSWORDS: Final = {
     "GRAFANA_PASSWORD": "Grafana's own, who may read logs",
     "KIBANA_ENCRYPTION_KEY": "what Kibana keeps secrets with",
 }
-_LINE: Final = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", re.MULTILINE)
+_LINE: Final = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+_QUOTED: Final = re.compile(r"""(["'])(.*?)\1""")
+_COMMENT: Final = re.compile(r"[ \t]#")
 _HEAD: Final = "# Passwords for docker-compose.yaml, made by `bento-observe stack env`. Not to be committed.\n"
 _PORT: Final = 9200
 _BYTES: Final = 20  # as hexadecimal digits, which mean nothing to shells, YAML or URLs
@@ -44,7 +46,7 @@ def compose_elasticsearch(path: Path | None = None) -> str | None:
         text = (path or env_file()).read_text(encoding="utf-8")
     except OSError:
         return None
-    password = dict(_LINE.findall(text)).get("ELASTIC_PASSWORD")
+    password = _values(text).get("ELASTIC_PASSWORD")
     if password is None or is_free(_PORT):
         return None
     return f"http://elastic:{quote(password, safe='')}@{LOOPBACK}:{_PORT}"
@@ -63,7 +65,7 @@ def write_passwords(path: Path) -> list[str]:
     with open(descriptor, "r+", encoding="utf-8") as file:
         os.fchmod(descriptor, 0o600)
         text = file.read()
-        present = dict(_LINE.findall(text))
+        present = _values(text)
         missing = [name for name in _PASSWORDS if name not in present]
         if missing and text and not text.endswith("\n"):
             file.write("\n")
@@ -72,3 +74,12 @@ def write_passwords(path: Path) -> list[str]:
         for name in missing:
             file.write(f"# {_PASSWORDS[name]}\n{name}={secrets.token_hex(_BYTES)}\n")
     return missing
+
+
+def _values(text: str) -> dict[str, str]:
+    """The variables that are not empty, as compose reads them: without quotes around them or a comment behind."""
+    found = {}
+    for name, rest in _LINE.findall(text):
+        quoted = _QUOTED.match(rest)
+        found[name] = quoted[2] if quoted else _COMMENT.split(rest, maxsplit=1)[0].strip()
+    return {name: value for name, value in found.items() if value}

@@ -87,6 +87,30 @@ def test_the_elasticsearch_of_compose_is_found_by_its_password(tmp_path: Path, m
     assert compose_elasticsearch(path) is None
 
 
+@pytest.mark.parametrize(
+    ("lines", "password"),
+    [
+        ('ELASTIC_PASSWORD="a # b" # mine', "a # b"),
+        ("export ELASTIC_PASSWORD='a'", "a"),
+        ("ELASTIC_PASSWORD = a b # mine\r", "a b"),
+        ("ELASTIC_PASSWORD=#a#b", "#a#b"),
+        ("ELASTIC_PASSWORD=a\nELASTIC_PASSWORD=b", "b"),
+        ("ELASTIC_PASSWORD=\nKIBANA_SYSTEM_PASSWORD=a", None),
+        ('ELASTIC_PASSWORD=""\nKIBANA_SYSTEM_PASSWORD=a', None),
+        ("ELASTIC_PASSWORD=a\nELASTIC_PASSWORD=", None),
+        ("#ELASTIC_PASSWORD=a", None),
+    ],
+)
+def test_a_file_of_ones_own_is_read_as_compose_reads_it(lines: str, password: str | None, tmp_path: Path) -> None:
+    """Quotes and comments are no part of a password, and the next line is none; one that is empty is made."""
+    path = tmp_path / ".env"
+    path.write_text(f"A=1\n{lines}\nB=2\n", newline="")
+    expected = {"A": "1", "B": "2"} | ({} if password is None else {"ELASTIC_PASSWORD": password})
+    read = _passwords._values(path.read_text())
+    assert {name: value for name, value in read.items() if name in ("A", "B", "ELASTIC_PASSWORD")} == expected
+    assert ("ELASTIC_PASSWORD" in write_passwords(path)) == (password is None)
+
+
 def test_git_and_packages_leave_the_file_out() -> None:
     """It is neither committed nor in a wheel."""
     root = Path(__file__).parents[2]
