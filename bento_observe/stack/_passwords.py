@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bento_observe.stack._assets import collector_dir
+from bento_observe.stack._assets import collector_dir, is_installed
+from bento_observe.stack._directories import default_data_dir
 from bento_observe.stack._ports import LOOPBACK, is_free
 
 _PASSWORDS: Final = {
@@ -29,18 +31,30 @@ _BYTES: Final = 20  # as hexadecimal digits, which mean nothing to shells, YAML 
 
 
 def env_file() -> Path:
-    """Where compose looks for it: `.env` beside docker-compose.yaml.
+    """Of a checkout `.env` beside docker-compose.yaml, where compose looks for it; else a file among the user's data.
+
+    The files of an installed package are gone with the next installation, and the servers' volumes are not.
 
     Raises:
-        StackError: if there is no docker-compose.yaml.
+        StackError: if there is no docker-compose.yaml, or no data directory.
     """
-    return collector_dir() / ".env"
+    directory = collector_dir()
+    return default_data_dir().with_name("compose.env") if is_installed(directory) else directory / ".env"
+
+
+def compose_up() -> str:
+    """The command, for a shell, that starts the stack in containers with the passwords of `env_file()`."""
+    directory, passwords = collector_dir(), env_file()
+    beside = passwords.parent == directory
+    words = [*([] if beside else ["--env-file", str(passwords)]), "-f", str(directory / "docker-compose.yaml")]
+    return f"docker compose {shlex.join(words)} up -d"
 
 
 def compose_elasticsearch(path: Path | None = None) -> str | None:
     """The URL, password included, of the Elasticsearch that docker-compose.yaml publishes.
 
-    None where there are no passwords for it in `path` (default: `env_file()`), or nobody listens at its port.
+    None where there are no passwords for it in `path` (default: `env_file()`), or nobody listens at its port. Who does
+    is not known: on a machine with users that are not trusted, be sure that the containers run.
     """
     try:
         text = (path or env_file()).read_text(encoding="utf-8")
