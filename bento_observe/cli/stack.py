@@ -107,6 +107,8 @@ def prune(data_dir: Path | None) -> None:
     for index in pruned.deleted:
         _say(f"deleted {index}")
     _say(f"{len(pruned.deleted)} deleted, {pruned.kept} kept")
+    if pruned.failures:
+        raise StackError("\n".join(pruned.failures))
 
 
 @command.command()
