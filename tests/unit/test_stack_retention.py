@@ -1,6 +1,5 @@
 """What deleting old logs does where Elasticsearch refuses: on a stand-in that has data streams.
 
-
 tests/stack/test_stack_logs.py deletes in the real Elasticsearch, which does not refuse.
 """
 
