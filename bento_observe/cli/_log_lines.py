@@ -32,7 +32,8 @@ _TOLD: Final = frozenset(
 # By OTLP's severity number, from this one on.
 _STYLES: Final = ((21, "bold white on red"), (17, "bold red"), (13, "yellow"), (9, "green"), (0, "dim"))
 # What a terminal would obey rather than show: a record's text may come from anybody.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Half a character, which JSON can name, could not even be written.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def lines(record: LogRecord, zone: tzinfo | None = None) -> Iterator[Text]:
@@ -62,7 +63,7 @@ def as_json(record: LogRecord) -> str:
     """The record as one line of JSON; `time` in UTC with nanoseconds."""
     seconds, nanoseconds = divmod(record.time_ns, 1_000_000_000)
     when = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    return json.dumps(
+    text = json.dumps(
         {
             "time": f"{when}.{nanoseconds:09d}Z",
             "severity": record.severity,
@@ -76,6 +77,8 @@ def as_json(record: LogRecord) -> str:
         },
         ensure_ascii=False,
     )
+    # JSON itself has other control characters as they are.
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _time(time_ns: int, zone: tzinfo | None) -> str:

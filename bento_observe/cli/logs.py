@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -15,6 +16,7 @@ from bento_observe.cli import _log_lines
 from bento_observe.stack import Stack, StackError, compose_elasticsearch
 from bento_observe.stack.logs import (
     ERRORS,
+    LATE_NS,
     LogRecord,
     follow_logs,
     of_service,
@@ -28,7 +30,6 @@ __all__ = ["command"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _USUAL_S = 3600.0
-_LATE_NS = 10_000_000_000
 
 
 def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -93,14 +94,17 @@ def command(
         *([of_service(service)] if service else []),
     ]
     try:
-        address = (url or _running(data_dir)).rstrip("/")
+        address = _checked(url) if url else _running(data_dir)
         began = time.time_ns()
         seconds = since if since is not None else None if trace else _USUAL_S
-        found = search_logs(address, queries, since_ns=_before(began, seconds), limit=limit)
+        earliest = _before(began, seconds)
+        found = search_logs(address, queries, since_ns=earliest, limit=limit)
         _print(found, as_json)
         if follow:
             with suppress(KeyboardInterrupt):
-                _follow(address, queries, began, {record.key for record in found}, as_json)
+                # From a little before: what was searchable too late for the first search is printed now.
+                start = max(began - LATE_NS, earliest or 0)
+                _follow(address, queries, start, found, len(found) == limit, as_json)
         elif not found:
             click.echo("no such records", err=True)
         elif len(found) == limit:
@@ -109,6 +113,24 @@ def command(
         if isinstance(error, BrokenPipeError):  # nobody reads on, which is click's to handle
             raise
         raise click.ClickException(str(error)) from error
+
+
+def _checked(url: str) -> str:
+    """The URL, without a slash at its end. What is wrong is told without it: there may be a password in it."""
+    given = url.strip().rstrip("/")
+    try:
+        parsed = urlsplit(given)
+        usable = parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
+        # The end of a password with a slash in it would look like a path.
+        usable = usable and "@" not in parsed.path + parsed.query + parsed.fragment
+    except ValueError:
+        usable = False
+    if not usable:
+        raise StackError(
+            "Elasticsearch's URL is no such as http://user:password@host:9200, with other characters than letters and "
+            "digits in the password percent-encoded"
+        )
+    return given
 
 
 def _running(data_dir: Path | None) -> str:
@@ -120,10 +142,16 @@ def _running(data_dir: Path | None) -> str:
     return found
 
 
-def _follow(address: str, queries: Sequence[str], began_ns: int, printed: Set[str], as_json: bool) -> None:
-    # From a little before: what was searchable too late for the first search is printed now, and nothing twice.
-    for records, cut in follow_logs(address, queries, since_ns=began_ns - _LATE_NS):
-        _print((record for record in records if record.key not in printed), as_json)
+def _follow(
+    address: str, queries: Sequence[str], since_ns: int, found: Sequence[LogRecord], limited: bool, as_json: bool
+) -> None:
+    """Print what follows on `found`, of which nothing is printed again."""
+    printed = {record.key for record in found}
+    # What the limit left out is found again by the first look, and only by that.
+    oldest = found[0].time_ns if limited else 0
+    for records, cut in follow_logs(address, queries, since_ns=since_ns):
+        _print((record for record in records if record.time_ns >= oldest and record.key not in printed), as_json)
+        oldest = 0
         if cut:
             click.echo("more came than can be shown", err=True)
 

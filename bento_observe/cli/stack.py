@@ -19,6 +19,7 @@ from bento_observe.stack import (
     Stack,
     StackError,
     compose_command,
+    compose_up,
     env_file,
     missing_tools,
     prune_logs,
@@ -111,13 +112,15 @@ def prune(data_dir: Path | None) -> None:
     for index in pruned.deleted:
         _say(f"deleted {index}")
     _say(f"{len(pruned.deleted)} deleted, {pruned.kept} kept")
+    if pruned.failures:
+        raise StackError("\n".join(pruned.failures))
 
 
 @command.command()
 @click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file.  [default: .env beside docker-compose.yaml, where compose looks for it]",
+    help="The file.  [default: .env beside docker-compose.yaml; if installed, in the user's data directory]",
 )
 @_errors_told
 def env(file: Path | None) -> None:
@@ -126,8 +129,12 @@ def env(file: Path | None) -> None:
     What stands there already stays: the servers keep the passwords that they were first started with.
     """
     path = file or env_file()
+    if file is None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     added = write_passwords(path)
     _say(f"{path}: {', '.join(added)}" if added else f"{path} has all passwords already")
+    if file is None:
+        _say(f"start: {compose_up()}")
 
 
 @command.command()

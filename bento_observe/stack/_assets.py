@@ -7,6 +7,7 @@ from pathlib import Path
 from bento_observe.stack._errors import StackError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = _PACKAGE / "_collector"
 
 
 def collector_dir() -> Path:
@@ -15,10 +16,15 @@ def collector_dir() -> Path:
     Raises:
         StackError: if there is neither.
     """
-    for candidate in (_PACKAGE / "_collector", _PACKAGE.parent / "collector"):
+    for candidate in (_INSTALLED, _PACKAGE.parent / "collector"):
         if (candidate / "config.yaml").is_file():
             return candidate
     raise StackError(
         "the folder collector/ with the servers' configuration is neither in the installed package nor beside it; "
         "use a checkout of the project: pip install -e ."
     )
+
+
+def is_installed(directory: Path) -> bool:
+    """Whether `collector_dir()` is part of an installed package."""
+    return directory == _INSTALLED

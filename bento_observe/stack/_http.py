@@ -37,13 +37,15 @@ def send_json(method: str, url: str, body: object = None, timeout: float = _TIME
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    return re.sub("//[^/]*@", "//", url, count=1)
+    """The URL as it may be shown: nothing before the last `@`, whatever a password may have in it."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)?.*@", lambda found: found[1] or "", url, flags=re.IGNORECASE | re.DOTALL)
 
 
 def _json(method: str, url: str, **request: Any) -> Any:
     try:
         response = _request(method, url, **request)
+    except urllib3.exceptions.LocationValueError as error:  # it would tell the URL as it is
+        raise OSError(f"{method} {without_password(url)}: that is no URL") from error
     except urllib3.exceptions.HTTPError as error:
         raise OSError(f"{method} {without_password(url)}: {error}") from error
     url = without_password(url)
@@ -58,8 +60,9 @@ def _json(method: str, url: str, **request: Any) -> Any:
 
 def _request(method: str, url: str, **request: Any) -> urllib3.BaseHTTPResponse:
     headers = {}
-    if auth := urllib3.util.parse_url(url).auth:
+    parsed = urllib3.util.parse_url(url)
+    if auth := parsed.auth:
         headers["authorization"] = f"Basic {base64.b64encode(unquote(auth).encode()).decode()}"
     # A connection for each request: one that was kept from before a server's restart is dead.
     with urllib3.PoolManager(retries=False) as pool:
-        return pool.request(method, without_password(url), headers=headers, **request)
+        return pool.request(method, parsed._replace(auth=None).url, headers=headers, **request)

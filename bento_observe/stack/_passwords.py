@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bento_observe.stack._assets import collector_dir
+from bento_observe.stack._assets import collector_dir, is_installed
+from bento_observe.stack._directories import default_data_dir
 from bento_observe.stack._ports import LOOPBACK, is_free
 
 _PASSWORDS: Final = {
@@ -20,31 +22,45 @@ _PASSWORDS: Final = {
     "GRAFANA_PASSWORD": "Grafana's own, who may read logs",
     "KIBANA_ENCRYPTION_KEY": "what Kibana keeps secrets with",
 }
-_LINE: Final = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*(\S+)", re.MULTILINE)
+_LINE: Final = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
+_QUOTED: Final = re.compile(r"""(["'])(.*?)\1""")
+_COMMENT: Final = re.compile(r"[ \t]#")
 _HEAD: Final = "# Passwords for docker-compose.yaml, made by `bento-observe stack env`. Not to be committed.\n"
 _PORT: Final = 9200
 _BYTES: Final = 20  # as hexadecimal digits, which mean nothing to shells, YAML or URLs
 
 
 def env_file() -> Path:
-    """Where compose looks for it: `.env` beside docker-compose.yaml.
+    """Of a checkout `.env` beside docker-compose.yaml, where compose looks for it; else a file among the user's data.
+
+    The files of an installed package are gone with the next installation, and the servers' volumes are not.
 
     Raises:
-        StackError: if there is no docker-compose.yaml.
+        StackError: if there is no docker-compose.yaml, or no data directory.
     """
-    return collector_dir() / ".env"
+    directory = collector_dir()
+    return default_data_dir().with_name("compose.env") if is_installed(directory) else directory / ".env"
+
+
+def compose_up() -> str:
+    """The command, for a shell, that starts the stack in containers with the passwords of `env_file()`."""
+    directory, passwords = collector_dir(), env_file()
+    beside = passwords.parent == directory
+    words = [*([] if beside else ["--env-file", str(passwords)]), "-f", str(directory / "docker-compose.yaml")]
+    return f"docker compose {shlex.join(words)} up -d"
 
 
 def compose_elasticsearch(path: Path | None = None) -> str | None:
     """The URL, password included, of the Elasticsearch that docker-compose.yaml publishes.
 
-    None where there are no passwords for it in `path` (default: `env_file()`), or nobody listens at its port.
+    None where there are no passwords for it in `path` (default: `env_file()`), or nobody listens at its port. Who does
+    is not known: on a machine with users that are not trusted, be sure that the containers run.
     """
     try:
         text = (path or env_file()).read_text(encoding="utf-8")
     except OSError:
         return None
-    password = dict(_LINE.findall(text)).get("ELASTIC_PASSWORD")
+    password = _values(text).get("ELASTIC_PASSWORD")
     if password is None or is_free(_PORT):
         return None
     return f"http://elastic:{quote(password, safe='')}@{LOOPBACK}:{_PORT}"
@@ -63,7 +79,7 @@ def write_passwords(path: Path) -> list[str]:
     with open(descriptor, "r+", encoding="utf-8") as file:
         os.fchmod(descriptor, 0o600)
         text = file.read()
-        present = dict(_LINE.findall(text))
+        present = _values(text)
         missing = [name for name in _PASSWORDS if name not in present]
         if missing and text and not text.endswith("\n"):
             file.write("\n")
@@ -72,3 +88,12 @@ def write_passwords(path: Path) -> list[str]:
         for name in missing:
             file.write(f"# {_PASSWORDS[name]}\n{name}={secrets.token_hex(_BYTES)}\n")
     return missing
+
+
+def _values(text: str) -> dict[str, str]:
+    """The variables that are not empty, as compose reads them: without quotes around them or a comment behind."""
+    found = {}
+    for name, rest in _LINE.findall(text):
+        quoted = _QUOTED.match(rest)
+        found[name] = quoted[2] if quoted else _COMMENT.split(rest, maxsplit=1)[0].strip()
+    return {name: value for name, value in found.items() if value}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,10 +25,11 @@ _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 @dataclass(frozen=True)
 class Pruned:
-    """The indices that were deleted, and how many are left."""
+    """The indices that were deleted, how many are left, and why it is more than it should be, if it is."""
 
     deleted: tuple[str, ...]
     kept: int
+    failures: tuple[str, ...] = ()
 
 
 def kept_for() -> float:
@@ -45,9 +47,11 @@ def prune_at_start(url: str, progress: Report) -> None:
     """`prune_logs` of what is older than the template says; a failure is told, and no reason not to start."""
     try:
         pruned = prune_logs(url)
-    except OSError as error:
-        progress(f"old logs are not deleted: {error}")
+    except Exception as error:  # noqa: BLE001
+        progress(f"old logs are not deleted: {error!r}")
         return
+    for failure in pruned.failures:
+        progress(f"old logs are not deleted: {failure}")
     if pruned.deleted:
         progress(f"old logs deleted: {', '.join(pruned.deleted)}")
 
@@ -60,22 +64,34 @@ def prune_logs(url: str, seconds: float | None = None, *, new_index_after: str =
         seconds: How long a record is kept at least, by default `kept_for()`; at most it is `new_index_after` longer.
         new_index_after: As Elasticsearch writes durations.
 
+    What Elasticsearch refuses for one data stream is told in `failures`, and keeps nothing of another.
+
     Raises:
-        OSError: if Elasticsearch does not answer, or refuses.
+        OSError: if Elasticsearch does not answer, or does not say which data streams there are.
     """
+    failures: list[str] = []
     for stream in _streams(url):
-        _http.send_json("POST", f"{url}/{stream}/_rollover", {"conditions": {"max_age": new_index_after}})
+        try:
+            _http.send_json("POST", f"{url}/{stream}/_rollover", {"conditions": {"max_age": new_index_after}})
+        except OSError as error:
+            failures.append(str(error))
     before = (time.time() - (kept_for() if seconds is None else seconds)) * 1000
-    deleted, kept = [], 0
-    for indices in _streams(url).values():
-        born = {index: _born(url, index) for index in indices}
-        in_order = sorted(indices, key=born.__getitem__)
-        old = [index for index, following in pairwise(in_order) if born[following] <= before]
-        for index in old:
-            _http.send_json("DELETE", f"{url}/{index}")
-        deleted += old
-        kept += len(indices) - len(old)
-    return Pruned(tuple(deleted), kept)
+    deleted: list[str] = []
+    found = _streams(url)
+    for indices in found.values():
+        try:
+            for index in _older(url, indices, before):
+                _http.send_json("DELETE", f"{url}/{index}")
+                deleted.append(index)
+        except OSError as error:
+            failures.append(str(error))
+    return Pruned(tuple(deleted), sum(map(len, found.values())) - len(deleted), tuple(failures))
+
+
+def _older(url: str, indices: Sequence[str], before: float) -> list[str]:
+    """Those after which another was begun at `before`, in milliseconds since the epoch, or earlier."""
+    born = {index: _born(url, index) for index in indices}
+    return [index for index, following in pairwise(sorted(indices, key=born.__getitem__)) if born[following] <= before]
 
 
 def _streams(url: str) -> dict[str, list[str]]:

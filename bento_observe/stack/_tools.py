@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bento_observe.stack._assets import collector_dir
+from bento_observe.stack._passwords import compose_up
 
 GO_NEEDED = (1, 26, 7)  # the `go` line of Prometheus' go.mod, the newest of the three
 JDK_NEEDED = (21,)  # Elasticsearch 9
@@ -87,8 +86,7 @@ def compose_command() -> str | None:
     docker = shutil.which("docker")
     if docker is None or not (_succeeds([docker, "info"]) and _succeeds([docker, "compose", "version"])):
         return None
-    file = shlex.quote(str(collector_dir() / "docker-compose.yaml"))
-    return f"bento-observe stack env && docker compose -f {file} up -d"
+    return f"bento-observe stack env && {compose_up()}"
 
 
 def _jdks() -> Iterator[Tool]:

@@ -20,6 +20,7 @@ __all__ = [
     "BODY",
     "DATA_STREAMS",
     "ERRORS",
+    "LATE_NS",
     "LOGGER",
     "SEVERITY",
     "SEVERITY_NUMBER",
@@ -51,7 +52,9 @@ _HEX_DIGITS: Final = 32
 _TRACEPARENT: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _ERROR_NUMBER: Final = 17  # OTLP's severities from ERROR on
 _MOST: Final = 10_000  # Elasticsearch gives no more at once
-_LATE_NS: Final = 10_000_000_000  # how much later than others a record may become searchable
+
+LATE_NS: Final = 10_000_000_000
+"""How much later than others a record may become searchable: `follow_logs` goes on looking that far back."""
 
 
 def attribute(name: str) -> str:
@@ -130,7 +133,7 @@ def search_logs(
         limit: How many.
 
     Raises:
-        OSError: if Elasticsearch does not answer, or refuses the query.
+        OSError: if Elasticsearch does not answer, or refuses the query; if it is another server that answers.
     """
     filters: list[dict[str, Any]] = [{"query_string": {"query": query}} for query in queries]
     if since_ns is not None:
@@ -141,7 +144,11 @@ def search_logs(
         "sort": [{TIME: {"order": "desc", "unmapped_type": "date_nanos", "format": "strict_date_optional_time_nanos"}}],
     }
     answer = _http.send_json("POST", f"{url}/{DATA_STREAMS}/_search?ignore_unavailable=true", body)
-    return [_record(hit) for hit in reversed(answer["hits"]["hits"])]
+    try:
+        hits = answer["hits"]["hits"]
+    except (KeyError, TypeError) as error:
+        raise OSError(f"{_http.without_password(url)}: what answers is not Elasticsearch") from error
+    return [_record(hit) for hit in reversed(hits)]
 
 
 def follow_logs(
@@ -157,40 +164,63 @@ def follow_logs(
         new = [record for record in found if record.key not in shown]
         yield new, len(found) == _MOST
         shown.update((record.key, record.time_ns) for record in new)
-        newest = max(shown.values(), default=since_ns)
-        since_ns = max(since_ns, newest - _LATE_NS)
+        # A clock that is ahead must not hide the others' records.
+        newest = min(max(shown.values(), default=since_ns), time.time_ns())
+        since_ns = max(since_ns, newest - LATE_NS)
         # A millisecond below: that is how finely the search tells times apart.
         shown = {key: when for key, when in shown.items() if when >= since_ns - 1_000_000}
         time.sleep(poll)
 
 
 def _record(hit: Mapping[str, Any]) -> LogRecord:
+    """Of any document: the data streams have those of other senders, too."""
     source = hit["_source"]
-    resource = source.get("resource", {}).get("attributes", {})
+    resource = _object(_object(source.get("resource")).get("attributes"))
     return LogRecord(
         key=f"{hit['_index']}/{hit['_id']}",
         time_ns=_nanoseconds(hit["sort"][0]),
-        severity=str(source.get(SEVERITY, "")),
-        severity_number=int(source.get(SEVERITY_NUMBER, 0)),
-        service=str(resource.get(semconv.SERVICE_NAME, "")),
-        logger=str(source.get("scope", {}).get("name", "")),
-        body=_body(source.get("body", {})),
-        trace_id=str(source.get(TRACE_ID, "")),
-        span_id=str(source.get(SPAN_ID, "")),
-        attributes=source.get("attributes", {}),
+        severity=_text(source.get(SEVERITY)),
+        severity_number=_number(source.get(SEVERITY_NUMBER)),
+        service=_text(resource.get(semconv.SERVICE_NAME)),
+        logger=_text(_object(source.get("scope")).get("name")),
+        body=_body(source.get("body")),
+        trace_id=_text(source.get(TRACE_ID)),
+        span_id=_text(source.get(SPAN_ID)),
+        attributes=_object(source.get("attributes")),
         resource=resource,
     )
 
 
-def _body(body: Mapping[str, Any]) -> str:
-    found = body.get("text", body.get("structured", ""))
-    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _body(body: object) -> str:
+    if isinstance(body, dict) and ("text" in body or "structured" in body):
+        body = body.get("text", body.get("structured"))
+    return _text(body)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: object) -> int:
+    try:
+        return max(0, int(value))  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError):
+        return 0
 
 
 def _nanoseconds(text: str | None) -> int:
-    """Of an ISO time in UTC with up to nine decimals, of which `datetime` can hold six."""
-    if text is None:  # a document of somebody else's, without a time
+    """Of an ISO time in UTC with up to nine decimals, of which `datetime` can hold six; 0 where it is none of those."""
+    if text is None:
         return 0
     seconds, _, decimals = text.rstrip("Z").partition(".")
-    whole = datetime.fromisoformat(seconds).replace(tzinfo=timezone.utc)
+    try:
+        whole = datetime.fromisoformat(seconds).replace(tzinfo=timezone.utc)
+    except ValueError:  # a year of five digits, which other mappings allow
+        return 0
     return int(whole.timestamp()) * 1_000_000_000 + int(decimals.ljust(9, "0") or 0)

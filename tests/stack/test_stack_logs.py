@@ -210,12 +210,22 @@ def test_the_command_follows_until_it_is_interrupted(running: Running, service: 
     assert sum(" line " in line for line in shown) == 5
 
 
-def test_old_logs_go_and_new_ones_stay(running: Running, stack: Stack) -> None:
+@pytest.fixture
+def fresh(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
+    """A stack of its own, just started and with no data."""
+    own = Stack(cache_dir=stack.cache_dir, data_dir=tmp_path, ports="free")
+    with own:
+        yield own
+
+
+def test_old_logs_go_and_new_ones_stay(fresh: Stack) -> None:
     """A day's index is deleted when what is to be kept begins after it; the one that is written to never is."""
+    running = fresh.running()
+    assert running is not None
     url, before, after = running.elasticsearch, otlp.new_service(), otlp.new_service()
     otlp.send(running, otlp.logs(before, [{}]))
     otlp.eventually(lambda: elasticsearch_count(url, LOGS, of_service(before)), 1)
-    pruned = CliRunner().invoke(main, ["stack", "prune", "--data-dir", str(stack.data_dir)])
+    pruned = CliRunner().invoke(main, ["stack", "prune", "--data-dir", str(fresh.data_dir)])
     assert pruned.exit_code == 0, pruned.output
     assert pruned.output.startswith("0 deleted, ")  # nothing is 15 days old
     assert prune_logs(url, 3600, new_index_after="0s").deleted == ()  # a new index; the old one is to be kept
@@ -233,14 +243,14 @@ def test_logs_are_kept_as_long_as_the_template_says() -> None:
     assert kept_for() == 15 * 86_400
 
 
-def test_a_record_sent_before_anything_else_is_searchable(stack: Stack, tmp_path: Path) -> None:
-    """In a stack of its own, as soon as `up` returns: what the Collector accepted first is found, with its types."""
-    fresh = Stack(cache_dir=stack.cache_dir, data_dir=tmp_path, ports="free")
-    with fresh as running:
-        name = otlp.new_service()
-        otlp.send(running, otlp.logs(name, [{"http.server.request.duration": 1}]))  # an integer comes first
-        otlp.send(running, otlp.logs(name, [{"http.server.request.duration": 0.75}]))
-        query = f"{of_service(name)} AND trace_id:{TRACE}"
-        otlp.eventually(lambda: elasticsearch_count(running.elasticsearch, LOGS, query), 2)
-        between = f"{of_service(name)} AND http.server.request.duration:[0.7 TO 0.8]"
-        assert elasticsearch_count(running.elasticsearch, LOGS, between) == 1
+def test_a_record_sent_before_anything_else_is_searchable(fresh: Stack) -> None:
+    """As soon as `up` returns: what the Collector accepted first is found, with its types."""
+    running = fresh.running()
+    assert running is not None
+    name = otlp.new_service()
+    otlp.send(running, otlp.logs(name, [{"http.server.request.duration": 1}]))  # an integer comes first
+    otlp.send(running, otlp.logs(name, [{"http.server.request.duration": 0.75}]))
+    query = f"{of_service(name)} AND trace_id:{TRACE}"
+    otlp.eventually(lambda: elasticsearch_count(running.elasticsearch, LOGS, query), 2)
+    between = f"{of_service(name)} AND http.server.request.duration:[0.7 TO 0.8]"
+    assert elasticsearch_count(running.elasticsearch, LOGS, between) == 1

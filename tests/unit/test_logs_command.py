@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bento_observe.cli import main
+from bento_observe.stack._http import get_json, send_json, without_password
 from bento_observe.stack.logs import of_service, of_trace, trace_id_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -153,9 +154,47 @@ def test_nobody_at_an_address_is_one_line() -> None:
     assert "secret" not in line
 
 
-@pytest.mark.parametrize("url", ["http://", "no url", "http://a:b:c:d"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "no url", "http://a:b:c:d", "ftp://me:secret@localhost", "me:secret@localhost:1", "http://[",
+        "http://me:se/secret@localhost", "http://me:1/secret@localhost", "http://me:se#secret@localhost",
+        "http://me:se?secret@localhost:9200", "http://localhost:secret",
+    ],
+)  # fmt: skip
 def test_what_is_no_url_is_one_line(url: str) -> None:
-    """No traceback."""
+    """No traceback, and nothing of what was given: a password of which a character is not encoded may be in it."""
     result = run("--url", url)
     assert result.exit_code == 1
-    assert len(result.output.splitlines()) == 1
+    (line,) = result.output.splitlines()
+    assert "percent-encoded" in line
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@localhost:9200/a", "http://me:sec/ret:secret@localhost:9200/a", "me:secret@localhost:9200/a",
+        "HTTPS://me:a@secret@localhost:9200/a", "http://me:\nsecret@localhost:9200/a", "http://localhost:9200/a",
+    ],
+)  # fmt: skip
+def test_no_part_of_a_password_is_shown(url: str) -> None:
+    """Whatever characters it has, and without a scheme."""
+    shown = without_password(url)
+    assert "secret" not in shown
+    assert shown.endswith("localhost:9200/a")
+
+
+@pytest.mark.parametrize("url", ["http://me:se/cret@[::x]", "http://me:1x/cret@localhost"])
+def test_an_error_of_a_request_does_not_tell_the_url_as_it_is(url: str) -> None:
+    """Nor does that of the library below."""
+    with pytest.raises(OSError, match="no URL") as caught:
+        get_json(url)
+    assert "cret" not in str(caught.value)
+
+
+def test_an_at_sign_in_a_path_is_asked_for(asked: tuple[str, list[dict[str, Any]]]) -> None:
+    """It ends no password there; only what is shown is shorter."""
+    with pytest.raises(OSError, match="401"):
+        send_json("POST", f"http://elastic:secret@{asked[0]}/a@b", {"asked": "here"})
+    assert asked[1] == [{"asked": "here"}]

@@ -102,3 +102,21 @@ def test_json_has_everything_in_one_line() -> None:
         "attributes": {"x": [1, {"y": "ü" * 500}]},
         "resource": {"service.name": "wine"},
     }
+
+
+def test_nothing_in_json_can_command_the_terminal() -> None:
+    """No control character and no half of a character is printed as it is; whoever reads the JSON gets all of them."""
+    told = "a\x1bb\x7fc\x9b31md\x85e\ud800f"
+    text = as_json(record(body=told, attributes={told: "ü"}))
+    assert text.isprintable()
+    assert "ü" in text
+    read = json.loads(text)
+    assert read["message"] == told
+    assert read["attributes"] == {told: "ü"}
+
+
+def test_half_a_character_can_be_printed() -> None:
+    """It has no bytes, and would be an error to write."""
+    (line,) = plain(record(body="a\udc00b"))
+    assert "a\\xdc00b" in line
+    line.encode()

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from bento_observe.cli import main
-from bento_observe.stack import _passwords, compose_elasticsearch, write_passwords
+from bento_observe.stack import _assets, _passwords, compose_elasticsearch, write_passwords
 from bento_observe.stack._assets import collector_dir
 
 
@@ -85,6 +86,50 @@ def test_the_elasticsearch_of_compose_is_found_by_its_password(tmp_path: Path, m
         monkeypatch.setattr(_passwords, "_PORT", listening.getsockname()[1])
         assert compose_elasticsearch(path) == f"http://elastic:mine%2F%40%3A@127.0.0.1:{_passwords._PORT}"
     assert compose_elasticsearch(path) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "password"),
+    [
+        ('ELASTIC_PASSWORD="a # b" # mine', "a # b"),
+        ("export ELASTIC_PASSWORD='a'", "a"),
+        ("ELASTIC_PASSWORD = a b # mine\r", "a b"),
+        ("ELASTIC_PASSWORD=#a#b", "#a#b"),
+        ("ELASTIC_PASSWORD=a\nELASTIC_PASSWORD=b", "b"),
+        ("ELASTIC_PASSWORD=\nKIBANA_SYSTEM_PASSWORD=a", None),
+        ('ELASTIC_PASSWORD=""\nKIBANA_SYSTEM_PASSWORD=a', None),
+        ("ELASTIC_PASSWORD=a\nELASTIC_PASSWORD=", None),
+        ("#ELASTIC_PASSWORD=a", None),
+    ],
+)
+def test_a_file_of_ones_own_is_read_as_compose_reads_it(lines: str, password: str | None, tmp_path: Path) -> None:
+    """Quotes and comments are no part of a password, and the next line is none; one that is empty is made."""
+    path = tmp_path / ".env"
+    path.write_text(f"A=1\n{lines}\nB=2\n", newline="")
+    expected = {"A": "1", "B": "2"} | ({} if password is None else {"ELASTIC_PASSWORD": password})
+    read = _passwords._values(path.read_text())
+    assert {name: value for name, value in read.items() if name in ("A", "B", "ELASTIC_PASSWORD")} == expected
+    assert ("ELASTIC_PASSWORD" in write_passwords(path)) == (password is None)
+
+
+def test_an_installed_package_keeps_them_among_the_users_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They outlive a new installation, as the servers' volumes do; compose is told where they are, and `logs` knows."""
+    package = tmp_path / "site-packages" / "bento_observe" / "_collector"
+    monkeypatch.setattr(_passwords, "collector_dir", lambda: package)
+    monkeypatch.setattr(_assets, "_INSTALLED", package)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "my data"))
+    path = tmp_path / "my data" / "bento-observe" / "compose.env"
+    result = CliRunner().invoke(main, ["stack", "env"])
+    assert result.exit_code == 0, result.output
+    assert _read(path)["ELASTIC_PASSWORD"]
+    command = result.output.splitlines()[-1].removeprefix("start: ")
+    assert shlex.split(command) == [
+        "docker", "compose", "--env-file", str(path), "-f", str(package / "docker-compose.yaml"), "up", "-d",
+    ]  # fmt: skip
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(_passwords, "_PORT", listening.getsockname()[1])
+        assert _read(path)["ELASTIC_PASSWORD"] in (compose_elasticsearch() or "")
 
 
 def test_git_and_packages_leave_the_file_out() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bento_observe.stack import MissingTool, _tools, compose_command, missing_tools
+from bento_observe.stack import MissingTool, _passwords, _tools, compose_command, missing_tools
 from bento_observe.stack._build import artifact
 from bento_observe.stack._job import Job
 from bento_observe.stack._recipes import GoRecipe, recipes
@@ -114,7 +114,7 @@ def test_the_compose_command_can_be_pasted_into_a_shell(
 ) -> None:
     """A checkout in a folder with a blank in its name is one argument."""
     _program(bare_machine / "docker", "")
-    monkeypatch.setattr(_tools, "collector_dir", lambda: tmp_path / "my projects" / "collector")
+    monkeypatch.setattr(_passwords, "collector_dir", lambda: tmp_path / "my projects" / "collector")
     command = compose_command()
     assert command is not None
     assert shlex.split(command.split(" && ")[1])[3] == str(
