@@ -127,13 +127,13 @@ def test_a_matrix_is_sequences_whatever_its_type_is_said_to_be(
 
 @pytest.mark.parametrize(
     ("logged", "lost"),
-    [(7.0, 1), (None, 0), ("text", 1), ([[1.0, 2.0], 3.0], 2), ([[1.0], [1.0, 2.0]], 2)],
-    ids=["a number", "None", "text", "a number among them", "two lengths"],
+    [(7.0, 1), (None, 0), ([None, None], 0), ("text", 1), ([[1.0, 2.0], 3.0], 2), ([[1.0], [1.0, 2.0]], 2)],
+    ids=["a number", "None", "Nones", "text", "a number among them", "two lengths"],
 )
 def test_what_is_no_sequence_is_counted_and_the_rest_of_the_record_is_kept(
-    monitor: tuple[ObserveMonitor, Recording, Health], logged: Any, lost: int
+    monitor: tuple[ObserveMonitor, Recording, Health], caplog: pytest.LogCaptureFixture, logged: Any, lost: int
 ) -> None:
-    """It is not an error of ours either."""
+    """It is not an error of ours either, and where nothing is lost nothing is said."""
     mon, recording, health = monitor
     mon.start_record()
     log = mon.log_batch if isinstance(logged, list) else mon.log
@@ -143,6 +143,7 @@ def test_what_is_no_sequence_is_counted_and_the_rest_of_the_record_is_kept(
     assert recording.signals["prediction"].snapshot().features["y"].count == 1
     dropped = health.counts()[semconv.DROPPED]
     assert dropped == ({("features", "monitor_sequence"): lost} if lost else {})
+    assert len(caplog.records) == (1 if lost else 0)
     assert health.total(semconv.ERRORS) == 0
 
 
