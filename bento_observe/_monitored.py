@@ -123,8 +123,10 @@ class MonitorRecorder:
         count = 1
         try:
             rows = [row for row in rows if row is not None]
+            if not rows:
+                return {}
             count = len(rows)
-            width = len(rows[0]) if rows else 0
+            width = len(rows[0])
             kept = rows[:: -(-count * width // _MAX_SEQUENCE_VALUES) or 1]
             matrix = np.asarray(kept, dtype=np.float64)
             if matrix.ndim == 2 and width:

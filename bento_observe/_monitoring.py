@@ -54,7 +54,7 @@ class _Process:
         self.recorder: MonitorRecorder | None = None
         self.early: list[tuple[str, Sequence[Entry]]] = []
         self.early_lost = 0
-        self.expected = False
+        self.expected: set[str] = set()
         self.starting = False
         self.off = False
         self.shutdown: Callable[[], None] | None = None
@@ -66,18 +66,18 @@ _process = _Process()
 def _in_child() -> None:
     """In a forked child nobody counts what goes to the parent's telemetry, and nobody sends it."""
     _process.lock = threading.Lock()
+    _process.early, _process.early_lost = [], 0  # the parent counts them
     if _process.recorder is not None or _process.starting:
         _process.recorder, _process.shutdown, _process.off = None, None, True
-        _process.early.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)
 
 
-def expect(coming: bool = True) -> None:
-    """Whether what observes this process is still to `connect`: a legacy service or a runner that is being set up."""
-    _process.expected = coming
+def expect(name: str, coming: bool = True) -> None:
+    """Whether what observes `name`, a legacy service or a runner, is still to `connect`, if it is served here."""
+    (_process.expected.add if coming else _process.expected.discard)(name)
 
 
 def connect(recording: Recording, health: Health, *, alone: bool = False) -> bool:
@@ -101,30 +101,29 @@ def connect(recording: Recording, health: Health, *, alone: bool = False) -> boo
 
 
 def feed(name: str, entries: Sequence[Entry]) -> None:
-    """One record of the monitor `name`. Never raises and never waits."""
+    """One record of the monitor `name`. Never raises; only a script's first one waits, until telemetry has started."""
     recorder = _process.recorder
+    if recorder is None:
+        if _process.off:
+            return
+        with _process.lock:
+            recorder = _process.recorder  # it may have come, and taken what was early, since it was asked for
+            if recorder is None:
+                _keep(name, entries)
+            begins = recorder is None and not _process.starting and _is_alone()
+            _process.starting |= begins
+        if begins:
+            _begin()
     if recorder is not None:
         recorder.feed(name, entries)
-        return
-    if _process.off:
-        return
-    with _process.lock:
-        if len(_process.early) < _MAX_EARLY:
-            _process.early.append((name, entries))
-        else:
-            _process.early_lost += 1
-        if _process.starting or not _is_alone():
-            return
-        _process.starting = True
-    # Not in a thread of its own: BentoML asks `numpy` for its types as soon as there is such a module, imported or not.
-    import numpy  # noqa: F401
 
-    # Importing the rest is a tenth of a second, which no request shall wait for; a script may be over by then.
-    starter = threading.Thread(target=_start, name="bento-observe-start", daemon=True)
-    starter.start()
-    if server_context.worker_index is None and server_context.service_type is None:
-        starter.join()
-    _at_end(starter)
+
+def _keep(name: str, entries: Sequence[Entry]) -> None:
+    """Until there is a recorder. With the lock."""
+    if len(_process.early) < _MAX_EARLY and not _process.off:
+        _process.early.append((name, entries))
+    else:
+        _process.early_lost += 1
 
 
 def refuse(reason: str, count: int, what: str) -> None:
@@ -147,10 +146,31 @@ def _is_alone() -> bool:
     """Whether no observed service will call `connect`: this is a server that runs already, or no server at all."""
     if server_context.service_type in _LEGACY:
         # BentoML sets the name when the module has been imported, where a service may yet be observed.
-        return bool(server_context.bento_name) and not _process.expected
+        return bool(server_context.bento_name) and server_context.service_name not in _process.expected
     if server_context.worker_index is not None:
         return _served() is not None  # long after `observe` had its turn
     return "bentoml_cli.cli" not in sys.modules  # a script; nothing is started in BentoML's supervisor
+
+
+def _begin() -> None:
+    """Start telemetry for this process."""
+    try:
+        # In this thread: BentoML asks `numpy` for its types as soon as there is such a module, imported or not.
+        import numpy  # noqa: F401
+
+        # Importing the rest is a tenth of a second, which no request shall wait for; a script may be over by then.
+        starter = threading.Thread(target=_start, name="bento-observe-start", daemon=True)
+        starter.start()
+        if server_context.worker_index is None and server_context.service_type is None:
+            starter.join()
+    except Exception:
+        logger.exception("bento_observe: bentoml.monitor is not counted")
+        _turn_off()
+        return
+    try:
+        _at_end(starter)
+    except Exception:
+        logger.exception("bento_observe: what bentoml.monitor logs last may not be sent")
 
 
 def _start() -> None:
@@ -160,27 +180,41 @@ def _start() -> None:
         _process.shutdown = start()
     except Exception:
         logger.exception("bento_observe: bentoml.monitor is not counted")
-    if _process.shutdown is None and _process.recorder is None:
-        _process.off = True
-        _process.early.clear()
+    if _process.shutdown is None:
+        _turn_off()
+
+
+def _turn_off() -> None:
+    """Keep nothing for a recorder that does not come. One that does counts what is lost."""
+    with _process.lock:
+        if _process.recorder is None:
+            _process.off = True
+            _process.early_lost += len(_process.early)
+            _process.early.clear()
 
 
 def _at_end(starter: threading.Thread) -> None:
-    """BentoML's workers die of a signal, so that nothing runs at exit; their last words are the service's hooks."""
+    """BentoML's workers die of a signal, so that nothing runs at exit; their last words are the service's hooks, or
+    what a legacy application does when it shuts down."""
 
     def end() -> None:
         starter.join(_START_SECONDS)  # a worker may be told to stop right after its first request
         if _process.shutdown is not None:
             _process.shutdown()
 
+    async def shutdown(_application: Any) -> None:
+        await asyncio.to_thread(end)
+
     atexit.register(end)
     served = _served()
     if served is not None:
-
-        async def shutdown(_service: Any) -> None:
-            await asyncio.to_thread(end)
-
         setattr(type(served), _HOOK, bentoml.on_shutdown(shutdown))
+    elif server_context.service_type in _LEGACY:
+        from bentoml._internal.server.base_app import BaseAppFactory
+
+        # Asked for when it shuts down, of the service's hooks as of the runners' the last.
+        hooks = BaseAppFactory.on_shutdown.fget
+        BaseAppFactory.on_shutdown = property(lambda factory: [*hooks(factory), shutdown])
 
 
 def _served() -> Any:

@@ -83,7 +83,7 @@ def _begin(
     """None, and counted, where the request has as many as it may have."""
     begun = request.stage(label, stage, start_ns, parent_id)
     if begun is None:
-        for signal in ("traces", "metrics"):
+        for signal in ("traces", "metrics") if request.sampled else ("metrics",):
             health.dropped(signal, "stages", 1)
     return begun
 

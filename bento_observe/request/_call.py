@@ -55,10 +55,11 @@ class CallSpan(LiveSpan):
         """It is over, with `error` if there is no answer, or one that says so."""
         if self.ended:
             return
-        if error is not None:
-            self.error_type = str(self.status) if self.status >= 400 else error_type_of(error)
-            if self.status < 400:
-                self.add_event("exception", describe(error))
+        if self.status >= 400:  # whether or not the client raises: that of a stream may not
+            self.error_type = str(self.status)
+        elif error is not None:
+            self.error_type = error_type_of(error)
+            self.add_event("exception", describe(error))
         self.end_ns = end_ns
         self.ended = True
 

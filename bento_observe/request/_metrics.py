@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from bento_observe.telemetry import ExplicitHistogram, collect, up_down_counter
 
 __all__ = ["RequestMetrics"]
 
+_MAX_CALLS = 1024
+
 
 class RequestMetrics:
     """Counts requests as they are encoded. Everything here runs in the encoder thread, but for `active`.
@@ -33,7 +36,7 @@ class RequestMetrics:
         self._duration = ExplicitHistogram(semconv.REQUEST_DURATION, _http_attributes)
         self._request_size = ExplicitHistogram(semconv.REQUEST_BODY_SIZE, _http_attributes)
         self._response_size = ExplicitHistogram(semconv.RESPONSE_BODY_SIZE, _http_attributes)
-        self._calls = ExplicitHistogram(semconv.CLIENT_DURATION, _call_attributes)
+        self._calls = ExplicitHistogram(semconv.CLIENT_DURATION, dict)
         self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
         self._streams = StreamMetrics()
         self.connections = ConnectionMetrics(self._begin_ns)
@@ -55,7 +58,8 @@ class RequestMetrics:
     def count_call(self, call: CallSpan) -> None:
         """Add one call that is over."""
         seconds = (call.end_ns - call.start_ns) / 1e9
-        series = self._calls.series(call.key, self._start_ns)
+        # By what the series says: URLs that differ in what it does not, such as a path, share one.
+        series = self._calls.series(_call_attributes(call.key), self._start_ns)
         series.record(seconds, call.start_unix_ns, self._exemplar(call), call.span_id)
 
     def count_stages(self, request: Work, stages: Iterable[StageSpan]) -> None:
@@ -119,9 +123,10 @@ def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:
     }
 
 
-def _call_attributes(key: CallKey) -> Mapping[str, Any]:
+@functools.lru_cache(maxsize=_MAX_CALLS)
+def _call_attributes(key: CallKey) -> tuple[tuple[str, Any], ...]:
     found = call_attributes(key)
-    return {name: found.get(name) for name in semconv.CLIENT_DURATION.attributes}
+    return tuple((name, found.get(name)) for name in semconv.CLIENT_DURATION.attributes)
 
 
 def _stage_attributes(key: tuple[str, str, str]) -> Mapping[str, Any]:

@@ -142,14 +142,20 @@ class RequestSource:
             self._access_log.write(request, line)
 
     def _drop(self, request: Finished, reason: str) -> None:
+        """Count it, as spans only where it would have been some, and let go of it."""
         if isinstance(request, Afterwards):
-            self._health.dropped("traces", reason, len(request.stages))
+            if request.request.sampled:
+                self._health.dropped("traces", reason, len(request.stages))
+            request.release()
             return
-        self._health.dropped("traces", reason, 1 if isinstance(request, CallSpan) else 1 + len(request.stages))
+        if request.sampled:
+            self._health.dropped("traces", reason, 1 if isinstance(request, CallSpan) else 1 + len(request.stages))
         if isinstance(request, RequestSpan) and not isinstance(request, ConnectionSpan):
             # Of a connection BentoML writes its lines as it goes.
             self._health.dropped("logs", reason, 1)
         self._health.dropped("metrics", reason, 1)
+        if not isinstance(request, CallSpan):
+            request.release()
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """The metrics of all requests encoded so far."""

@@ -19,7 +19,8 @@ __all__ = ["Afterwards", "RequestSpan", "StageSpan", "Stream", "Work", "current_
 _NO_STATE = TraceState.get_default()
 _CANCELLED = type_name(asyncio.CancelledError())
 _MAX_STAGES = 1000
-"""Of a request, and as many again after its answer: a stream may call another API for each item, for hours."""
+"""Of a request, and as many again after its answer: a stream may call another API for each item, for hours. The
+request's own encoding, which comes last, has a place of its own."""
 
 
 class Stream:
@@ -107,7 +108,7 @@ class Work(LiveSpan):
     def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan | None:
         """Begin a stage, below the span with id `parent_id` or what is above by default; None where there are 1,000."""
         stages = self.later if self.ended else self.stages
-        if len(stages) >= _MAX_STAGES:
+        if len(stages) >= _MAX_STAGES + (stage == semconv.STAGE_ENCODE):
             return None
         span = StageSpan(self, parent_id or self._above(), api, stage, start_ns)
         stages.append(span)

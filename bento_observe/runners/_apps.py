@@ -85,7 +85,7 @@ def observe_runner_process() -> None:
         except Exception:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", factory.runner.name)
             factory.__class__ = RunnerAppFactory
-            _monitoring.expect(False)
+            _monitoring.expect(factory.runner.name, False)
         return plain(factory)
 
     RunnerAppFactory.__call__ = call

@@ -50,7 +50,7 @@ def _observed_service_class(kind: Any) -> Any:
                 return observed_http_app(self, vars(self)[OPTIONS])
             except Exception:
                 logger.exception("bento_observe: cannot be set up; %s is served unobserved", self.name)
-                _monitoring.expect(False)
+                _monitoring.expect(self.name, False)
             return super().asgi_app
 
     Observed.__name__ = f"Observed{kind.__name__}"
@@ -103,7 +103,7 @@ def _observe_runner(runner: Any, options: Options) -> None:
             from bento_observe.runners._apps import observe_runner_process
 
             observe_runner_process()
-            _monitoring.expect()
+            _monitoring.expect(runner.name)
         except Exception:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", runner.name)
 
@@ -124,7 +124,7 @@ def observe_legacy(service: Any, options: Options, *, automatic: bool = False) -
             _observe_runner(runner, Options())
             mark(runner, AUTOMATIC, automatic)
     if server_context.service_type == "api_server":
-        _monitoring.expect()
+        _monitoring.expect(service.name)
     elif server_context.service_type == "grpc_api_server" and is_first():
         logger.warning("bento_observe: %s is served over gRPC, which is not observed; its runners are", service.name)
     vars(service)[OPTIONS] = options

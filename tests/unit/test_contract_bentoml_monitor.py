@@ -12,6 +12,9 @@ from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk.service import get_current_service
 from bentoml._internal.context import server_context
 from bentoml._internal.monitoring import base, default
+from bentoml._internal.server.base_app import BaseAppFactory
+from bentoml._internal.server.http_app import HTTPAppFactory
+from bentoml._internal.server.runner_app import RunnerAppFactory
 from bentoml._internal.types import LazyType
 
 from bento_observe.monitor import ObserveMonitor
@@ -49,3 +52,12 @@ def test_shutdown_hooks_are_looked_for_on_the_class_when_it_shuts_down() -> None
     assert bentoml.on_shutdown(lambda self: None).__bentoml_shutdown_hook__
     assert callable(get_current_service)
     assert {"worker_index", "service_type"} <= set(dir(server_context))
+
+
+def test_legacy_applications_look_for_what_to_do_when_they_shut_down() -> None:
+    """Services and runners ask a property of what they have in common, when it is time."""
+    assert isinstance(BaseAppFactory.on_shutdown, property)
+    assert "in self.on_shutdown:" in inspect.getsource(BaseAppFactory.lifespan)
+    for kind in (HTTPAppFactory, RunnerAppFactory):
+        assert kind.lifespan is BaseAppFactory.lifespan
+        assert ".extend(super().on_shutdown)" in inspect.getsource(kind.on_shutdown.fget)

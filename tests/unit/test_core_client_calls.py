@@ -12,7 +12,7 @@ from test_core_spans import make_request
 
 from bento_observe import semconv
 from bento_observe._client_calls import ClientCalls, Where
-from bento_observe.request import CallSpan
+from bento_observe.request import CallSpan, RequestMetrics
 from bento_observe.telemetry import Health
 
 
@@ -90,3 +90,39 @@ def test_the_call_of_a_stream_is_below_who_made_it_and_ends_once(leave: bool) ->
     (call,) = scene.added
     assert set(seen) == {call}
     assert (call.parent_id, call.error_type, call.ended) == (request.span_id, "", True)
+
+
+@pytest.mark.parametrize(("status", "error_type"), [(200, ""), (404, "404"), (503, "503")])
+def test_a_stream_that_is_answered_with_an_error_is_one(status: int, error_type: str) -> None:
+    """The client raises nothing of its own where nobody asks for an item after the answer."""
+    scene = Scene()
+
+    async def items() -> AsyncGenerator[int, None]:
+        call = trace.get_current_span()
+        assert isinstance(call, CallSpan)
+        call.status = status
+        return
+        yield
+
+    async def run() -> list[int]:
+        return [item async for item in scene.calls.stream(items(), where)]
+
+    assert asyncio.run(run()) == []
+    (call,) = scene.added
+    assert (call.status, call.error_type, call.additions) == (status, error_type, None)
+
+
+def test_calls_are_told_apart_by_what_their_duration_says_alone() -> None:
+    """Two points with the same attributes would be one point that jumps: a URL says more than they do."""
+    metrics = RequestMetrics("always_off")
+    for url in ("http://host/v1", "http://host/v2", "http://host:80", "tcp://me:secret@host/v2", "http://other/v1"):
+        call = CallSpan(trace.INVALID_SPAN_CONTEXT, url, "/score", "remote")
+        call.close(call.start_ns + 1)
+        metrics.count_call(call)
+
+    (family,) = metrics.collect(1, False)
+    points = {
+        next(pair.value.string_value for pair in point.attributes if pair.key == semconv.SERVER_ADDRESS): point.count
+        for point in family.histogram.data_points
+    }
+    assert (points, len(family.histogram.data_points)) == ({"host": 4, "other": 1}, 2)

@@ -88,6 +88,14 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
         shutdown.join()
 
 
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> _monitoring._Process:
+    """That of a legacy service's worker which is still importing the service."""
+    monkeypatch.setattr(_monitoring, "_process", process := _monitoring._Process())
+    monkeypatch.setattr(bentoml.server_context, "service_type", "api_server")
+    return process
+
+
 def in_child(run: Callable[[], int]) -> int:
     """What `run` returns in a forked process, from 0 to 100. AssertionError if it does not end."""
     child = os.fork()
@@ -116,7 +124,7 @@ def test_it_keeps_nothing_of_what_it_records(parts: Parts) -> None:
 
 
 def test_it_waits_for_no_lock_that_another_thread_of_its_parent_held(parts: Parts) -> None:
-    """Of the counters, of those shown at BentoML's /metrics, and of monitors."""
+    """Of the counters, and of those shown at BentoML's /metrics."""
 
     def drop() -> int:
         parts.health.dropped("traces", "any", 1)
@@ -124,5 +132,20 @@ def test_it_waits_for_no_lock_that_another_thread_of_its_parent_held(parts: Part
         return parts.health.total(semconv.DROPPED)
 
     assert in_child(lambda: 0) == 0  # the parent tells of the first fork, for which it takes the lock
-    with parts.health._lock, parts.health._prometheus._lock, _monitoring._process.lock:
+    with parts.health._lock, parts.health._prometheus._lock:
         assert in_child(drop) == 1
+
+
+def test_monitors_wait_for_no_lock_either_where_nothing_counts_them_yet(early: _monitoring._Process) -> None:
+    """The child keeps its own records for what may observe it; those of its parent are the parent's."""
+
+    def feed() -> int:
+        _monitoring.feed("any", [(3.0, "x", "feature", "numerical", False)])
+        return len(early.early)
+
+    _monitoring.feed("any", [(1.0, "x", "feature", "numerical", False)])
+    early.early_lost = 1
+    with early.lock:
+        assert in_child(feed) == 1
+        assert in_child(lambda: len(early.early) + early.early_lost) == 0
+    assert len(early.early) == early.early_lost == 1

@@ -205,23 +205,28 @@ def test_what_one_span_can_hold_is_bounded() -> None:
     assert (len(span.events), len(span.links)) == (128, 128)
 
 
-def test_what_one_request_can_hold_is_bounded_and_the_rest_counted() -> None:
-    """A stream that calls another API for each item, and a task that does: what is too much is not observed."""
-    health, request = Health(), make_request()
+@pytest.mark.parametrize("sampled", [True, False])
+def test_what_one_request_can_hold_is_bounded_and_the_rest_counted(sampled: bool) -> None:
+    """A handler that calls another API for each row, and a task that does: what is too much is not observed, and is
+    no span that is missing where there would be none. How long the answer was encoded is always told."""
+    health, request = Health(), make_request(sampled)
     token = current_request.set(request)
     try:
         with trace.use_span(request, end_on_exit=False):
             begun = [predict_stage("other", health) for _ in range(1001)]
         assert (begun[999] is None, begun[1000]) == (False, None)
-        assert inner_stage("call", "other", health, request) is None
+        assert inner_stage(semconv.STAGE_DECODE, "other", health, request) is None
+        encode = [begin_stage(semconv.STAGE_ENCODE, "predict", health) for _ in range(2)]
+        assert (encode[0] is None, encode[1]) == (False, None)
         request.close(time.perf_counter_ns())
-        later = [begin_stage("task", "other", health) for _ in range(1001)]
+        later = [begin_stage(semconv.STAGE_TASK, "other", health) for _ in range(1001)]
         assert (later[999] is None, later[1000]) == (False, None)
     finally:
         current_request.reset(token)
 
-    assert (len(request.stages), len(request.later)) == (1000, 1000)
-    assert health.counts()[semconv.DROPPED] == {("traces", "stages"): 3, ("metrics", "stages"): 3}
+    assert (len(request.stages), len(request.later)) == (1001, 1000)
+    dropped = {("metrics", "stages"): 4, **({("traces", "stages"): 4} if sampled else {})}
+    assert health.counts()[semconv.DROPPED] == dropped
 
 
 def test_what_came_after_the_answer_is_let_go_when_it_is_sent() -> None:

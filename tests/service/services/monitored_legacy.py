@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import bentoml
 from bentoml._internal.context import server_context
 from bentoml.io import JSON
 from switch import maybe_observe
+
+from bento_observe import observe
 
 
 def log(where: str) -> None:
@@ -27,6 +31,8 @@ log("imported")
 print("imported by", server_context.service_type, flush=True)
 runner = bentoml.legacy.Runner(Model, name="doubler")
 svc = maybe_observe(bentoml.legacy.Service("monitored_legacy", runners=[runner]))
+if os.environ.get("TEST_OTHER_OBSERVED"):  # nobody serves this one
+    observe(bentoml.legacy.Service("other"))
 
 
 @svc.api(input=JSON(), output=JSON())
