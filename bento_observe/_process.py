@@ -17,6 +17,7 @@ from bento_observe._identity import identity
 from bento_observe._observe import Options
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References, find_reference
+from bento_observe.feedback import Feedback, shape_of
 from bento_observe.request import (
     AccessLog,
     AccessLogOptions,
@@ -63,6 +64,16 @@ class Worker:
         # All workers have the same reference and the same faults: one of them tells.
         self._first = server_context.worker_index in (None, 1)
         self.recording, self._references = self._record(models, model, options)
+        self.feedback = Feedback(
+            config,
+            model,
+            shape_of(self._references.of(semconv.SIGNAL_PREDICTION), self._references.of(semconv.SIGNAL_LABEL)),
+            self.recording.labelled,
+            self.telemetry.health,
+            self._first,
+        )
+        self.feedback.serve(self.telemetry)
+        self.labels = options.labels or config.labels
         self.telemetry.add(producer=ProcessMetrics().collect)
         # Of the host, so one process tells: the first of those that the clients of this host's bento talk to.
         if self._first and server_context.service_type in _FRONT:
