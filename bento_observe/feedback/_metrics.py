@@ -50,7 +50,7 @@ class PerformanceMetrics:
         """All metrics that have points."""
         self._metrics, self._now_ns, self._delta = {}, now_ns, delta
         for key, group in self._performance.groups():
-            self._group(_attributes(key), group)
+            self._group(_attributes(key), group, detail=not key.slice_name)
         for model, histogram in self._performance.delays():
             self._histogram(semconv.LABEL_DELAY, _of_model(model), histogram)
         for reason, count in self._refused().items():
@@ -60,21 +60,22 @@ class PerformanceMetrics:
             scope = InstrumentationScope(name=semconv.SCOPE_PERFORMANCE, version=__version__)
             yield ScopeMetrics(scope=scope, metrics=self._metrics.values())
 
-    def _group(self, base: Attributes, group: Group) -> None:
+    def _group(self, base: Attributes, group: Group, detail: bool) -> None:
         self._count(semconv.MODEL_LABELS, base, group.labels)
         for (predicted, true, correct), count in group.confusion.items():
             pair = {semconv.ML_PREDICTION_CLASS: predicted, semconv.ML_LABEL_CLASS: true}
             told = {semconv.ML_PREDICTION_CORRECT: _truth(correct)}
             self._count(semconv.MODEL_CONFUSION, {**base, **pair, **told}, count)
         for event, scores in group.scores.items():
-            self._scores({**base, semconv.ML_SCORE_EVENT: event}, scores)
+            self._scores({**base, semconv.ML_SCORE_EVENT: event}, scores, detail)
         if group.values is not None:
             self._values(base, group.values)
 
-    def _scores(self, base: Attributes, scores: Scores) -> None:
+    def _scores(self, base: Attributes, scores: Scores, detail: bool) -> None:
         for outcome, histogram in scores.histograms.items():
             told = {semconv.ML_SCORE_OUTCOME: _truth(outcome)}
-            self._histogram(semconv.MODEL_SCORE, {**base, **told}, histogram)
+            if detail:  # 150 buckets are too many series for each slice
+                self._histogram(semconv.MODEL_SCORE, {**base, **told}, histogram)
             for number in range(BINS):
                 binned = {**base, semconv.ML_SCORE_BIN: f"{number:02d}", **told}
                 self._count(semconv.MODEL_CALIBRATION, binned, int(scores.bins[outcome][number]))

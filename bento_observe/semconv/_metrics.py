@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -208,11 +209,8 @@ FEATURE_DRIFT_QUANTILE: Final = Metric(
 )  # fmt: skip
 _MODEL: Final = (ML_MODEL_NAME, ML_MODEL_VERSION, API_NAME, ML_SLICE_NAME, ML_SLICE_VALUE)
 _SCORE: Final = (*_MODEL, ML_SCORE_EVENT)
-# Close enough for the area under a ROC curve to 0.002, where most scores are near 0 or 1, too.
-_TAIL: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04)
-_SCORES: Final = (
-    0.0, *_TAIL, *(number / 40 for number in range(2, 39)), *(1 - bound for bound in reversed(_TAIL)), 1.0,
-)  # fmt: skip
+# Evenly spaced log-odds: close enough for the area under a ROC curve to 0.002, also where most scores are near 0 or 1.
+_SCORES: Final = tuple(float(f"{1 / (1 + math.exp(-number / 8)):.6g}") for number in range(-74, 75))
 _MAGNITUDES: Final = tuple(float(f"{digit}e{power}") for power in range(-3, 6) for digit in (1, 2, 5))
 _SIGNED: Final = (*(-one for one in reversed(_MAGNITUDES)), 0.0, *_MAGNITUDES)
 _DELAY_SECONDS: Final = (
@@ -232,7 +230,7 @@ MODEL_SCORE: Final = Metric(
     "ml.model.score", Kind.HISTOGRAM, "1",
     "Probability that was given to an event, by whether it came true: that the class is the positive one of two, or, "
     f"of more classes, that the predicted one is right ({EVENT_PREDICTED}).",
-    (*_SCORE, ML_SCORE_OUTCOME), _SCORES,
+    (*_MODEL[:3], ML_SCORE_EVENT, ML_SCORE_OUTCOME), _SCORES,
 )  # fmt: skip
 MODEL_CALIBRATION: Final = Metric(
     "ml.model.calibration", Kind.COUNTER, "{label}",
