@@ -115,11 +115,12 @@ def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth
     predicted, true = read.name[rows], truth.name[rows]
     equal = np.array([[same_class(one, other) for other in truth.names] for one in read.names])
     correct = equal[predicted, true]
-    pairs, counts = np.unique(np.stack([predicted, true]), axis=1, return_counts=True)
+    pairs, counts = np.unique(predicted * len(truth.names) + true, return_counts=True)
     told: list[tuple[tuple[str, str, bool], int]] = []
     # First what was predicted: those are the model's own classes.
     names = {int(one): classes.predicted(read.names[one]) for one in np.unique(predicted)}
-    for one, other, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        one, other = divmod(pair, len(truth.names))
         key = (names[one], classes.labelled(truth.names[other]), bool(equal[one, other]))
         told.append((key, count))
     confidence = read.confidence[rows]

@@ -16,6 +16,7 @@ __all__ = ["Prediction", "Shape", "predicted", "shape_of"]
 
 _TOLERANCE: Final = 1e-3  # of a row's sum, as the statistics of probabilities have it
 _PREDICTIONS: Final = ("prediction", "predicted", "label", "class")
+_SCALARS: Final = (str, int, float, np.generic)
 _CONFIDENCES: Final = ("confidence", "probability", "score")
 
 
@@ -109,24 +110,34 @@ def _rows(output: Any, most: int) -> Sequence[Any] | None:
 
 
 def _prediction(row: Any, shape: Shape) -> Prediction | None:
-    if isinstance(row, (str, int, float, np.generic)):
+    if isinstance(row, _SCALARS):
         return _of_scalar(row, shape, math.nan)
-    if isinstance(row, list):
+    if type(row) is list:
         return _of_probabilities(row, shape)
     fields = row if isinstance(row, Mapping) else getattr(row, "__dict__", None)
     if not fields:
         return None
-    column = next((name for name in (shape.column, *_PREDICTIONS) if name in fields), None)
-    if column is None:
-        if len(fields) != 1:
-            return None
+    if shape.column in fields:
+        column = shape.column
+    elif len(fields) == 1:
         (column,) = fields
-    if not isinstance(fields[column], (str, int, float, np.generic)):
+    else:
+        for column in _PREDICTIONS:
+            if column in fields:
+                break
+        else:
+            return None
+    cell = fields[column]
+    if not isinstance(cell, _SCALARS):
         return None
-    confidence = next((fields[name] for name in _CONFIDENCES if name in fields and name != column), math.nan)
-    if not isinstance(confidence, (float, np.floating)) or not 0 <= confidence <= 1:
-        confidence = math.nan
-    return _of_scalar(fields[column], shape, float(confidence))
+    confidence = math.nan
+    for name in _CONFIDENCES:
+        if name in fields and name != column:
+            given = fields[name]
+            if isinstance(given, (float, np.floating)) and 0 <= given <= 1:
+                confidence = float(given)
+            break
+    return _of_scalar(cell, shape, confidence)
 
 
 def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,9 +21,7 @@ from bento_observe.feedback._token import (
     MAX_TOKEN,
     VERSION,
     Context,
-    stream,
     unsealed_context,
-    xored,
 )  # fmt: skip
 
 __all__ = ["NO_CLASS", "Read", "TokenReader"]
@@ -36,6 +34,7 @@ _SMALLEST: Final = -(-(_BODY_AT + BODY_FIXED.size + 1 + CONTEXT_TAG + 3) // 3) *
 _MAX_REMEMBERED: Final = 4096
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, so that rows of one nonce never meet
 _BLOCK: Final = 64
+_FEW: Final = 24
 
 IntArray = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -120,57 +119,38 @@ class TokenReader:
         # Of one key and one size of the body.
         kinds = table[:, 2].astype(np.int64) << 16 | table[:, 3].astype(np.int64) << 8 | table[:, HEAD.size - 1]
         for kind in np.unique(kinds[alike]).tolist():
-            rows = alike[kinds[alike] == kind].tolist()
+            rows = alike[kinds[alike] == kind]
+            there = np.array(positions)[rows]
             key = self._keys.get((kind >> 8).to_bytes(2, "big"))
             if key is None:
-                for row in rows:
-                    found.refuse(positions[row], semconv.LABEL_OTHER_KEY)
+                for position in there.tolist():
+                    found.refuse(position, semconv.LABEL_OTHER_KEY)
             elif (kind & 0xFF) <= BODY_FIXED.size or _BODY_AT + (kind & 0xFF) + CONTEXT_TAG > size:
-                for row in rows:
-                    found.refuse(positions[row], semconv.LABEL_FORGED)
+                for position in there.tolist():
+                    found.refuse(position, semconv.LABEL_FORGED)
             else:
-                self._signed(key, raw, rows, [positions[row] for row in rows], size, kind & 0xFF, found)
+                self._signed(key, table[rows], there, kind & 0xFF, found)
 
-    def _signed(
-        self, key: Key, raw: bytes, rows: list[int], positions: list[int], size: int, body: int, found: _Result
-    ) -> None:
-        """Check the tags of `rows` of `raw`, which are at `positions` of the call, and take what they sign."""
+    def _signed(self, key: Key, table: Bytes, positions: IntArray, body: int, found: _Result) -> None:
+        """Check the tags of tokens of one key and one size of the body, and take what they sign."""
         head, end = HEAD.size, _BODY_AT + body
-        starts = [row * size for row in rows]
-        sealed = b"".join([raw[start + _BODY_AT : start + end] for start in starts])
-        streams = []
-        seal, sign = key.seal.copy, key.sign.copy
-        for start in starts:
-            nonce = raw[start + head : start + _BODY_AT] + raw[start : start + head]
-            if body <= _BLOCK:
-                block = seal()
-                block.update(nonce + b"\0")
-                streams.append(block.digest()[:body])
-            else:
-                streams.append(stream(key, nonce, body))
-        plain = xored(sealed, b"".join(streams))
+        heads, tags, tails = table[:, :head], table[:, head:_BODY_AT], table[:, end:]
+        plain = table[:, _BODY_AT:end] ^ _streams(key, np.hstack([tags, heads]), body)
+        signed = np.hstack([heads, plain, tails])
+        text, size = signed.tobytes(), signed.shape[1]
         digests = []
-        for number, start in enumerate(starts):
-            signed = sign()
-            signed.update(
-                raw[start : start + head] + plain[number * body : (number + 1) * body] + raw[start + end : start + size]
-            )
-            digests.append(signed.digest())
-        wanted = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, TAG_BYTES)
-        given = np.frombuffer(
-            b"".join([raw[start + head : start + _BODY_AT] for start in starts]), dtype=np.uint8
-        ).reshape(-1, TAG_BYTES)
-        right = (wanted == given).all(axis=1)
-        for number in np.flatnonzero(~right).tolist():
-            found.refuse(positions[number], semconv.LABEL_FORGED)
-        good = np.flatnonzero(right)
-        if not good.size:
-            return
-        at = np.array(positions)[good]
-        heads = np.frombuffer(b"".join([raw[s : s + head] for s in starts]), dtype=np.uint8).reshape(-1, head)[good]
-        found.take(at, heads, np.frombuffer(plain, dtype=np.uint8).reshape(-1, body)[good])
-        sealed_contexts = [raw[starts[number] + end : starts[number] + size] for number in good.tolist()]
-        found.read.context[at] = [found.context(self._context(key, one)) for one in sealed_contexts]
+        sign = key.sign.copy
+        for start in range(0, len(text), size):
+            hashed = sign()
+            hashed.update(text[start : start + size])
+            digests.append(hashed.digest())
+        right = (np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, TAG_BYTES) == tags).all(axis=1)
+        for position in positions[~right].tolist():
+            found.refuse(position, semconv.LABEL_FORGED)
+        if right.any():
+            at = positions[right]
+            found.take(at, heads[right], plain[right])
+            found.read.context[at] = _coded(tails[right], lambda sealed: found.context(self._context(key, sealed)))
 
     def _context(self, key: Key, sealed: bytes) -> Context:
         known = self._contexts.get(sealed)
@@ -179,6 +159,38 @@ class TokenReader:
                 self._contexts.clear()
             known = self._contexts[sealed] = unsealed_context(key, sealed)
         return known
+
+
+def _streams(key: Key, nonces: Bytes, size: int) -> Bytes:
+    """`size` bytes for each of `nonces`, as `stream` has them."""
+    blocks = -(-size // _BLOCK)
+    seal = key.seal.copy
+    columns = []
+    for number in range(blocks):
+        numbered = np.hstack([nonces, np.full((len(nonces), 1), number, dtype=np.uint8)])
+        text, width = numbered.tobytes(), numbered.shape[1]
+        digests = []
+        for start in range(0, len(text), width):
+            hashed = seal()
+            hashed.update(text[start : start + width])
+            digests.append(hashed.digest())
+        columns.append(np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, _BLOCK))
+    return np.hstack(columns)[:, :size]
+
+
+def _coded(rows: Bytes, code: Callable[[bytes], int]) -> IntArray:
+    """`code` of each row's bytes, asked for once for each different one: there are few."""
+    codes = np.empty(len(rows), dtype=np.int64)
+    left = np.arange(len(rows))
+    for _ in range(_FEW):
+        if not left.size:
+            return codes
+        alike = (rows[left] == rows[left[0]]).all(axis=1)
+        codes[left[alike]] = code(rows[left[0]].tobytes())
+        left = left[~alike]
+    width, text = rows.shape[1], rows[left].tobytes()
+    codes[left] = [code(text[start : start + width]) for start in range(0, len(text), width)]
+    return codes
 
 
 class _Result:
@@ -213,11 +225,7 @@ class _Result:
         if values.any():
             read.value[at[values]] = _column(bodies[values], BODY_FIXED.size, 8, ">f8")
         if not values.all():
-            fields = bodies[~values][:, BODY_FIXED.size :]
-            width = fields.shape[1]
-            joined = fields.tobytes()
-            names = [self._name(joined[start : start + width]) for start in range(0, len(joined), width)]
-            read.name[at[~values]] = names
+            read.name[at[~values]] = _coded(bodies[~values][:, BODY_FIXED.size :], self._name)
 
     def _name(self, sized: bytes) -> int:
         name = sized[1 : 1 + sized[0]]

@@ -17,6 +17,7 @@ from bento_observe.feedback._reading import NO_CLASS, Read
 __all__ = ["Truth", "same_class", "truth"]
 
 _NAMES_AT_ONCE: Final = 10_000
+_HASHED: Final = frozenset((str, int, bool))
 _BOOLEAN: Final = {"true": "1", "false": "0"}
 
 
@@ -36,6 +37,28 @@ class Truth:
 
 def truth(labels: Sequence[Any], read: Read) -> Truth:
     """What `labels`, one for each id that was read, say. Never raises."""
+    found = _plain(labels, read)
+    return _any(labels, read) if found is None else found
+
+
+def _plain(labels: Sequence[Any], read: Read) -> Truth | None:
+    """The same of labels that are all text, all whole numbers or all truth values, and ids that were all of classes."""
+    kinds = set(map(type, labels))
+    if len(kinds) != 1 or not kinds <= _HASHED or read.reasons or (read.name == NO_CLASS).any():
+        return None
+    names: dict[str, int] = {}
+    codes: dict[Any, int] = {}
+    for label in set(labels):
+        name = category(label)
+        if not name:
+            return None
+        codes[label] = names.setdefault(name, len(names))
+    numbers = np.array([codes[label] for label in labels], dtype=np.int64)
+    return Truth({}, numbers, np.full(len(labels), math.nan), list(names))
+
+
+def _any(labels: Sequence[Any], read: Read) -> Truth:
+    """The same of whatever they are."""
     classes = (read.name != NO_CLASS).tolist()
     found = Truth({}, np.full(len(labels), NO_CLASS), np.full(len(labels), math.nan), [])
     # With their types, for 1 and True are equal.
