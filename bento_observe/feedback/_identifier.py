@@ -148,4 +148,5 @@ def _columns(predictions: Any, confidence: Any, shape: Shape) -> Predictions:
     if "" in known.values():
         raise ValueError("a prediction is missing, or no class")
     sure = [one if 0 <= one <= 1 else math.nan for one in given]
-    return Predictions(classes=[known[row] for row in rows], confidence=sure, of=len(shape.names))
+    of = 2 if table.dtype.kind == "b" else len(shape.names)
+    return Predictions(classes=[known[row] for row in rows], confidence=sure, of=of)

@@ -146,7 +146,8 @@ def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
         is_class = not isinstance(cell, (float, np.floating))
     if is_class:
         name = category(cell)
-        return Prediction(name, math.nan, confidence, len(shape.names)) if name else None
+        of = 2 if isinstance(cell, (bool, np.bool_)) else len(shape.names)
+        return Prediction(name, math.nan, confidence, of) if name else None
     value = float(cell)
     return Prediction(None, value) if math.isfinite(value) else None
 
