@@ -41,7 +41,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
         observation.inner.append(
             Middleware(LabelEndpoint, path=path, matcher=worker.feedback.matcher, health=telemetry.health)
         )
-        observation.routes |= {path}
+        observation.quiet_paths |= {path}  # what comes there is told by metrics of its own
         worker.feedback.expect_labels()
     # In development mode the services that this one depends on live in the same process.
     for name, observed in service.all_services().items():

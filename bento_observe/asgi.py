@@ -40,8 +40,8 @@ _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-
 class Observation:
     """What the middleware needs to know of the service: made once per worker.
 
-    `routes` are the paths of the APIs, `mounted` those of mounted applications; `quiet_paths` (health, metrics) are
-    served unobserved; `excluded` says of a URL whether the user's configuration leaves it out of tracing (None: of
+    `routes` are the paths of the APIs, `mounted` those of mounted applications; `quiet_paths` (health, metrics, labels)
+    are served unobserved; `excluded` says of a URL whether the user's configuration leaves it out of tracing (None: of
     none).
     `trace_header` names the response header with the trace id, `prediction_header` the one with the ids of predictions
     (empty: none), which is also what a caller sends its own in. `recorders` are those of the APIs, by their names;
