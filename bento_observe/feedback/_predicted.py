@@ -14,6 +14,7 @@ from bento_observe.features.reference import CategoricalReference, SignalReferen
 
 __all__ = ["Prediction", "Shape", "predicted", "shape_of"]
 
+_MOST_CLASSES: Final = 1024  # of a list of probabilities, which is looked at on the request's thread
 _TOLERANCE: Final = 1e-3  # of a row's sum, as the statistics of probabilities have it
 _PREDICTIONS: Final = ("prediction", "predicted", "label", "class")
 _SCALARS: Final = (str, int, float, np.generic)
@@ -76,7 +77,9 @@ def shape_of(predictions: object, labels: object) -> Shape:
 
 def predicted(output: Any, shape: Shape, most: int) -> list[Prediction] | None:
     """What `output` predicts, a row at a time; None where that cannot be told, or there are more than `most` rows."""
-    rows = _rows(output, most)
+    if isinstance(output, np.ndarray) and output.ndim == 2 and output.shape[1] > 1:
+        return _of_matrix(output, shape) if len(output) <= most else None
+    rows = _rows(output, shape, most)
     if rows is None:
         return None
     if shape.columns and len(rows) == len(shape.columns) and all(type(row) is float for row in rows):
@@ -90,7 +93,7 @@ def predicted(output: Any, shape: Shape, most: int) -> list[Prediction] | None:
     return found
 
 
-def _rows(output: Any, most: int) -> Sequence[Any] | None:
+def _rows(output: Any, shape: Shape, most: int) -> Sequence[Any] | None:
     kind = type(output)
     if kind in (str, int, float, bool, dict):
         return (output,)
@@ -101,9 +104,10 @@ def _rows(output: Any, most: int) -> Sequence[Any] | None:
             return (output.item(),)
         if output.ndim > 2 or len(output) > most:
             return None
-        return (output[:, 0] if output.shape[1:] == (1,) else output).tolist()  # type: ignore[no-any-return]
+        return output.reshape(-1).tolist()
     if hasattr(output, "iloc"):  # of pandas
-        if len(output) > most:
+        columns = getattr(output, "columns", ("",))
+        if len(output) > most or not (len(columns) == 1 or {shape.column, *_PREDICTIONS}.intersection(columns)):
             return None
         return output.to_dict("records") if hasattr(output, "columns") else output.tolist()  # type: ignore[no-any-return]
     return (output,)
@@ -152,9 +156,23 @@ def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
     return Prediction(None, value) if math.isfinite(value) else None
 
 
+def _of_matrix(matrix: np.ndarray[Any, Any], shape: Shape) -> list[Prediction] | None:
+    """Of each row, if all are probabilities."""
+    if matrix.dtype.kind not in "fiu" or not len(matrix):
+        return None
+    sums = matrix.sum(axis=1, dtype=np.float64)
+    if not (np.abs(sums - 1) <= _TOLERANCE).all() or matrix.min() < 0:
+        return None
+    columns = shape.columns if len(shape.columns) == matrix.shape[1] else None
+    return [
+        Prediction(str(number) if columns is None else columns[number], math.nan, min(most, 1.0), matrix.shape[1])
+        for number, most in zip(matrix.argmax(axis=1).tolist(), matrix.max(axis=1).tolist(), strict=True)
+    ]
+
+
 def _of_probabilities(row: list[Any], shape: Shape) -> Prediction | None:
     """A row of them; the likeliest class is called by its position where the reference has no name for it."""
-    if len(row) < 2 or not all(type(cell) in (float, int) and cell >= 0 for cell in row):
+    if not 2 <= len(row) <= _MOST_CLASSES or not all(type(cell) in (float, int) and cell >= 0 for cell in row):
         return None
     if abs(sum(row) - 1) > _TOLERANCE:
         return None
