@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, Final
 
 from bento_observe.feedback._matching import Matcher
@@ -22,35 +21,41 @@ class LabelIntake:
     def __init__(self, matcher: Matcher, health: Health) -> None:
         self._matcher = matcher
         self._health = health
-        self._waiting: deque[tuple[Sequence[object], Sequence[object]]] = deque()
+        self._waiting: deque[tuple[list[object], list[object]]] = deque()
         self._at = 0
         self._taken = self._put = 0
 
     def put(self, ids: Any, labels: Any) -> None:
         """Take labels for ids, lists or columns or one of each. Neither raises nor waits."""
         try:
-            pair = _listed(ids), _listed(labels)
-            count = max(map(len, pair))
+            some, said = _listed(ids), _listed(labels)
+            count = max(len(some), len(said))
             if self._put - self._taken + count > _MAX_PENDING:
                 self._health.dropped(_ITEM, "buffer_full", count)
                 return
+            some += [None] * (count - len(some))
+            said += [None] * (count - len(said))
             self._put += count
-            self._waiting.append(pair)
+            self._waiting.append((some, said))
         except Exception:  # noqa: BLE001 - a handler must not fail because its labels are odd
             self._health.error("record_labels")
 
     def step(self) -> bool:
-        """Match some; whether there are more."""
-        if not self._waiting:
-            return False
-        ids, labels = self._waiting[0]
-        end = self._at + _STEP
-        self._matcher.take(ids[self._at : end], labels[self._at : end])
-        self._taken += min(end, max(len(ids), len(labels))) - self._at
-        self._at = end
-        if end >= max(len(ids), len(labels)):
-            self._waiting.popleft()
-            self._at = 0
+        """Match some, of as many calls as it takes; whether there are more."""
+        ids: list[object] = []
+        labels: list[object] = []
+        while self._waiting and len(ids) < _STEP:
+            some, said = self._waiting[0]
+            end = self._at + _STEP - len(ids)
+            ids += some[self._at : end]
+            labels += said[self._at : end]
+            self._at = end
+            if end >= len(some):
+                self._waiting.popleft()
+                self._at = 0
+        if ids:
+            self._taken += len(ids)
+            self._matcher.take(ids, labels)
         return bool(self._waiting)
 
     def give_up(self) -> None:

@@ -69,7 +69,8 @@ def test_results_of_many_kinds_are_predictions(output: Any, expected: list[tuple
     "output",
     [
         {"a": 1, "b": 2}, object(), b"bytes", np.zeros((2, 3, 4)), [[0.2, 0.2]], [[1.0]], [{"a": 1, "b": 1}],
-        float("nan"), [float("inf")], np.ones((1, 4096)), list(range(17)), np.zeros(17), "", {}, np.array([[-0.5, 1.5]]),
+        float("nan"), [float("inf")], np.ones((1, 4096)), list(range(17)), np.zeros(17), "", {},
+        np.array([[-0.5, 1.5]]),
         Verdict.model_construct(),
     ],
 )  # fmt: skip
