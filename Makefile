@@ -7,13 +7,16 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit service stack matrix lock clean
+.PHONY: help demo env test lint unit service stack matrix lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## the example under traffic, and what of it arrived; STACK=1: on the real servers; ARGS=--exit
 	@$(BIN)/bento-observe demo $(if $(STACK),--stack) $(ARGS)
+
+env: $(VENV)/.demo ## passwords for collector/docker-compose.yaml, into collector/.env
+	@$(BIN)/bento-observe stack env
 
 test: lint unit service stack ## everything: lint, types, and all tests, those on the real servers included
 

@@ -15,7 +15,9 @@ class BuildWithCollector(build_py):
         super().run()
         if not self.editable_mode:
             target = Path(self.build_lib, "bento_observe", "_collector")
-            shutil.copytree(Path(__file__).with_name("collector"), target, dirs_exist_ok=True)
+            # Without what was made there for this machine: passwords, bytecode.
+            left_out = shutil.ignore_patterns(".env", "__pycache__")
+            shutil.copytree(Path(__file__).with_name("collector"), target, ignore=left_out, dirs_exist_ok=True)
 
 
 kernel = Extension(

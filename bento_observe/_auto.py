@@ -16,7 +16,9 @@ __all__ = ["instrument_clients", "leave_dependencies_alone", "observe_legacy_ser
 
 logger = logging.getLogger("bento_observe")
 
-_WORKER = "_bentoml_impl.worker.service"
+_WORKERS = frozenset(
+    ("_bentoml_impl.worker.service", "bentoml_cli.worker.http_api_server", "bentoml_cli.worker.runner")
+)
 
 
 def observe_services(factory: Any) -> None:
@@ -41,7 +43,8 @@ def observe_services(factory: Any) -> None:
 
 
 def observe_legacy_services(module: Any) -> None:
-    """Have every legacy service observed as it is made, in every process: its runners are then, too."""
+    """Have every legacy service observed as it is made, in every process: its runners are then, too. In its workers
+    the client libraries are instrumented."""
     kind = module.Service
     plain = kind.__init__
 
@@ -57,11 +60,18 @@ def observe_legacy_services(module: Any) -> None:
             logger.exception("bento_observe: %s is served unobserved", self.name)
 
     kind.__init__ = init
+    _instrument_clients()
 
 
 def instrument_clients(_loader: Any) -> None:
     """In a worker, before the user's code is imported: the client libraries that have an instrumentation installed."""
-    if _WORKER in sys.orig_argv and not settings.disabled():
+    _instrument_clients()
+
+
+@functools.cache
+def _instrument_clients() -> None:
+    """Once in a process, whichever of BentoML's modules is imported first."""
+    if _WORKERS.intersection(sys.orig_argv) and not settings.disabled():
         from bento_observe._clients import instrument
 
         instrument(tell=_is_first(sys.orig_argv))

@@ -120,17 +120,19 @@ class MonitorRecorder:
 
     def _sequences(self, name: str, rows: Any) -> Mapping[str, Any]:
         """The norm and the mean of each sequence."""
-        rows = [row for row in rows if row is not None]
-        width = len(rows[0]) if rows else 0
-        stride = -(-len(rows) * width // _MAX_SEQUENCE_VALUES) or 1
-        self._health.dropped(_ITEM, "sampled", len(rows) - len(rows[::stride]))
+        count = 1
         try:
-            matrix = np.asarray(rows[::stride], dtype=np.float64)
+            rows = [row for row in rows if row is not None]
+            count = len(rows)
+            width = len(rows[0]) if rows else 0
+            kept = rows[:: -(-count * width // _MAX_SEQUENCE_VALUES) or 1]
+            matrix = np.asarray(kept, dtype=np.float64)
             if matrix.ndim == 2 and width:
+                self._health.dropped(_ITEM, "sampled", count - len(kept))
                 return {f"{name}.norm": np.linalg.norm(matrix, axis=1), f"{name}.mean": matrix.mean(axis=1)}
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001, S110 - no sequences, or some that fail: the record's other columns are counted
             pass
-        self.refuse("monitor_sequence", len(rows), f"{name!r}: sequences that are not of one length, or no numbers")
+        self.refuse("monitor_sequence", count, f"{name!r}: sequences that are not of one length, or no numbers")
         return {}
 
 

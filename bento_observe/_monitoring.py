@@ -7,6 +7,7 @@ import asyncio
 import atexit
 import functools
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bento_observe._monitored import MonitorRecorder, Recording
     from bento_observe.telemetry import Health
 
-__all__ = ["SIGNALS", "Entry", "connect", "feed", "refuse", "tell"]
+__all__ = ["SIGNALS", "Entry", "connect", "expect", "feed", "refuse", "tell"]
 
 Entry = tuple[Any, str, str, str, bool]
 """What `log` or `log_batch` was given: data, name, role, data type, and whether the data is a batch."""
@@ -37,6 +38,8 @@ SIGNALS: Final = {
 
 _MAX_EARLY: Final = 1000
 _START_SECONDS: Final = 5.0
+_LEGACY: Final = ("api_server", "grpc_api_server", "runner")
+"""The processes of BentoML's legacy services."""
 _HOOK: Final = "zz_bento_observe_monitor"
 """Hooks run in the order of their names: others may log."""
 
@@ -51,6 +54,7 @@ class _Process:
         self.recorder: MonitorRecorder | None = None
         self.early: list[tuple[str, Sequence[Entry]]] = []
         self.early_lost = 0
+        self.expected = False
         self.starting = False
         self.off = False
         self.shutdown: Callable[[], None] | None = None
@@ -59,18 +63,41 @@ class _Process:
 _process = _Process()
 
 
-def connect(recording: Recording, health: Health) -> None:
-    """Have everything that is logged in this process counted by `recording`, and what was logged before."""
+def _in_child() -> None:
+    """In a forked child nobody counts what goes to the parent's telemetry, and nobody sends it."""
+    _process.lock = threading.Lock()
+    if _process.recorder is not None or _process.starting:
+        _process.recorder, _process.shutdown, _process.off = None, None, True
+        _process.early.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
+def expect(coming: bool = True) -> None:
+    """Whether what observes this process is still to `connect`: a legacy service or a runner that is being set up."""
+    _process.expected = coming
+
+
+def connect(recording: Recording, health: Health, *, alone: bool = False) -> bool:
+    """Have everything that is logged in this process counted by `recording`, and what was logged before.
+
+    `alone`: only where nothing else counts it by now. Whether it is counted there.
+    """
     from bento_observe._monitored import MonitorRecorder
 
     recorder = MonitorRecorder(recording, health)
     with _process.lock:
+        if alone and _process.recorder is not None:
+            return False
         _process.recorder, early, _process.early = recorder, _process.early, []
         lost, _process.early_lost = _process.early_lost, 0
     for name, entries in early:
         recorder.feed(name, entries)
     if lost:
         recorder.refuse("monitor_early", lost, "records came before telemetry had started")
+    return True
 
 
 def feed(name: str, entries: Sequence[Entry]) -> None:
@@ -89,7 +116,10 @@ def feed(name: str, entries: Sequence[Entry]) -> None:
         if _process.starting or not _is_alone():
             return
         _process.starting = True
-    # Importing what it takes is a tenth of a second, which no request shall wait for; a script may be over by then.
+    # Not in a thread of its own: BentoML asks `numpy` for its types as soon as there is such a module, imported or not.
+    import numpy  # noqa: F401
+
+    # Importing the rest is a tenth of a second, which no request shall wait for; a script may be over by then.
     starter = threading.Thread(target=_start, name="bento-observe-start", daemon=True)
     starter.start()
     if server_context.worker_index is None and server_context.service_type is None:
@@ -115,8 +145,9 @@ def tell(topic: str, problem: str) -> None:
 
 def _is_alone() -> bool:
     """Whether no observed service will call `connect`: this is a server that runs already, or no server at all."""
-    if server_context.service_type in ("api_server", "runner"):  # of BentoML's legacy services
-        return True
+    if server_context.service_type in _LEGACY:
+        # BentoML sets the name when the module has been imported, where a service may yet be observed.
+        return bool(server_context.bento_name) and not _process.expected
     if server_context.worker_index is not None:
         return _served() is not None  # long after `observe` had its turn
     return "bentoml_cli.cli" not in sys.modules  # a script; nothing is started in BentoML's supervisor

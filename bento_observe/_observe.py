@@ -16,7 +16,7 @@ from bentoml import Service, server_context
 from bento_observe import _label_keys, settings
 from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
-__all__ = ["Options", "checked_options", "is_observed", "observe", "options_of", "tell_problems"]
+__all__ = ["Options", "checked_options", "is_first", "is_observed", "observe", "options_of", "tell_problems"]
 
 T = TypeVar("T")
 
@@ -134,6 +134,11 @@ def checked_options(reference: Any, slices: Sequence[str], slice_values: int, la
 def is_observed(service: Any) -> bool:
     """Whether `observe` was applied to it, and telemetry not disabled then."""
     return isinstance(service, _Observed)
+
+
+def is_first() -> bool:
+    """Whether this process tells what all workers of its service would have to: they have the same faults."""
+    return server_context.worker_index in (None, 1)
 
 
 def options_of(service: Any) -> Options:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bentoml._internal.container import BentoMLContainer
@@ -14,9 +13,9 @@ from opentelemetry.trace import set_span_in_context
 
 from bento_observe import _logging, _monitoring, semconv, settings
 from bento_observe._identity import identity
-from bento_observe._observe import Options
-from bento_observe._recording import Drift, FeatureRecording
-from bento_observe._references import References, find_reference
+from bento_observe._observe import Options, is_first
+from bento_observe._recording import FeatureRecording
+from bento_observe._statistics import feature_recording
 from bento_observe.feedback import Feedback, shape_of
 from bento_observe.request import (
     AccessLog,
@@ -28,7 +27,7 @@ from bento_observe.request import (
 )
 from bento_observe.telemetry import GpuMetrics, ProcessMetrics, Telemetry
 
-__all__ = ["Worker", "access_log_options", "current_worker", "tell_of_own_providers", "url_exclusion"]
+__all__ = ["Worker", "access_log_options", "application_started", "current_worker", "url_exclusion"]
 
 logger = logging.getLogger("bento_observe")
 
@@ -61,43 +60,26 @@ class Worker:
             self.telemetry.health,
         )
         self.telemetry.add(self.source, self.source.collect)
-        # All workers have the same reference and the same faults: one of them tells.
-        self._first = server_context.worker_index in (None, 1)
-        self.recording, self._references = self._record(models, model, options)
+        self.recording, self._references = feature_recording(self.telemetry, config, options, models, model)
         self.feedback = Feedback(
             config,
             model,
             shape_of(self._references.of(semconv.SIGNAL_PREDICTION), self._references.of(semconv.SIGNAL_LABEL)),
             self.recording.labelled,
             self.telemetry.health,
-            self._first,
+            is_first(),
         )
         self.feedback.serve(self.telemetry)
         self.labels = options.labels or config.labels
         self.telemetry.add(producer=ProcessMetrics().collect)
         # Of the host, so one process tells: the first of those that the clients of this host's bento talk to.
-        if self._first and server_context.service_type in _FRONT:
+        if is_first() and server_context.service_type in _FRONT:
             self.telemetry.add(producer=GpuMetrics().collect)
 
     def recording_of(self, models: Iterable[object], options: Options) -> FeatureRecording:
         """One more place for feature statistics: of other models, with another reference."""
         models = list(models)
-        return self._record(models, _model_attributes(models), options)[0]
-
-    def _record(
-        self, models: list[object], model: Mapping[str, str], options: Options
-    ) -> tuple[FeatureRecording, References]:
-        tell = _tell if self._first else _keep_quiet
-        options = options.completed(self.config)
-        wanted = options.reference
-        name = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
-        references = References(find_reference(wanted, models, tell), tell, name)
-        drift = Drift(self.config.drift_windows, self.config.drift_methods)
-        recording = FeatureRecording(
-            references, model, self.telemetry.health, drift, options.slices, options.slice_values, self._first
-        )
-        self.telemetry.add(recording, recording.collect)
-        return recording, references
+        return feature_recording(self.telemetry, self.config, options, models, _model_attributes(models))[0]
 
     @property
     def trace_header(self) -> str:
@@ -137,22 +119,25 @@ def _model_attributes(models: Iterable[object]) -> dict[str, str]:
     return found
 
 
-def _tell(problem: str) -> None:
-    logger.error("bento_observe: %s", problem)
+def application_started(telemetry: Telemetry) -> None:
+    """The service is there, of whatever kind: logging and providers are as the application wants them."""
+    _logging.attach(telemetry.log_handler)
+    _tell_of_own_providers(telemetry.providers.others())
+    if telemetry.providers.shared():
+        telemetry.health.tell(
+            "shared",
+            "a second observed service in one process: what the application itself records has the first's name",
+        )
 
 
-def tell_of_own_providers(signals: list[str]) -> None:
+def _tell_of_own_providers(signals: list[str]) -> None:
     """Say in one line, and in one worker, that the application has OpenTelemetry providers of its own."""
-    if signals and server_context.worker_index in (None, 1):
+    if signals and is_first():
         logger.warning(
             "bento_observe: the application has global OpenTelemetry providers of its own; what it records itself "
             "(%s) goes there, what is recorded about requests goes to the OTLP endpoint, in the same traces",
             ", ".join(signals),
         )
-
-
-def _keep_quiet(_problem: str) -> None:
-    pass
 
 
 def _console_context(service_name: str) -> Callable[[RequestSpan, Callable[[], None]], None]:

@@ -119,9 +119,16 @@ class ApiRecorder:
         self._plain = Call(self)
         self.identifier: Identifier | None = None
         """What gives predictions their ids."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Count nothing more."""
+        self._closed = True
 
     def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The arguments of one call: a lone one is the data itself, several are columns by their names."""
+        if self._closed:
+            return self._plain
         try:
             if self._first is not None and not self._slices:
                 if args or self._first in kwargs:
@@ -166,6 +173,8 @@ class ApiRecorder:
         self, signal: str, data: Any, keys: Sequence[tuple[Slices, Keys]], names: Sequence[str] | None = None
     ) -> None:
         """Data of one signal; `names` are those of an array's columns. Never raises."""
+        if self._closed:
+            return
         try:
             wanted = None if names is None else tuple(map(str, names))
             statistics = self._statistics.of(signal, wanted)

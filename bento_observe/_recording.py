@@ -79,6 +79,7 @@ class FeatureRecording:
         self._apis: dict[str, ApiStatistics] = {}
         self._watched: list[_Watched] = []
         self._sliced: list[Slices] = []
+        self._recorders: list[ApiRecorder] = []
         self._sampled = 0
         self._began_ns = self._start_ns = time.time_ns()
         self._flushed = 0.0
@@ -123,7 +124,9 @@ class FeatureRecording:
         ]
         self._sliced += slices
         names = statistics.of(semconv.SIGNAL_INPUT).names or ()
-        return ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
+        recorder = ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
+        self._recorders.append(recorder)
+        return recorder
 
     def labelled(self, api: str, labels: list[Any]) -> None:
         """Count labels that were matched with predictions of an API, if it is one of this worker's."""
@@ -176,6 +179,11 @@ class FeatureRecording:
     def give_up(self) -> None:
         """Count what waits as dropped."""
         self._health.dropped(_ITEM, "shutdown", sum(watched.statistics.pending for watched in self._watched[:]))
+
+    def close(self) -> None:
+        """Count nothing more of what APIs take and answer; `_monitoring` keeps away by itself what monitors log."""
+        for recorder in self._recorders:
+            recorder.close()
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """All groups as OTLP metrics."""

@@ -15,7 +15,8 @@ from functools import reduce
 from typing import Any
 
 from bentoml import __version__ as bentoml_version
-from bentoml import server_context
+
+from bento_observe._observe import is_first
 
 __all__ = ["SEAMS", "Seam", "can_observe", "fault"]
 
@@ -112,7 +113,7 @@ def can_observe(service: str) -> bool:
 
 
 def _tell(message: str, *args: str) -> None:
-    if server_context.worker_index in (None, 1):
+    if is_first():
         logger.warning(f"bento_observe: {message}; BentoML {bentoml_version} is new to us", *args)
 
 

@@ -16,17 +16,17 @@ _now = time.perf_counter_ns
 
 
 def begin_stage(stage: str, api: str, health: Health) -> StageSpan | None:
-    """Begin a stage of the request at hand; None where there is no request, or it is over."""
+    """Begin a stage of the request at hand; None where there is no request, it is over, or has too many."""
     try:
         request = current_request.get()
-        return None if request is None or not request.running else request.stage(api, stage, _now())
+        return None if request is None or not request.running else _begin(request, api, stage, _now(), health)
     except Exception:  # noqa: BLE001 - an unobserved stage is still a stage
         health.error(stage)
         return None
 
 
 def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan | None:
-    """Begin the predict stage of the request at hand; None where there is no request, or it is over.
+    """Begin the predict stage of the request at hand; None as for `begin_stage`.
 
     `queued`: the time since the stage before was spent waiting for a thread.
     """
@@ -38,23 +38,23 @@ def predict_stage(label: str, health: Health, queued: bool = False) -> StageSpan
         if current is request:
             before = request.later or request.stages
             decoded_ns = before[-1].end_ns if before else 0
-            stage = request.stage(label, semconv.STAGE_PREDICT, began)
-            if queued and decoded_ns:
+            stage = _begin(request, label, semconv.STAGE_PREDICT, began, health)
+            if stage is not None and queued and decoded_ns:
                 stage.queue_ns = began - decoded_ns
             return stage
-        return request.stage(label, semconv.STAGE_PREDICT, began, _id_within(request, current))
+        return _begin(request, label, semconv.STAGE_PREDICT, began, health, _id_within(request, current))
     except Exception:  # noqa: BLE001 - an unobserved call is still a call
         health.error("predict")
         return None
 
 
 def inner_stage(stage: str, label: str, health: Health, within: Span) -> StageSpan | None:
-    """Begin a stage below the span `within`; None where there is no request, or it is over."""
+    """Begin a stage below the span `within`; None as for `begin_stage`."""
     try:
         request = current_request.get()
         if request is None or not request.running:
             return None
-        return request.stage(label, stage, _now(), _id_within(request, within))
+        return _begin(request, label, stage, _now(), health, _id_within(request, within))
     except Exception:  # noqa: BLE001 - as above
         health.error(stage)
         return None
@@ -75,6 +75,17 @@ def close_stage(stage: StageSpan | None, health: Health, error: BaseException | 
             stage.close(_now(), error)
         except Exception:  # noqa: BLE001 - as above
             health.error("close")
+
+
+def _begin(
+    request: Work, label: str, stage: str, start_ns: int, health: Health, parent_id: bytes = b""
+) -> StageSpan | None:
+    """None, and counted, where the request has as many as it may have."""
+    begun = request.stage(label, stage, start_ns, parent_id)
+    if begun is None:
+        for signal in ("traces", "metrics"):
+            health.dropped(signal, "stages", 1)
+    return begun
 
 
 def _id_within(request: Work, span: Span) -> bytes:

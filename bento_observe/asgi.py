@@ -34,6 +34,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+_ITSELF = ("127.0.0.1", 123)
+"""The client's address by both of the libraries through which BentoML calls an application in its own process."""
 _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-type"))
 
 
@@ -213,7 +215,8 @@ class ObserveMiddleware:
         request.client = scope.get("client")
         request.route = path if path in self._o.routes else ""
         outer = current_request.get()
-        request.nested = outer is not None and not outer.ended  # the service calls itself, through its application
+        # The service calls itself, through its application; a task does so after the answer.
+        request.nested = outer is not None and (not outer.ended or request.client == _ITSELF)
         caller = self._o.reader.read(headers, scope["headers"])
         request.trace_state = caller.trace_state
         if caller.trace_id:
@@ -243,23 +246,32 @@ class ObserveMiddleware:
             self._health.error("failed")
 
     def _finish(self, request: RequestSpan, scope: Scope) -> None:
+        if request.ended:
+            return
         try:
-            if request.ended:
-                return
-            if not request.nested:
-                self._o.active[(request.method, request.scheme)] -= 1
-            if not request.route:
-                request.route = self._o.mounted.of(scope)
-            if not request.status and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT:
-                request.status = 500  # what the server answers for an application that does not
-            request.judge_streams()
-            if not request.error_type:
-                # A stream that breaks has been answered 200 long before.
-                request.error_type = request.failure() or (str(request.status) if request.status >= 400 else "")
+            self._judge(request, scope)
+        except Exception:  # noqa: BLE001 - what is known of it is told
+            self._health.error("finish")
+        try:
             request.close(time.perf_counter_ns())
             self._o.source.add(request)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("finish")
+        finally:
+            request.ended = True
+            if not request.nested:
+                self._o.active[(request.method, request.scheme)] -= 1
+
+    def _judge(self, request: RequestSpan, scope: Scope) -> None:
+        """Fill in what is known at the end; last what a mounted application says, which may be anything."""
+        if not request.status and request.error_type != semconv.ERROR_TYPE_CLIENT_DISCONNECT:
+            request.status = 500  # what the server answers for an application that does not
+        request.judge_streams()
+        if not request.error_type:
+            # A stream that breaks has been answered 200 long before.
+            request.error_type = request.failure() or (str(request.status) if request.status >= 400 else "")
+        if not request.route:
+            request.route = self._o.mounted.of(scope)
 
     def _leave(self, request: RequestSpan) -> None:
         try:

@@ -1,12 +1,14 @@
 """Adaptive batching: each batch observed, and each request's part in it.
 
-BentoML has a dispatcher for each batchable API of a worker. It queues requests on the event loop and calls the handler
-for many of them at once, in a task of its own for each batch. All these tasks have the context of the request that
-came first of all, which is over, so whatever is current in a batch is set here anew.
+BentoML has a dispatcher for each batchable API of a worker, and for each batchable method of a runner. It queues
+requests on the event loop and calls the handler for many of them at once, in a task of its own for each batch. All
+these tasks have the context of the request that came first of all, which is over, so whatever is current in a batch is
+set here anew.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections import deque
@@ -17,19 +19,27 @@ from typing import Any
 import attr
 from bentoml._internal.context import trace_context
 from bentoml._internal.marshal.dispatcher import CorkDispatcher, Job
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach
 from opentelemetry.trace import set_span_in_context
 
 from bento_observe.request import BatchSpan, StageSpan, current_request
 from bento_observe.telemetry import Health
 
-__all__ = ["Unobserved", "batch_at_hand", "join_batch", "leave_batch", "observe_dispatcher"]
+__all__ = ["ObservedDispatcher", "Unobserved", "batch_at_hand", "join_batch", "leave_batch", "observe_dispatcher"]
 
 logger = logging.getLogger("bento_observe")
 
 _joined: ContextVar[StageSpan | bool] = ContextVar("bento_observe_joined", default=False)
 """The predict stage of the request that joins a batch, True for one without; and so in the batches themselves."""
 _current: ContextVar[BatchSpan | None] = ContextVar("bento_observe_batch", default=None)
+
+_FIELDS = ["enqueue_time", "data", "future", "dispatch_time"]
+_SEAMS = {
+    "inbound_call": ["self", "data"],
+    "outbound_call": ["self", "inputs_info", "training"],
+    "split_job": ["self", "job", "split_indexes"],
+}
+"""The methods of a dispatcher that are replaced or relied on, and what they take."""
 
 
 class Unobserved:
@@ -76,65 +86,83 @@ class _Queue(deque[Any]):
         super().append(job)
 
 
-class _ObservedDispatcher(CorkDispatcher):  # type: ignore[misc]
+class ObservedDispatcher(CorkDispatcher):  # type: ignore[misc]
     """A dispatcher becomes one of these by a change of its class; `batches` is set then."""
 
     batches: _Batches
 
     async def outbound_call(self, inputs_info: Sequence[Any], *args: Any, **kwargs: Any) -> None:
+        # A task of its own: what is made current here is so for this batch alone.
         batches = self.batches
-        batch = batches.begin(inputs_info, self.batch_dim[0])
-        if batch is None:
-            await super().outbound_call(inputs_info, *args, **kwargs)
-            return
-        token = attach(set_span_in_context(batch, Context()))
-        current_request.set(batch)
+        batch = batches.begin(inputs_info)
+        _joined.set(True)
         _current.set(batch)
+        current_request.set(batch)
+        attach(Context() if batch is None else set_span_in_context(batch, Context()))
         # BentoML's log lines name it; it would be that of the first request of all.
-        trace_context.request_id = int.from_bytes(batch.span_id, "big")
+        trace_context.request_id = None if batch is None else int.from_bytes(batch.span_id, "big")
         try:
             await super().outbound_call(inputs_info, *args, **kwargs)
         except BaseException as error:
             batches.fail(batch, error)
             raise
         finally:
-            detach(token)
-            batches.finish(batch, inputs_info, self.get_batch_size)
+            batches.finish(batch, inputs_info)
 
 
 class _Batches:
-    """Makes the batches of one API. Nothing here raises: an unobserved batch is still a batch."""
+    """Makes the batches of one API, joined along the dimension `dim`; `rows_of` says how many rows a job's data has.
 
-    def __init__(self, api: str, add: Callable[[BatchSpan], None], health: Health) -> None:
-        self._api = api
+    Nothing here raises: an unobserved batch, which is None, is still a batch.
+    """
+
+    def __init__(
+        self, api: str, dim: int, rows_of: Callable[[Any], int], add: Callable[[BatchSpan], None], health: Health
+    ) -> None:
+        self.api = api
+        self.health = health
+        self._dim = dim
+        self._rows_of = rows_of
         self._add = add
-        self._health = health
 
-    def begin(self, jobs: Sequence[Any], dim: int) -> BatchSpan | None:
+    def begin(self, jobs: Sequence[Any]) -> BatchSpan | None:
         try:
             found = (getattr(job, "stage", None) for job in jobs)
-            return BatchSpan(self._api, [stage for stage in found if stage is not None], len(jobs), dim)
+            return BatchSpan(self.api, [stage for stage in found if stage is not None], len(jobs), self._dim)
         except Exception:  # noqa: BLE001 - see above
-            self._health.error("batch")
+            self.health.error("batch")
             return None
 
-    def fail(self, batch: BatchSpan, error: BaseException) -> None:
+    def fail(self, batch: BatchSpan | None, error: BaseException) -> None:
         try:
-            batch.fail(error)
+            if batch is not None:
+                batch.fail(error)
         except Exception:  # noqa: BLE001 - see above
-            self._health.error("batch")
+            self.health.error("batch")
 
-    def finish(self, batch: BatchSpan, jobs: Sequence[Any], rows_of: Callable[[Any], int]) -> None:
+    def finish(self, batch: BatchSpan | None, jobs: Sequence[Any]) -> None:
+        if batch is None:
+            return
+        if batch.rows < 0:  # its parts could not be put together, or are of no known kind
+            batch.rows = sum(self._rows(job) for job in jobs)
         try:
             error = _failure(jobs)
             if error is not None:
                 batch.fail(error)
-            if not batch.begun:  # its parts could not be put together
-                batch.rows = sum(rows_of(job.data) for job in jobs)
         except Exception:  # noqa: BLE001 - see above
-            self._health.error("batch")
-        batch.finish(time.perf_counter_ns())
-        self._add(batch)
+            self.health.error("batch")
+        try:
+            batch.finish(time.perf_counter_ns())
+            self._add(batch)
+        except Exception:  # noqa: BLE001 - see above
+            self.health.error("batch")
+
+    def _rows(self, job: Any) -> int:
+        """One where nobody can say, as BentoML has it when it fills a batch."""
+        try:
+            return int(self._rows_of(job.data))
+        except Exception:  # noqa: BLE001 - see above
+            return 1
 
 
 def _failure(jobs: Iterable[Any]) -> BaseException | None:
@@ -146,18 +174,37 @@ def _failure(jobs: Iterable[Any]) -> BaseException | None:
     return None
 
 
-def observe_dispatcher(dispatcher: Any, api: str, add: Callable[[BatchSpan], None], health: Health) -> None:
+def observe_dispatcher(
+    dispatcher: Any,
+    api: str,
+    add: Callable[[BatchSpan], None],
+    health: Health,
+    kind: type[ObservedDispatcher] = ObservedDispatcher,
+) -> None:
     """Observe the batches that a dispatcher makes for the API called `api` in telemetry; `add` takes each when it ends.
 
-    Where BentoML's dispatcher is not as known, it stays as it is, and that is logged.
+    It becomes one of `kind`. Where BentoML's dispatcher is not as known, it stays as it is, and that is logged.
     """
     try:
-        fields = [field.name for field in attr.fields(Job)]
-        if type(dispatcher) is not CorkDispatcher or fields != ["enqueue_time", "data", "future", "dispatch_time"]:
-            raise TypeError(f"{type(dispatcher).__name__} of {fields}")
+        fault = _fault(dispatcher)
+        if fault:
+            raise TypeError(fault)
+        batches = _Batches(api, dispatcher.batch_dim[0], dispatcher.get_batch_size, add, health)
         queue = _Queue(dispatcher._queue)
-        dispatcher.__class__ = _ObservedDispatcher
-        dispatcher.batches = _Batches(api, add, health)
+        dispatcher.__class__ = kind
+        dispatcher.batches = batches
         dispatcher._queue = queue
     except Exception as error:  # noqa: BLE001 - an unobserved dispatcher is still a dispatcher
         logger.warning("bento_observe: batches of %s are not observed: BentoML is new to us: %s", api, error)
+
+
+def _fault(dispatcher: Any) -> str:
+    """What is not as known of a dispatcher; empty for nothing."""
+    fields = [field.name for field in attr.fields(Job)]
+    if type(dispatcher) is not CorkDispatcher or fields != _FIELDS:
+        return f"{type(dispatcher).__name__} of {fields}"
+    for name, known in _SEAMS.items():
+        taken = list(inspect.signature(getattr(CorkDispatcher, name)).parameters)
+        if taken != known:
+            return f"{name} takes {taken}"
+    return ""

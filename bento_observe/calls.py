@@ -26,7 +26,7 @@ from bento_observe.batching import Unobserved, batch_at_hand
 from bento_observe.request import BatchSpan, StageSpan
 from bento_observe.telemetry import Health
 
-__all__ = ["CallRecorder", "instrument", "observed_function", "restore"]
+__all__ = ["CallRecorder", "instrument", "kind_of", "observed_function", "restore"]
 
 
 class CallRecorder(Protocol):
@@ -44,7 +44,7 @@ def instrument(method: Any, label: str, recorder: CallRecorder, health: Health) 
     """
     restore(method)
     func = method.func
-    observed = _WRAPPERS[_kind(method)](func, label, recorder, health)
+    observed = _WRAPPERS[kind_of(func, method.batchable)](func, label, recorder, health)
     functools.update_wrapper(observed, func)
     # BentoML asks for the signature on every request; given here, it need not be worked out each time.
     observed.__dict__.update({"__signature__": inspect.signature(func), ORIGINAL: func})
@@ -61,10 +61,7 @@ def restore(method: Any) -> None:
 
 
 def observed_function(func: Callable[..., Any], kind: str, label: str, recorder: CallRecorder, health: Health) -> Any:
-    """A function that takes no instance, observed as a handler is.
-
-    `kind` is "sync", "async", "generator" or "async_generator": what calling it returns.
-    """
+    """A function that takes no instance, observed as a handler of that kind is."""
 
     def method(_instance: None, *args: Any, **kwargs: Any) -> Any:
         return func(*args, **kwargs)
@@ -72,14 +69,16 @@ def observed_function(func: Callable[..., Any], kind: str, label: str, recorder:
     return functools.partial(_WRAPPERS[kind](method, label, recorder, health), None)
 
 
-def _kind(method: Any) -> str:
-    if method.batchable:
-        return "batch_async" if inspect.iscoroutinefunction(method.func) else "batch"
-    if inspect.iscoroutinefunction(method.func):
-        return "async"
-    if inspect.isasyncgenfunction(method.func):
+def kind_of(func: Any, batchable: bool = False) -> str:
+    """What calling it returns: "sync", "async", "generator" or "async_generator"; "batch" and "batch_async" are the
+    first two, and may be called for the batch at hand."""
+    if inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(func.__call__):
+        return "batch_async" if batchable else "async"
+    if inspect.isasyncgenfunction(func):
         return "async_generator"
-    return "generator" if inspect.isgeneratorfunction(method.func) else "sync"
+    if inspect.isgeneratorfunction(func):
+        return "generator"
+    return "batch" if batchable else "sync"
 
 
 # What a generator sees when it is left: who left it is known when the request ends.
@@ -110,14 +109,11 @@ class _Within:
 
 
 @contextmanager
-def _in_batch(batch: BatchSpan | Unobserved, call: Call, args: tuple[Any, ...], health: Health) -> Iterator[None]:
+def _in_batch(batch: BatchSpan | Unobserved, call: Call, args: tuple[Any, ...]) -> Iterator[None]:
     """The handler of a batch runs: its span is the current one already, for what the dispatcher does, too."""
     token = None
     if isinstance(batch, BatchSpan):
-        try:
-            batch.begin(args[0])
-        except Exception:  # noqa: BLE001 - rows that cannot be counted are still a batch
-            health.error("batch")
+        batch.begin(args[0] if args else None)
     else:  # the current span is that of a request that is over
         token = attach(Context())
     before = current_call.get()
@@ -239,7 +235,7 @@ def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
         if batch is None:
             return alone(self, *args, **kwargs)
         call = recorder.inputs(args, kwargs)
-        with _in_batch(batch, call, args, health):
+        with _in_batch(batch, call, args):
             output = func(self, *args, **kwargs)
         call.output(output)
         return output
@@ -255,7 +251,7 @@ def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, hea
         if batch is None:
             return await alone(self, *args, **kwargs)
         call = recorder.inputs(args, kwargs)
-        with _in_batch(batch, call, args, health):
+        with _in_batch(batch, call, args):
             output = await func(self, *args, **kwargs)
         call.output(output)
         return output

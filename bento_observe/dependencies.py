@@ -9,15 +9,15 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from bentoml.exceptions import BentoMLException
-from opentelemetry import context as otel
-from opentelemetry.trace import get_current_span, set_span_in_context
+from opentelemetry.trace import get_current_span
 
+from bento_observe._client_calls import ClientCalls, Where
 from bento_observe._specs import ORIGINAL
 from bento_observe.request import CallSpan
 from bento_observe.telemetry import Health
@@ -28,8 +28,6 @@ logger = logging.getLogger("bento_observe")
 
 Function = Callable[..., Any]
 
-# An instrumented aiohttp or httpx would tell of the same request once more.
-_SUPPRESS = getattr(otel, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
 _PARSERS = ("_parse_response", "_parse_stream_response", "_parse_file_response")
 
 
@@ -42,7 +40,7 @@ def observe_clients(
     are not as known, they stay as they are, and that is logged.
     """
     restore_clients()
-    calls = _Calls(add, sampled, health)
+    calls = ClientCalls(add, sampled, health, _status_of)
     try:
         replaced = [(kind, name, _observed(name, vars(kind)[name], calls)) for kind in _clients() for name in _METHODS]
         for kind, name, observed in replaced:
@@ -70,91 +68,40 @@ def _clients() -> list[Any]:
     return [AsyncClient, AsyncHTTPClient, SyncHTTPClient]
 
 
-class _Calls:
-    """Begins and ends the spans of calls. Nothing here raises: an unobserved call is still a call."""
-
-    def __init__(
-        self, add: Callable[[CallSpan], None], sampled: Callable[[bytes, bool | None], bool], health: Health
-    ) -> None:
-        self._add = add
-        self._sampled = sampled
-        self._health = health
-
-    def begin(self, client: Any, endpoint: Any, path: str = "") -> CallSpan | None:
-        """None for a call that stays in this process, and within a call: a stream is made by one."""
-        try:
-            current = get_current_span()
-            if client.app is not None or isinstance(current, CallSpan):
-                return None
-            peer = getattr(client.service, "name", "")
-            span = CallSpan(current.get_span_context(), client.url, endpoint.route + path, peer)
-            if not span.parent_id:
-                span.sampled = self._sampled(span.trace_id, None)
-            return span
-        except Exception:  # noqa: BLE001 - see above
-            self._health.error("call")
-            return None
-
-    @contextmanager
-    def within(self, span: CallSpan | None) -> Iterator[None]:
-        """The call's span is the current one: BentoML sends it along."""
-        if span is None:
-            yield
-            return
-        token = otel.attach(otel.set_value(_SUPPRESS, True, set_span_in_context(span)))
-        try:
-            yield
-        finally:
-            otel.detach(token)
-
-    def end(self, span: CallSpan | None, error: BaseException | None = None) -> None:
-        """The call is over; again is nothing."""
-        if span is None or span.ended:
-            return
-        try:
-            if isinstance(error, BentoMLException) and not span.status:
-                span.status = int(error.error_code)  # how BentoML's clients tell of an answer they do not like
-            span.close(time.perf_counter_ns(), error)
-            if span.sampled:
-                self._add(span)
-        except Exception:  # noqa: BLE001 - see above
-            self._health.error("call")
-
-    @contextmanager
-    def observe(self, client: Any, endpoint: Any, path: str) -> Iterator[None]:
-        """A call, for a block."""
-        span = self.begin(client, endpoint, path)
-        try:
-            with self.within(span):
-                yield
-        except BaseException as error:
-            self.end(span, error)
-            raise
-        self.end(span)
+def _where(client: Any, endpoint: Any, path: str = "") -> Where | None:
+    """None for a call that stays in this process."""
+    if client.app is not None:
+        return None
+    return Where(client.url, endpoint.route + path, getattr(client.service, "name", ""))
 
 
-def _call(call: Function, calls: _Calls, path: str = "") -> Function:
+def _status_of(error: BaseException) -> int:
+    """How BentoML's clients tell of an answer that they do not like."""
+    return int(error.error_code) if isinstance(error, BentoMLException) else 0
+
+
+def _call(call: Function, calls: ClientCalls, path: str = "") -> Function:
     def observed(self: Any, endpoint: Any, /, *args: Any, **kwargs: Any) -> Any:
-        with calls.observe(self, endpoint, path):
+        with calls.observe(partial(_where, self, endpoint, path)):
             return call(self, endpoint, *args, **kwargs)
 
     async def observed_async(self: Any, endpoint: Any, /, *args: Any, **kwargs: Any) -> Any:
-        with calls.observe(self, endpoint, path):
+        with calls.observe(partial(_where, self, endpoint, path)):
             return await call(self, endpoint, *args, **kwargs)
 
     return observed_async if inspect.iscoroutinefunction(call) else observed
 
 
-def _submit(call: Function, calls: _Calls) -> Function:
+def _submit(call: Function, calls: ClientCalls) -> Function:
     return _call(call, calls, "/submit")
 
 
-def _stream(stream: Function, calls: _Calls) -> Function:
+def _stream(stream: Function, calls: ClientCalls) -> Function:
     """The call of a stream lasts until its last item, or until nobody wants more."""
 
     def observed(self: Any, endpoint: Any, /, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         items = stream(self, endpoint, *args, **kwargs)
-        span = calls.begin(self, endpoint)
+        span = calls.begin(partial(_where, self, endpoint))
         try:
             while True:
                 with calls.within(span):
@@ -172,26 +119,14 @@ def _stream(stream: Function, calls: _Calls) -> Function:
 
     async def observed_async(self: Any, endpoint: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         items = stream(self, endpoint, *args, **kwargs)
-        span = calls.begin(self, endpoint)
-        try:
-            while True:
-                with calls.within(span):
-                    try:
-                        item = await anext(items)
-                    except StopAsyncIteration:
-                        break
+        async with aclosing(calls.stream(items, partial(_where, self, endpoint))) as observed_items:
+            async for item in observed_items:
                 yield item
-        except BaseException as error:
-            calls.end(span, None if isinstance(error, GeneratorExit) else error)
-            raise
-        finally:
-            calls.end(span)
-            await items.aclose()
 
     return observed_async if inspect.isasyncgenfunction(stream) else observed
 
 
-def _parse(parse: Function, _calls: _Calls) -> Function:
+def _parse(parse: Function, _calls: ClientCalls) -> Function:
     """Answers are parsed within the call: here is where their status is to be seen."""
 
     def observed(self: Any, endpoint: Any, response: Any) -> Any:
@@ -203,7 +138,7 @@ def _parse(parse: Function, _calls: _Calls) -> Function:
     return observed
 
 
-_METHODS: dict[str, Callable[[Function, _Calls], Function]] = {
+_METHODS: dict[str, Callable[[Function, ClientCalls], Function]] = {
     "_call": _call,
     "_submit": _submit,
     "_get_stream": _stream,
@@ -211,7 +146,7 @@ _METHODS: dict[str, Callable[[Function, _Calls], Function]] = {
 }
 
 
-def _observed(name: str, method: Function, calls: _Calls) -> Function:
+def _observed(name: str, method: Function, calls: ClientCalls) -> Function:
     observed = functools.update_wrapper(_METHODS[name](method, calls), method)
     setattr(observed, ORIGINAL, method)
     return observed

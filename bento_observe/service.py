@@ -12,9 +12,8 @@ from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk import Service
 from starlette.middleware import Middleware
 
-from bento_observe import _logging
 from bento_observe._middlewares import observed_middlewares
-from bento_observe._process import tell_of_own_providers
+from bento_observe._process import application_started
 from bento_observe._stages import close_stage, predict_stage
 from bento_observe._tasks import ObservedTasks, Submitted
 from bento_observe._worker import observe_worker, unobserve
@@ -44,15 +43,7 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
         return [first, *self._observation.inner, *kept]
 
     def _started(self) -> None:
-        """The service is there: logging and providers are as the application wants them."""
-        telemetry = self._observation.telemetry
-        _logging.attach(telemetry.log_handler)
-        tell_of_own_providers(telemetry.providers.others())
-        if telemetry.providers.shared():
-            telemetry.health.tell(
-                "shared",
-                "a second observed service in one process: what the application itself records has the first's name",
-            )
+        application_started(self._observation.telemetry)
 
     async def batch_infer(self, name: str, input_args: tuple[Any, ...], input_kwargs: dict[str, Any]) -> Any:
         """A request's part in a batch, from joining the queue to having its result: its predict stage."""

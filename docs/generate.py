@@ -49,19 +49,16 @@ a `{semconv.STAGE_PREDICT}` that waited for a batch: `{semconv.ATTRIBUTE_BATCH_W
 of a stream `{semconv.STREAM_ITEM_COUNT}`; of decoded files `{semconv.FILE_COUNT}` \
 and the lists `{semconv.FILE_PARAMETERS}`, `{semconv.FILE_SIZES}`, \
 `{semconv.FILE_TYPES}`, `{semconv.IMAGE_WIDTHS}`, `{semconv.IMAGE_HEIGHTS}` |
-| `POST /{{method}}`, a call of a runner in another process | CLIENT | \
-`{semconv.API_NAME}` (`runner.method`), `{semconv.SERVICE_PEER_NAME}`, \
-`{semconv.HTTP_REQUEST_METHOD}`, `{semconv.ERROR_TYPE}` |
-| `{semconv.STAGE_BATCH}`, below one of its requests, linked with the others | INTERNAL | \
-`{semconv.API_NAME}`, `{semconv.ATTRIBUTE_BATCH_SIZE}`, `{semconv.ATTRIBUTE_BATCH_ROWS}`, \
-`{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, `{semconv.ERROR_TYPE}` |
 | `{semconv.STAGE_TASK}` | INTERNAL | `{semconv.API_NAME}`, `{semconv.TASK_ID}` (also on requests about a task), \
 `{semconv.ERROR_TYPE}` |
 | `GET {{http.route}}` of a WebSocket connection | SERVER | as of a request, `{semconv.NETWORK_PROTOCOL_NAME}`, \
 `{semconv.WEBSOCKET_CLOSE_CODE}`, `{semconv.WEBSOCKET_RECEIVED}`, `{semconv.WEBSOCKET_SENT}` |
-| `batch {{{semconv.API_NAME}}}` | INTERNAL | the same, `{semconv.ATTRIBUTE_BATCH_SIZE}`, \
-`{semconv.ATTRIBUTE_BATCH_ROWS}`; links to the `predict` spans of its requests |
-| `POST {{{semconv.URL_TEMPLATE}}}`, a call of another service | CLIENT | `{semconv.HTTP_REQUEST_METHOD}`, \
+| `batch {{{semconv.API_NAME}}}`, of a service or a runner, below its request or, of several, a trace of its own | \
+INTERNAL | `{semconv.API_NAME}`, `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}`, \
+`{semconv.ATTRIBUTE_BATCH_SIZE}`, `{semconv.ATTRIBUTE_BATCH_ROWS}`, `{semconv.ERROR_TYPE}`; \
+links to the `predict` spans of its requests |
+| `POST {{{semconv.URL_TEMPLATE}}}`, a call of another service, or of a runner in another process | CLIENT | \
+`{semconv.HTTP_REQUEST_METHOD}`, \
 `{semconv.URL_TEMPLATE}`, `{semconv.URL_FULL}` or, over a Unix socket, `{semconv.NETWORK_TRANSPORT}`, \
 `{semconv.SERVER_ADDRESS}`, `{semconv.SERVER_PORT}`, `{semconv.SERVICE_PEER_NAME}`, \
 `{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ERROR_TYPE}` |
@@ -79,7 +76,7 @@ scope being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_F
 `{semconv.EXCEPTION_TYPE}`, `{semconv.EXCEPTION_MESSAGE}` (at most 1 KiB), `{semconv.EXCEPTION_STACKTRACE}` (at most
 16 KiB). Of a pydantic validation error neither holds the value that was refused. The access log is the scope
 `{semconv.LOGGER_ACCESS}`: one record a request with `{semconv.HTTP_REQUEST_METHOD}`, `{semconv.URL_PATH}`,
-`{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`,
+`{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ATTRIBUTE_REQUEST_DURATION}` (s),
 `{semconv.CLIENT_ADDRESS}`. Trace and span ids are set on every record made within a request.
 
 ## Metrics

@@ -14,6 +14,7 @@ _COMMANDS = {
     "dev": "bento_observe.cli.dev",
     "doctor": "bento_observe.cli.doctor",
     "labels": "bento_observe.cli.labels",
+    "logs": "bento_observe.cli.logs",
     "profile": "bento_observe.cli.profile",
     "run": "bento_observe.cli.run",
     "stack": "bento_observe.cli.stack",

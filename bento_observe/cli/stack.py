@@ -15,7 +15,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bento_observe.stack import Stack, StackError, compose_command, missing_tools
+from bento_observe.stack import (
+    Stack,
+    StackError,
+    compose_command,
+    env_file,
+    missing_tools,
+    prune_logs,
+    write_passwords,
+)
 
 _NOT_RUNNING = 3  # as `systemctl status` has it
 
@@ -61,7 +69,7 @@ def up(cache_dir: Path | None, data_dir: Path | None) -> None:
     """Build what is missing (once), start the servers, return when they are ready.
 
     They listen on loopback only and keep running until `stack down`. Their data is kept: traces for a week, metrics for
-    15 days, logs until the data directory is removed.
+    15 days, logs as long: this command deletes older ones, and so does `stack prune`.
     """
     # Ended from outside, it stops what it has begun, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -81,6 +89,40 @@ def down(data_dir: Path | None) -> None:
     """Stop the servers that `stack up` started; their data is kept."""
     if not Stack(data_dir=data_dir).down(progress=_say):
         _say("nothing is running")
+
+
+@command.command()
+@_data_option
+@_errors_told
+def prune(data_dir: Path | None) -> None:
+    """Delete logs that are older than 15 days; for a stack that is never stopped, once a day.
+
+    Elasticsearch's own distribution does it by itself. The node that `stack up` builds has no such service.
+    """
+    url = Stack(data_dir=data_dir).address("elasticsearch")
+    if url is None:
+        raise StackError("no Elasticsearch runs here; `bento-observe stack up` starts one")
+    pruned = prune_logs(url)
+    for index in pruned.deleted:
+        _say(f"deleted {index}")
+    _say(f"{len(pruned.deleted)} deleted, {pruned.kept} kept")
+
+
+@command.command()
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file.  [default: .env beside docker-compose.yaml, where compose looks for it]",
+)
+@_errors_told
+def env(file: Path | None) -> None:
+    """Make the passwords for docker-compose.yaml, into a file that only you can read.
+
+    What stands there already stays: the servers keep the passwords that they were first started with.
+    """
+    path = file or env_file()
+    added = write_passwords(path)
+    _say(f"{path}: {', '.join(added)}" if added else f"{path} has all passwords already")
 
 
 @command.command()

@@ -39,6 +39,18 @@ WIDE static size_t not_finite(const double *x, size_t n) {
     return found;
 }
 
+static inline void add_value(double value, double center, double reach, double *sum, double *distance, double *squares,
+                             double *low, double *high) {
+    double d = value - center;
+    d = d > reach ? reach : d;
+    d = d < -reach ? -reach : d;
+    *sum += d;
+    *distance += fabs(d);
+    *squares += d * d;
+    *low = value < *low ? value : *low;
+    *high = value > *high ? value : *high;
+}
+
 /* Several sums side by side: quicker, and their rounding errors partly cancel. */
 WIDE static void add_moments(const double *x, size_t n, double center, double reach, Moments *into) {
     double sum[LANES] = {0}, distance[LANES] = {0}, squares[LANES] = {0}, low[LANES], high[LANES];
@@ -48,27 +60,11 @@ WIDE static void add_moments(const double *x, size_t n, double center, double re
     }
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        for (size_t j = 0; j < LANES; j++) {
-            double value = x[i + j], d = value - center;
-            d = d > reach ? reach : d;
-            d = d < -reach ? -reach : d;
-            sum[j] += d;
-            distance[j] += fabs(d);
-            squares[j] += d * d;
-            low[j] = value < low[j] ? value : low[j];
-            high[j] = value > high[j] ? value : high[j];
-        }
+        for (size_t j = 0; j < LANES; j++)
+            add_value(x[i + j], center, reach, &sum[j], &distance[j], &squares[j], &low[j], &high[j]);
     }
-    for (size_t j = 0; i < n; i++, j++) {
-        double value = x[i], d = value - center;
-        d = d > reach ? reach : d;
-        d = d < -reach ? -reach : d;
-        sum[j] += d;
-        distance[j] += fabs(d);
-        squares[j] += d * d;
-        low[j] = value < low[j] ? value : low[j];
-        high[j] = value > high[j] ? value : high[j];
-    }
+    for (size_t j = 0; i < n; i++, j++)
+        add_value(x[i], center, reach, &sum[j], &distance[j], &squares[j], &low[j], &high[j]);
     for (size_t j = 0; j < LANES; j++) {
         into->sum += sum[j];
         into->distance += distance[j];

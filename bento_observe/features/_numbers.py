@@ -65,6 +65,7 @@ class NumericTable:
         for name, (center, reach) in centers.items():
             if math.isfinite(center):
                 self._moments.fix(self._rows[name], center, reach)
+        self._centers_stay = bool(self._moments.fixed.all())
         self._slots, self._group = slots_for([e.size for e in self._edges])
         self._padded = padded(self._edges if kernel else [], self._slots)
         width = max((e.size for e in self._edges), default=0) + 1
@@ -125,7 +126,8 @@ class NumericTable:
     def _count_compiled(self, part: _Part, columns: FloatArray, start: int, stop: int) -> None:
         moments, kernel = self._moments, self._kernel
         assert kernel is not None
-        moments.choose_centers(part.rows, columns[:, start:stop], part.positions)
+        if not self._centers_stay:
+            moments.choose_centers(part.rows, columns[:, start:stop], part.positions)
         kernel(
             columns, start, stop, self._group, part.positions, part.rows, self._padded, moments.center, moments.reach,
             moments.sums, moments.recent, self._explicit, moments.count, moments.missing, moments.non_finite,

@@ -24,9 +24,12 @@ class LabelIntake:
         self._waiting: deque[tuple[list[object], list[object]]] = deque()
         self._at = 0
         self._taken = self._put = 0
+        self._closed = False
 
     def put(self, ids: Any, labels: Any) -> None:
         """Take labels for ids, lists or columns or one of each. Neither raises nor waits."""
+        if self._closed:
+            return
         try:
             some, said = _listed(ids), _listed(labels)
             count = max(len(some), len(said))
@@ -57,6 +60,10 @@ class LabelIntake:
             self._taken += len(ids)
             self._matcher.take(ids, labels)
         return bool(self._waiting)
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def give_up(self) -> None:
         """Count what waits as dropped."""

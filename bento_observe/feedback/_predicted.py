@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from bento_observe.features import category
+from bento_observe.features import MAX_TEXT, category
 from bento_observe.features.reference import CategoricalReference, SignalReference
 
 __all__ = ["Prediction", "Shape", "predicted", "shape_of"]
@@ -114,13 +114,17 @@ def _rows(output: Any, shape: Shape, most: int) -> Sequence[Any] | None:
 
 
 def _prediction(row: Any, shape: Shape) -> Prediction | None:
+    if type(row) is dict:  # of most results; what follows has more to ask
+        return _of_fields(row, shape)
     if isinstance(row, _SCALARS):
         return _of_scalar(row, shape, math.nan)
     if type(row) is list:
         return _of_probabilities(row, shape)
     fields = row if isinstance(row, Mapping) else getattr(row, "__dict__", None)
-    if not fields:
-        return None
+    return _of_fields(fields, shape) if fields else None
+
+
+def _of_fields(fields: Mapping[str, Any], shape: Shape) -> Prediction | None:
     if shape.column in fields:
         column = shape.column
     elif len(fields) == 1:
@@ -145,6 +149,8 @@ def _prediction(row: Any, shape: Shape) -> Prediction | None:
 
 
 def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
+    if type(cell) is str:
+        return Prediction(cell[:MAX_TEXT], math.nan, confidence, len(shape.names)) if cell else None
     is_class = shape.classes
     if is_class is None or isinstance(cell, str):
         is_class = not isinstance(cell, (float, np.floating))

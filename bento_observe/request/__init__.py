@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bento_observe.request._access_log import AccessLog, AccessLogOptions
-from bento_observe.request._batch import BatchHistograms, BatchSpan
+from bento_observe.request._batch import BatchSpan
 from bento_observe.request._call import CallSpan
 from bento_observe.request._connection import ConnectionSpan
 from bento_observe.request._metrics import RequestMetrics
@@ -14,7 +14,6 @@ from bento_observe.request._traces import SpanEncoder
 __all__ = [
     "AccessLog",
     "AccessLogOptions",
-    "BatchHistograms",
     "BatchSpan",
     "CallSpan",
     "ConnectionSpan",

@@ -22,6 +22,7 @@ _SEVERITY = b"\x10\x09\x1a\x04INFO"
 _METHOD = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_REQUEST_METHOD)
 _PATH = wire.attribute_key(_ATTRIBUTE, semconv.URL_PATH)
 _STATUS = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_RESPONSE_STATUS_CODE)
+_DURATION = wire.attribute_key(_ATTRIBUTE, semconv.ATTRIBUTE_REQUEST_DURATION)
 _ROUTE = wire.attribute_key(_ATTRIBUTE, semconv.HTTP_ROUTE)
 _CLIENT = wire.attribute_key(_ATTRIBUTE, semconv.CLIENT_ADDRESS)
 
@@ -100,6 +101,7 @@ class AccessLog:
             wire.with_string(_METHOD, request.method),
             wire.with_string(_PATH, request.path),
             wire.with_integer(_STATUS, request.status),
+            wire.with_double(_DURATION, (request.end_ns - request.start_ns) / 1e9),
         ]  # fmt: skip
         if request.route:
             parts.append(wire.with_string(_ROUTE, request.route))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.trace import Status, StatusCode, TraceState
 
 from bento_observe import semconv
 from bento_observe.request._span import StageSpan, Work, error_type_of
-from bento_observe.telemetry import ExplicitHistogram, describe, random_bytes
+from bento_observe.telemetry import ExplicitHistogram, collect, describe, random_bytes
 
 __all__ = ["BatchHistograms", "BatchSpan"]
 
@@ -22,8 +22,8 @@ class BatchSpan(Work):
 
     It is a child of its request where it has just one; of several it is nobody's, and begins a trace of its own. It is
     sampled if any of them is. `members` are their predict stages, `size` counts those too that could not be observed.
-    `rows` are along the dimension `dim`; `waits` are the nanoseconds that its requests have waited, those aside that an
-    earlier batch had taken a part of. `begun`: the handler has been called.
+    `rows` are along the dimension `dim`, -1 while nobody has said how many; `waits` are the nanoseconds that its
+    requests have waited, those aside that an earlier batch had taken a part of. `begun`: the handler has been called.
     """
 
     __slots__ = ("api", "begun", "dim", "members", "rows", "size", "waits")
@@ -33,7 +33,7 @@ class BatchSpan(Work):
         self.api = api
         self.members: Sequence[StageSpan] = members
         self.size = size
-        self.rows = 0
+        self.rows = -1
         self.dim = dim
         self.begun = False
         self.span_id = random_bytes()
@@ -60,10 +60,13 @@ class BatchSpan(Work):
                 waits.append(wait)
 
     def begin(self, data: Any) -> None:
-        """The handler is called with `data`: the rows of all members."""
+        """The handler is called with `data`: the rows of all members, unless it is of a kind that does not tell."""
         self.begun = True
-        shape = getattr(data, "shape", None)
-        self.rows = int(shape[self.dim] if shape else len(data))
+        try:
+            shape = getattr(data, "shape", None)
+            self.rows = int(shape[self.dim] if shape else len(data))
+        except Exception:  # noqa: BLE001 - whoever made the batch knows by its parts
+            self.rows = -1
 
     def fail(self, error: BaseException) -> None:
         """It fails with `error`; of several the first one is told."""
@@ -87,17 +90,6 @@ class BatchSpan(Work):
         self.additions = None
 
 
-class Counted(Protocol):
-    """What is counted of a batch; `waits` are nanoseconds, one for each request that has waited for it."""
-
-    api: str
-    size: int
-    rows: int
-    waits: list[int]
-    start_unix_ns: int
-    span_id: bytes
-
-
 class BatchHistograms:
     """Size, rows and wait of batches by API. Everything here runs in the encoder thread."""
 
@@ -106,7 +98,7 @@ class BatchHistograms:
         self._rows = ExplicitHistogram(semconv.BATCH_ROWS, _attributes)
         self._wait = ExplicitHistogram(semconv.BATCH_WAIT, _attributes)
 
-    def count(self, batch: Counted, start_ns: int, trace_id: bytes | None) -> None:
+    def count(self, batch: BatchSpan, start_ns: int, trace_id: bytes | None) -> None:
         """Add one batch to series that start at `start_ns`; with a trace id it becomes an exemplar."""
         when, span_id = batch.start_unix_ns, batch.span_id
         self._size.series(batch.api, start_ns).record(batch.size, when, trace_id, span_id)
@@ -117,8 +109,7 @@ class BatchHistograms:
 
     def collect(self, now_ns: int, delta: bool) -> Iterable[Metric]:
         """The three families as OTLP has them."""
-        families = (self._size, self._rows, self._wait)
-        return [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        return collect((self._size, self._rows, self._wait), now_ns, delta)
 
 
 def _attributes(api: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from opentelemetry.trace import SpanContext
@@ -13,7 +13,10 @@ from bento_observe.request._live import LiveSpan
 from bento_observe.request._span import error_type_of
 from bento_observe.telemetry import describe, random_bytes
 
-__all__ = ["CallSpan"]
+__all__ = ["CallKey", "CallSpan", "call_attributes"]
+
+CallKey: TypeAlias = tuple[str, str, str, int, str]
+"""URL, route, peer, status and `error.type` of a call."""
 
 
 class CallSpan(LiveSpan):
@@ -64,22 +67,29 @@ class CallSpan(LiveSpan):
         """By the conventions: method and template of the path."""
         return f"POST {self.route}"
 
-    def attributes(self) -> dict[str, Any]:
-        """By the conventions of HTTP clients; made in the encoder thread."""
-        found: dict[str, Any] = {semconv.HTTP_REQUEST_METHOD: "POST", semconv.URL_TEMPLATE: self.route}
-        where = urlsplit(self.url)
-        if where.scheme == "file":  # BentoML's word for a Unix socket
-            found[semconv.SERVER_ADDRESS], found[semconv.NETWORK_TRANSPORT] = unquote(where.path), "unix"
-        else:
-            scheme = "https" if where.scheme == "https" else "http"  # BentoML's tcp:// is http
-            host = where.netloc.rpartition("@")[2]  # never the password
-            found[semconv.URL_FULL] = f"{scheme}://{host}{where.path.rstrip('/')}{self.route}"
-            found[semconv.SERVER_ADDRESS] = where.hostname or host
-            found[semconv.SERVER_PORT] = where.port or (443 if scheme == "https" else 80)
-        if self.peer:
-            found[semconv.SERVICE_PEER_NAME] = self.peer
-        if self.status:
-            found[semconv.HTTP_RESPONSE_STATUS_CODE] = self.status
-        if self.error_type:
-            found[semconv.ERROR_TYPE] = self.error_type
-        return found
+    @property
+    def key(self) -> CallKey:
+        """What calls have in common that carry the same attributes."""
+        return self.url, self.route, self.peer, self.status, self.error_type
+
+
+def call_attributes(key: CallKey) -> dict[str, Any]:
+    """By the conventions of HTTP clients; made in the encoder thread."""
+    url, route, peer, status, error_type = key
+    found: dict[str, Any] = {semconv.HTTP_REQUEST_METHOD: "POST", semconv.URL_TEMPLATE: route}
+    where = urlsplit(url)
+    if where.scheme == "file":  # BentoML's word for a Unix socket
+        found[semconv.SERVER_ADDRESS], found[semconv.NETWORK_TRANSPORT] = unquote(where.path), "unix"
+    else:
+        scheme = "https" if where.scheme == "https" else "http"  # BentoML's tcp:// is http
+        host = where.netloc.rpartition("@")[2]  # never the password
+        found[semconv.URL_FULL] = f"{scheme}://{host}{where.path.rstrip('/')}{route}"
+        found[semconv.SERVER_ADDRESS] = where.hostname or host
+        found[semconv.SERVER_PORT] = where.port or (443 if scheme == "https" else 80)
+    if peer:
+        found[semconv.SERVICE_PEER_NAME] = peer
+    if status:
+        found[semconv.HTTP_RESPONSE_STATUS_CODE] = status
+    if error_type:
+        found[semconv.ERROR_TYPE] = error_type
+    return found

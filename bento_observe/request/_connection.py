@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
-    AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Metric,
-    NumberDataPoint,
-    Sum,
-)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from bento_observe import semconv, wire
+from bento_observe import semconv
 from bento_observe.request._span import RequestSpan
-from bento_observe.telemetry import ExplicitHistogram
+from bento_observe.telemetry import ExplicitHistogram, collect, up_down_counter
 
 __all__ = ["ConnectionMetrics", "ConnectionSpan"]
 
@@ -60,29 +55,14 @@ class ConnectionMetrics:
 
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """Both families as OTLP has them."""
-        duration = self._duration.collect(now_ns, delta)
-        found = [] if duration is None else [duration]
+        found = collect((self._duration,), now_ns, delta)
         if self.active:
             found.append(self._active(now_ns))
         return found
 
     def _active(self, now_ns: int) -> Metric:
-        metric = semconv.WEBSOCKET_CONNECTIONS
-        points = [
-            NumberDataPoint(
-                attributes=wire.key_values({semconv.URL_SCHEME: scheme}),
-                start_time_unix_nano=self._begin_ns,
-                time_unix_nano=now_ns,
-                as_int=count,
-            )
-            for scheme, count in list(self.active.items())
-        ]
-        return Metric(
-            name=metric.name,
-            unit=metric.unit,
-            description=metric.description,
-            sum=Sum(data_points=points, aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE, is_monotonic=False),
-        )
+        values = (({semconv.URL_SCHEME: scheme}, count) for scheme, count in list(self.active.items()))
+        return up_down_counter(semconv.WEBSOCKET_CONNECTIONS, values, self._begin_ns, now_ns)
 
 
 def _known(code: int) -> int:

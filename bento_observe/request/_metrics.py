@@ -6,19 +6,16 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
-    AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Metric,
-    NumberDataPoint,
-    Sum,
-)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from bento_observe import semconv, wire
+from bento_observe import semconv
 from bento_observe.request._batch import BatchHistograms, BatchSpan
+from bento_observe.request._call import CallKey, CallSpan, call_attributes
 from bento_observe.request._connection import ConnectionMetrics, ConnectionSpan
+from bento_observe.request._live import LiveSpan
 from bento_observe.request._span import RequestSpan, StageSpan, Work
 from bento_observe.request._streams import StreamMetrics
-from bento_observe.telemetry import ExplicitHistogram
+from bento_observe.telemetry import ExplicitHistogram, collect, up_down_counter
 
 __all__ = ["RequestMetrics"]
 
@@ -36,6 +33,7 @@ class RequestMetrics:
         self._duration = ExplicitHistogram(semconv.REQUEST_DURATION, _http_attributes)
         self._request_size = ExplicitHistogram(semconv.REQUEST_BODY_SIZE, _http_attributes)
         self._response_size = ExplicitHistogram(semconv.RESPONSE_BODY_SIZE, _http_attributes)
+        self._calls = ExplicitHistogram(semconv.CLIENT_DURATION, _call_attributes)
         self._stages = ExplicitHistogram(semconv.STAGE_DURATION, _stage_attributes)
         self._streams = StreamMetrics()
         self.connections = ConnectionMetrics(self._begin_ns)
@@ -54,6 +52,12 @@ class RequestMetrics:
         self._batches.count(batch, self._start_ns, self._exemplar(batch))
         self.count_stages(batch, batch.stages)
 
+    def count_call(self, call: CallSpan) -> None:
+        """Add one call that is over."""
+        seconds = (call.end_ns - call.start_ns) / 1e9
+        series = self._calls.series(call.key, self._start_ns)
+        series.record(seconds, call.start_unix_ns, self._exemplar(call), call.span_id)
+
     def count_stages(self, request: Work, stages: Iterable[StageSpan]) -> None:
         """Add some of a request's stages."""
         when, start = request.start_unix_ns, self._start_ns
@@ -69,7 +73,7 @@ class RequestMetrics:
             if stage.stream is not None:
                 self._streams.count(request, stage, start, trace_id)
 
-    def _exemplar(self, request: Work) -> bytes | None:
+    def _exemplar(self, request: LiveSpan) -> bytes | None:
         wanted = self._exemplars == "always_on" or (self._exemplars == "trace_based" and request.sampled)
         return request.trace_id if wanted else None
 
@@ -85,8 +89,8 @@ class RequestMetrics:
 
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """All families as OTLP has them."""
-        families = (self._duration, self._request_size, self._response_size, self._stages)
-        found = [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        families = (self._duration, self._request_size, self._response_size, self._calls, self._stages)
+        found = collect(families, now_ns, delta)
         found.extend(self._streams.collect(now_ns, delta))
         found.extend(self.connections.collect(now_ns, delta))
         found.extend(self._batches.collect(now_ns, delta))
@@ -97,22 +101,11 @@ class RequestMetrics:
         return found
 
     def _active(self, now_ns: int) -> Metric:
-        points = [
-            NumberDataPoint(
-                attributes=wire.key_values({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}),
-                start_time_unix_nano=self._begin_ns,
-                time_unix_nano=now_ns,
-                as_int=count,
-            )
+        values = (
+            ({semconv.HTTP_REQUEST_METHOD: method, semconv.URL_SCHEME: scheme}, count)
             for (method, scheme), count in list(self.active.items())
-        ]
-        metric = semconv.ACTIVE_REQUESTS
-        return Metric(
-            name=metric.name,
-            unit=metric.unit,
-            description=metric.description,
-            sum=Sum(data_points=points, aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE, is_monotonic=False),
         )
+        return up_down_counter(semconv.ACTIVE_REQUESTS, values, self._begin_ns, now_ns)
 
 
 def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:
@@ -124,6 +117,11 @@ def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:
         semconv.HTTP_ROUTE: route or None,
         semconv.ERROR_TYPE: error_type or None,
     }
+
+
+def _call_attributes(key: CallKey) -> Mapping[str, Any]:
+    found = call_attributes(key)
+    return {name: found.get(name) for name in semconv.CLIENT_DURATION.attributes}
 
 
 def _stage_attributes(key: tuple[str, str, str]) -> Mapping[str, Any]:

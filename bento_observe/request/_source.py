@@ -50,9 +50,12 @@ class RequestSource:
         self._health = health
         self._pending: list[Finished] = []
         self._records: list[bytes] = []
+        self._closed = False
 
     def add(self, request: Finished) -> None:
         """Take a finished request, or what came after it. One list append; called on the event loop."""
+        if self._closed:
+            return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(request)
         else:
@@ -70,6 +73,7 @@ class RequestSource:
         self._each(requests, "metrics", self._metrics.count)
         self._each(afterwards, "metrics", lambda item: self._metrics.count_stages(item.request, item.stages))
         self._each(batches, "metrics", self._metrics.count_batch)
+        self._each(calls, "metrics", self._metrics.count_call)
         if self._traces is not None:
             self._put_spans(self._traces, requests, afterwards, batches, calls)
         self._each([request for request in requests if request.status], "logs", self._log)
@@ -78,6 +82,8 @@ class RequestSource:
         self._records = []
         for request in requests:
             request.release()
+        for item in afterwards:
+            item.release()
         for batch in batches:
             batch.release()
         return bool(self._pending)
@@ -86,6 +92,10 @@ class RequestSource:
         """Count what waits as dropped."""
         for request in list(self._pending):
             self._drop(request, "shutdown")
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def _each(self, items: list[T], signal: str, act: Callable[[T], None]) -> None:
         for item in items:
@@ -132,13 +142,10 @@ class RequestSource:
             self._access_log.write(request, line)
 
     def _drop(self, request: Finished, reason: str) -> None:
-        if isinstance(request, CallSpan):
-            self._health.dropped("traces", reason, 1)
-            return
         if isinstance(request, Afterwards):
             self._health.dropped("traces", reason, len(request.stages))
             return
-        self._health.dropped("traces", reason, 1 + len(request.stages))
+        self._health.dropped("traces", reason, 1 if isinstance(request, CallSpan) else 1 + len(request.stages))
         if isinstance(request, RequestSpan) and not isinstance(request, ConnectionSpan):
             # Of a connection BentoML writes its lines as it goes.
             self._health.dropped("logs", reason, 1)

@@ -18,6 +18,8 @@ __all__ = ["Afterwards", "RequestSpan", "StageSpan", "Stream", "Work", "current_
 
 _NO_STATE = TraceState.get_default()
 _CANCELLED = type_name(asyncio.CancelledError())
+_MAX_STAGES = 1000
+"""Of a request, and as many again after its answer: a stream may call another API for each item, for hours."""
 
 
 class Stream:
@@ -102,10 +104,13 @@ class Work(LiveSpan):
         self.start_ns = time.perf_counter_ns()
         self.end_ns = 0
 
-    def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan:
-        """Begin a stage, below the span with id `parent_id` or what is above by default."""
+    def stage(self, api: str, stage: str, start_ns: int, parent_id: bytes = b"") -> StageSpan | None:
+        """Begin a stage, below the span with id `parent_id` or what is above by default; None where there are 1,000."""
+        stages = self.later if self.ended else self.stages
+        if len(stages) >= _MAX_STAGES:
+            return None
         span = StageSpan(self, parent_id or self._above(), api, stage, start_ns)
-        (self.later if self.ended else self.stages).append(span)
+        stages.append(span)
         return span
 
     def _above(self) -> bytes:
@@ -218,6 +223,11 @@ class Afterwards:
     def __init__(self, request: RequestSpan) -> None:
         self.request = request
         self.stages = tuple(request.later)
+
+    def release(self) -> None:
+        """Let go of what has been sent."""
+        self.request.later = []
+        self.stages = ()
 
 
 current_request: ContextVar[Work | None] = ContextVar("bento_observe_request", default=None)

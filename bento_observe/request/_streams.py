@@ -9,7 +9,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from bento_observe import semconv
 from bento_observe.request._span import StageSpan, Work
-from bento_observe.telemetry import ExplicitHistogram
+from bento_observe.telemetry import ExplicitHistogram, collect
 
 __all__ = ["StreamMetrics"]
 
@@ -40,8 +40,7 @@ class StreamMetrics:
 
     def collect(self, now_ns: int, delta: bool) -> list[Metric]:
         """All families as OTLP has them."""
-        families = (self._first, self._items, self._rate)
-        return [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]
+        return collect((self._first, self._items, self._rate), now_ns, delta)
 
 
 def _attributes(key: tuple[str, str]) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from opentelemetry.util.http import redact_query_parameters
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.request._batch import BatchSpan
-from bento_observe.request._call import CallSpan
+from bento_observe.request._call import CallKey, CallSpan, call_attributes
 from bento_observe.request._live import Additions, LiveSpan
 from bento_observe.request._span import RequestSpan, StageSpan, Work
 
@@ -72,7 +72,7 @@ class SpanEncoder:
         self._stage_attributes = stage_attributes
         self._servers: dict[tuple[Any, ...], bytes] = {}
         self._stages: dict[tuple[str, str, str], bytes] = {}
-        self._calls: dict[tuple[Any, ...], bytes] = {}
+        self._calls: dict[CallKey, bytes] = {}
 
     def encode(self, request: RequestSpan) -> list[bytes]:
         """Span fields of the request and its stages."""
@@ -101,7 +101,7 @@ class SpanEncoder:
 
     def encode_call(self, call: CallSpan) -> bytes:
         """Span field of a call of another service."""
-        key = (call.url, call.route, call.peer, call.status, call.error_type)
+        key = call.key
         constant = self._calls.get(key)
         if constant is None:
             if len(self._calls) >= _MAX_CONSTANTS:
@@ -125,8 +125,6 @@ class SpanEncoder:
         return _assemble(stage, stage.stage, constant, times, more)
 
     def _stage_constant(self, api: str, stage: str, error_type: str) -> bytes:
-        if stage == semconv.STAGE_CALL:
-            return _runner_call_constant(api, error_type)
         found = {semconv.API_NAME: api, **self._stage_attributes}
         if error_type:
             found[semconv.ERROR_TYPE] = error_type
@@ -230,23 +228,9 @@ def _server_constant(request: RequestSpan) -> bytes:
     return constant
 
 
-def _runner_call_constant(api: str, error_type: str) -> bytes:
-    """Of a call of `api`, a method of another process by the conventions of HTTP clients."""
-    peer, _, method = api.rpartition(".")
-    found: dict[str, Any] = {
-        semconv.API_NAME: api,
-        semconv.SERVICE_PEER_NAME: peer,
-        semconv.HTTP_REQUEST_METHOD: "POST",
-    }
-    if error_type:
-        found[semconv.ERROR_TYPE] = error_type
-    name = _name("POST /" + ("" if method == "__call__" else method))
-    return name + _KIND[SpanMessage.SPAN_KIND_CLIENT] + wire.attributes(_ATTRIBUTE, found)
-
-
 def _call_constant(call: CallSpan) -> bytes:
     kind = _KIND[SpanMessage.SPAN_KIND_CLIENT]
-    constant = _name(call.name) + kind + wire.attributes(_ATTRIBUTE, call.attributes())
+    constant = _name(call.name) + kind + wire.attributes(_ATTRIBUTE, call_attributes(call.key))
     return constant + _status(StatusMessage.STATUS_CODE_ERROR, "") if call.error_type else constant
 
 

@@ -11,22 +11,22 @@ from bentoml._internal.server.http_app import HTTPAppFactory
 from bentoml._internal.server.runner_app import RunnerAppFactory
 from starlette.middleware import Middleware
 
-from bento_observe import _logging
+from bento_observe import _monitoring
 from bento_observe._middlewares import observed_middlewares
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
-from bento_observe._process import Worker, access_log_options, url_exclusion
+from bento_observe._process import Worker, access_log_options, application_started, url_exclusion
 from bento_observe._propagation import Caller, ContextReader
 from bento_observe.asgi import Observation
-from bento_observe.runners._batch_metrics import BatchMetrics
-from bento_observe.runners._batches import BatchObserver, ObservedDispatcher
+from bento_observe.runners._batches import observe_runner_dispatcher
 from bento_observe.runners._calls import instrument_api, restore_api
-from bento_observe.runners._marks import CALLER_OBSERVED, OPTIONS, RECORDING, mark
+from bento_observe.runners._marks import CALLER_HEADER, OPTIONS, RECORDING, mark
 
 __all__ = ["observe_runner_process", "observed_http_app"]
 
 logger = logging.getLogger("bento_observe")
 
+_CALLER = CALLER_HEADER.encode()
 _QUIET_PATHS = frozenset(("/livez", "/healthz", "/readyz", "/metrics"))
 
 
@@ -85,6 +85,7 @@ def observe_runner_process() -> None:
         except Exception:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", factory.runner.name)
             factory.__class__ = RunnerAppFactory
+            _monitoring.expect(False)
         return plain(factory)
 
     RunnerAppFactory.__call__ = call
@@ -94,26 +95,31 @@ def _observe_factory(factory: Any) -> None:
     runner = factory.runner
     access = access_log_options(BentoMLContainer.runners_config.logging.access)
     worker = Worker(runner.name, runner.models, access, vars(runner)[OPTIONS])
-    health = worker.telemetry.health
     mark(runner, RECORDING, worker.recording)
-    metrics = BatchMetrics(worker.config.exemplar_filter, health)
-    worker.telemetry.add(metrics, metrics.collect)
     routes = ("" if method.name == "__call__" else method.name for method in runner.runner_methods)
     factory.observation = _observation(worker, routes, "")
-    if not vars(runner).get(CALLER_OBSERVED) and not BentoMLContainer.tracing.exporter_type.get():
-        factory.observation.reader = _ReaderOfUntraced()
+    if not BentoMLContainer.tracing.exporter_type.get():
+        factory.observation.reader = reader = _RunnerReader()
+        factory.observation.kept_headers |= reader.headers
     for name, dispatcher in factory.dispatchers.items():
-        dispatcher.observer = BatchObserver(name, metrics, health)
-        dispatcher.__class__ = ObservedDispatcher
+        observe_runner_dispatcher(dispatcher, name, worker.source.add, worker.telemetry.health)
     factory.__class__ = _ObservedRunnerAppFactory
     worker.start()
 
 
-class _ReaderOfUntraced(ContextReader):
-    """For callers whose spans go nowhere, for BentoML's tracing is off: the trace begins here, under the same id."""
+class _RunnerReader(ContextReader):
+    """Where BentoML's tracing is off: the spans of a caller that is not observed go nowhere, so that the trace begins
+    here, under the same id. A service may be observed and its caller at hand not: it could not be set up, or serves
+    gRPC."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers |= {_CALLER}
 
     def read(self, headers: Mapping[bytes, bytes], raw: Iterable[tuple[bytes, bytes]]) -> Caller:
         caller = super().read(headers, raw)
+        if _CALLER in headers:
+            return caller
         sampled = caller.sampled or None
         return Caller(caller.trace_id, b"", sampled, caller.trace_state, caller.context)
 
@@ -137,7 +143,7 @@ def _observation(
 def _observed(middlewares: list[Middleware], observation: Observation) -> list[Middleware]:
     """With BentoML's access log for what we leave alone."""
     (observe, *kept), logged = observed_middlewares(
-        middlewares, observation, lambda: _logging.attach(observation.telemetry.log_handler)
+        middlewares, observation, lambda: application_started(observation.telemetry)
     )
     return [observe, *(Middleware(_Probes, access_log=one) for one in logged), *kept]
 

@@ -12,14 +12,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from bentoml._internal.utils import is_async_callable
-
 from bento_observe import semconv
-from bento_observe._recorder import Call, current_call
+from bento_observe._recorder import Call
 from bento_observe._recording import FeatureRecording
 from bento_observe._stages import begin_stage, close_stage
-from bento_observe.calls import CallRecorder, observed_function
-from bento_observe.runners._batches import in_runner_batch
+from bento_observe.calls import CallRecorder, kind_of, observed_function
 from bento_observe.telemetry import Health
 
 __all__ = ["instrument_api", "method_recorder", "observed_method", "restore_api"]
@@ -36,7 +33,7 @@ def instrument_api(api: Any, recording: FeatureRecording, health: Health) -> Non
         del parameters[1:]  # the context
     declared = SimpleNamespace(ctx_param=api.ctx_param, input_spec=_declared(api, parameters))
     recorder = recording.recorder(declared, api.name, parameters)
-    observed = observed_function(func, _kind(func), api.name, recorder, health)
+    observed = observed_function(func, kind_of(func), api.name, recorder, health)
     functools.update_wrapper(observed, func)
     decode.from_http_request = _timed(semconv.STAGE_DECODE, api.input.from_http_request, api.name, health)
     encode.to_http_response = _timed(semconv.STAGE_ENCODE, api.output.to_http_response, api.name, health)
@@ -65,14 +62,6 @@ def _timed(stage: str, original: Callable[..., Any], label: str, health: Health)
             close_stage(begun, health)
 
     return observed
-
-
-def _kind(func: Any) -> str:
-    if is_async_callable(func):
-        return "async"
-    if inspect.isasyncgenfunction(func):
-        return "async_generator"
-    return "generator" if inspect.isgeneratorfunction(func) else "sync"
 
 
 def _declared(api: Any, parameters: list[str]) -> Any:
@@ -109,26 +98,9 @@ class _AnyName:
         return self._recorder.inputs(args or tuple(kwargs.values())[:1], {})
 
 
-def observed_method(method: Any, func: Any, label: str, recorder: CallRecorder, health: Health) -> Any:
-    """A bound method of a runnable, whose function is `func`: a stage `predict`, or its part of a batch's span."""
-    kind = _kind(func)
-    if kind == "async":  # BentoML cannot run those
+def observed_method(method: Any, func: Any, batchable: bool, label: str, recorder: CallRecorder, health: Health) -> Any:
+    """A bound method of a runnable, whose function is `func`: a stage `predict`, or what a batch does."""
+    kind = kind_of(func, batchable)
+    if kind in ("async", "batch_async"):  # BentoML cannot run those
         return method
-    alone = observed_function(method, kind, label, recorder, health)
-    if kind != "sync":
-        return alone
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if not in_runner_batch.get():
-            return alone(*args, **kwargs)
-        call = recorder.inputs(args, kwargs)
-        before = current_call.get()
-        current_call.set(call)
-        try:
-            output = method(*args, **kwargs)
-        finally:
-            current_call.set(before)
-        call.output(output)
-        return output
-
-    return run
+    return observed_function(method, kind, label, recorder, health)

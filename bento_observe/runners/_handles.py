@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -11,17 +12,15 @@ from bentoml._internal.context import server_context
 from bentoml._internal.runner.runner_handle.local import LocalRunnerRef
 from bentoml._internal.runner.runner_handle.remote import RemoteRunnerClient
 from opentelemetry import propagate
-from opentelemetry.context import attach, detach
-from opentelemetry.trace import get_current_span, set_span_in_context
+from opentelemetry.trace import get_current_span
 
 from bento_observe import semconv
+from bento_observe._client_calls import ClientCalls, Where
 from bento_observe._process import Worker, current_worker
-from bento_observe._stages import close_stage, inner_stage
-from bento_observe.request import current_request
-from bento_observe.runners._batches import in_runner_batch
+from bento_observe._stages import inner_stage
+from bento_observe.request import CallSpan, RequestSpan, current_request
 from bento_observe.runners._calls import method_recorder, observed_method
-from bento_observe.runners._marks import OPTIONS, RECORDING
-from bento_observe.telemetry import Health
+from bento_observe.runners._marks import CALLER_HEADER, OPTIONS, RECORDING
 
 __all__ = ["observed_handle"]
 
@@ -29,7 +28,7 @@ logger = logging.getLogger("bento_observe")
 
 
 def observed_handle(runner: Any, handle_class: Any) -> Any:
-    """The observed kind of a handle's class; the class itself where nothing of it can be observed."""
+    """What makes the observed kind of a handle; the class itself where nothing of it can be observed."""
     worker = current_worker()
     if handle_class is LocalRunnerRef:
         if worker is None and server_context.service_type == "api_server":
@@ -40,17 +39,17 @@ def observed_handle(runner: Any, handle_class: Any) -> Any:
             return handle_class
         return _Local
     if handle_class is RemoteRunnerClient and worker is not None:
-        return _Client
+        return partial(_Client, worker)
     return handle_class
 
 
 class _Client(RemoteRunnerClient):  # type: ignore[misc]
     """Calls the runner's process, as a span of kind CLIENT whose context goes with the call."""
 
-    def __init__(self, runner: Any) -> None:
+    def __init__(self, worker: Worker, runner: Any) -> None:
         super().__init__(runner)
-        worker = current_worker()
-        self._health = Health() if worker is None else worker.telemetry.health
+        self._health = worker.telemetry.health
+        self._calls = ClientCalls(worker.source.add, worker.telemetry.sampled, self._health)
         self._observed_session: Any = None
 
     @property
@@ -60,61 +59,41 @@ class _Client(RemoteRunnerClient):  # type: ignore[misc]
             self._observed_session = session
             try:
                 # In the place of BentoML's own, which makes a span a call, and one for each probe of readiness.
-                session.trace_configs[:] = [_propagation()]
+                session.trace_configs[:] = [_tracing()]
             except Exception:  # noqa: BLE001 - calls go on, as two spans each
                 self._health.error("client")
         return session
 
     async def async_run_method(self, method: Any, /, *args: Any, **kwargs: Any) -> Any:
-        stage = inner_stage(semconv.STAGE_CALL, self._label(method), self._health, get_current_span())
-        if stage is None:
+        with self._calls.observe(partial(self._where, method)):
             return await super().async_run_method(method, *args, **kwargs)
-        token = attach(set_span_in_context(stage))
-        try:
-            return await super().async_run_method(method, *args, **kwargs)
-        except BaseException as error:
-            close_stage(stage, self._health, error)
-            raise
-        finally:
-            detach(token)
-            close_stage(stage, self._health)
-
-    async def _stream(self, label: str, within: Any, items: Any) -> AsyncGenerator[str, None]:
-        stage = inner_stage(semconv.STAGE_CALL, label, self._health, within)
-        try:
-            while True:
-                token = None if stage is None else attach(set_span_in_context(stage))
-                try:
-                    item = await anext(items)
-                except StopAsyncIteration:
-                    return
-                finally:
-                    if token is not None:
-                        detach(token)
-                yield item
-        except BaseException as error:
-            close_stage(stage, self._health, None if isinstance(error, GeneratorExit) else error)
-            raise
-        finally:
-            close_stage(stage, self._health)
-            await items.aclose()
 
     def async_stream_method(self, method: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[str, None]:
         items = super().async_stream_method(method, *args, **kwargs)
-        return self._stream(self._label(method), get_current_span(), items)
+        return self._calls.stream(items, partial(self._where, method), get_current_span())
 
-    def _label(self, method: Any) -> str:
-        return f"{self._runner.name}.{method.name}"
+    def _where(self, method: Any) -> Where:
+        name = self._runner.name
+        return Where(
+            self._remote_runner_server_map[name], "/" if method.name == "__call__" else f"/{method.name}", name
+        )
 
 
-def _propagation() -> aiohttp.TraceConfig:
-    """Sends the current span's context along."""
+def _tracing() -> aiohttp.TraceConfig:
+    """Sends the current span's context along, and that it is ours; notes the answer's status on it."""
 
     async def on_request_start(_session: Any, _context: Any, params: aiohttp.TraceRequestStartParams) -> None:
         propagate.inject(params.headers)
+        params.headers[CALLER_HEADER] = "1"
+
+    async def on_request_end(_session: Any, _context: Any, params: aiohttp.TraceRequestEndParams) -> None:
+        span = get_current_span()
+        if isinstance(span, CallSpan):
+            span.status = params.response.status
 
     config = aiohttp.TraceConfig()
     config.on_request_start.append(on_request_start)
+    config.on_request_end.append(on_request_end)
     config.freeze()
     return config
 
@@ -132,7 +111,7 @@ class _Local(LocalRunnerRef):  # type: ignore[misc]
         request = current_request.get()
         # In a process of the runner's own, what came before is the decoding of its arguments; from here to the stage
         # `predict` it waits for the runner's only thread.
-        if request is not None and request.running and not request.stages and not in_runner_batch.get():
+        if isinstance(request, RequestSpan) and request.running and not request.stages:
             self._methods.decoded(request, method.name)
         return await super().async_run_method(method, *args, **kwargs)
 
@@ -179,7 +158,8 @@ class _Methods:
             for name, method in self._runner.runnable_class.bentoml_runnable_methods__.items():
                 recorder = method_recorder(recording, method.func, self._label(name))
                 bound = getattr(self._runnable, name)
-                made[name] = observed_method(bound, method.func, self._label(name), recorder, health)
+                batchable = method.config.batchable
+                made[name] = observed_method(bound, method.func, batchable, self._label(name), recorder, health)
             self._made = made
         except Exception:  # noqa: BLE001 - unobserved, it runs all the same
             health.error("runner")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["AUTOMATIC", "CALLER_OBSERVED", "OPTIONS", "RECORDING", "mark"]
+__all__ = ["AUTOMATIC", "CALLER_HEADER", "OPTIONS", "RECORDING", "mark"]
 
 OPTIONS = "__bento_observe_options__"
 """The arguments of `observe_runner`."""
@@ -12,8 +12,8 @@ OPTIONS = "__bento_observe_options__"
 AUTOMATIC = "__bento_observe_automatic__"
 """Observed by `bento-observe run`: the user's own `observe` may still come, and wins."""
 
-CALLER_OBSERVED = "__bento_observe_caller__"
-"""Whether the service that calls the runner is observed as well."""
+CALLER_HEADER = "bento-observe-caller"
+"""Of a request to a runner: whoever sent it is observed as well, so that its trace context is one that is told."""
 
 RECORDING = "__bento_observe_recording__"
 """Where its feature statistics are kept, in a process of its own."""

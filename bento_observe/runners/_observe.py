@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from bentoml._internal.context import server_context
 from bentoml._internal.runner.runner import Runner
 
-from bento_observe import settings
-from bento_observe._observe import Options, checked_options, tell_problems
-from bento_observe.runners._marks import AUTOMATIC, CALLER_OBSERVED, OPTIONS, mark
+from bento_observe import _monitoring, settings
+from bento_observe._observe import Options, checked_options, is_first, tell_problems
+from bento_observe.runners._marks import AUTOMATIC, OPTIONS, mark
 
 __all__ = ["observe_legacy", "observe_runner"]
 
@@ -50,6 +50,7 @@ def _observed_service_class(kind: Any) -> Any:
                 return observed_http_app(self, vars(self)[OPTIONS])
             except Exception:
                 logger.exception("bento_observe: cannot be set up; %s is served unobserved", self.name)
+                _monitoring.expect(False)
             return super().asgi_app
 
     Observed.__name__ = f"Observed{kind.__name__}"
@@ -102,6 +103,7 @@ def _observe_runner(runner: Any, options: Options) -> None:
             from bento_observe.runners._apps import observe_runner_process
 
             observe_runner_process()
+            _monitoring.expect()
         except Exception:
             logger.exception("bento_observe: cannot be set up; runner %s is served unobserved", runner.name)
 
@@ -118,11 +120,13 @@ def observe_legacy(service: Any, options: Options, *, automatic: bool = False) -
         return service
     tell_problems()
     for runner in service.runners:
-        if isinstance(runner, Runner):  # those of Triton are not
-            if OPTIONS not in vars(runner):
-                _observe_runner(runner, Options())
-                mark(runner, AUTOMATIC, automatic)
-            mark(runner, CALLER_OBSERVED, True)
+        if isinstance(runner, Runner) and OPTIONS not in vars(runner):  # those of Triton are no such ones
+            _observe_runner(runner, Options())
+            mark(runner, AUTOMATIC, automatic)
+    if server_context.service_type == "api_server":
+        _monitoring.expect()
+    elif server_context.service_type == "grpc_api_server" and is_first():
+        logger.warning("bento_observe: %s is served over gRPC, which is not observed; its runners are", service.name)
     vars(service)[OPTIONS] = options
     vars(service)[AUTOMATIC] = automatic
     service.__class__ = _observed_service_class(type(service))

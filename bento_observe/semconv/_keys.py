@@ -116,8 +116,6 @@ STAGE_DECODE: Final = "decode"
 STAGE_QUEUE: Final = "queue"
 STAGE_PREDICT: Final = "predict"
 STAGE_ENCODE: Final = "encode"
-STAGE_CALL: Final = "call"
-STAGE_BATCH: Final = "batch"
 STAGE_TASK: Final = "task"
 
 SIGNAL_INPUT: Final = "input"
@@ -173,3 +171,5 @@ DRIFT_METHODS: Final = (
 )  # fmt: skip
 
 LOGGER_ACCESS: Final = "bentoml.access"
+ATTRIBUTE_REQUEST_DURATION: Final = "http.server.request.duration"
+"""Of a record of the access log: the same seconds as in the metric of this name."""

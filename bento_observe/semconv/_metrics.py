@@ -86,10 +86,19 @@ RESPONSE_BODY_SIZE: Final = Metric(
     "http.server.response.body.size", Kind.HISTOGRAM, "By",
     "Size of HTTP server response bodies.", _HTTP, _BYTES,
 )  # fmt: skip
+CLIENT_DURATION: Final = Metric(
+    "http.client.request.duration", Kind.HISTOGRAM, "s",
+    "Duration of the calls of other services, and of runners in other processes.",
+    (
+        HTTP_REQUEST_METHOD, URL_TEMPLATE, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, SERVICE_PEER_NAME,
+        ERROR_TYPE,
+    ),
+    _SECONDS,
+)  # fmt: skip
 STAGE_DURATION: Final = Metric(
     "bentoml.api.stage.duration", Kind.HISTOGRAM, "s",
-    "Duration of the stages of an API call: decode, queue (wait for a thread or a batch), predict, encode; call (of a "
-    "runner in another process); batch (many calls at once); task, all of them where they follow the answer.",
+    "Duration of the stages of an API call: decode, queue (wait for a thread or a batch), predict, encode; "
+    "task, all of them where they follow the answer.",
     (API_NAME, API_STAGE, ERROR_TYPE), _STAGE_SECONDS,
 )  # fmt: skip
 BATCH_SIZE: Final = Metric(
@@ -336,7 +345,7 @@ PENDING: Final = Metric(
 )  # fmt: skip
 
 METRICS: Final = (
-    REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, STAGE_DURATION,
+    REQUEST_DURATION, ACTIVE_REQUESTS, REQUEST_BODY_SIZE, RESPONSE_BODY_SIZE, CLIENT_DURATION, STAGE_DURATION,
     BATCH_SIZE, BATCH_ROWS, BATCH_WAIT,
     STREAM_FIRST_ITEM_DURATION, STREAM_ITEMS, STREAM_RATE, WEBSOCKET_CONNECTIONS, WEBSOCKET_DURATION,
     FEATURE_VALUE, FEATURE_MISSING, FEATURE_INVALID, FEATURE_OUT_OF_RANGE, FEATURE_CATEGORY, FEATURE_BIN,

@@ -166,6 +166,9 @@ def _otelcol(build: Path, config: Path, data: Path, ports: Ports) -> Server:
         "JAEGER_OTLP": _address(ports.jaeger_otlp),
         "PROMETHEUS_URL": _url(ports.prometheus),
         "ELASTICSEARCH_URL": _url(ports.elasticsearch),
+        # Our node has no users: none of another Elasticsearch is told to it.
+        "ELASTICSEARCH_USER": "",
+        "ELASTICSEARCH_PASSWORD": "",
         "HOST_NAME": platform.node(),
     }
     return Server(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from bento_observe.stack import _build, _tools
+from bento_observe.stack import _build, _retention, _tools
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack._build import Report
 from bento_observe.stack._directories import default_cache_dir, default_data_dir
@@ -157,6 +157,13 @@ class Stack:
         state = self._file.load()
         return _running(state.ports) if state and len(state.alive()) == len(recipes()) else None
 
+    def address(self, name: str) -> str | None:
+        """The URL of one server, whether the others run or not; None where it does not run."""
+        state = self._file.load()
+        if state is None or name not in state.alive():
+            return None
+        return next(server.url for server in self._servers(state.ports) if server.name == name)
+
     def status(self) -> list[ServerStatus]:
         """All servers as they are now; empty if none runs."""
         state = self._file.load()
@@ -196,6 +203,7 @@ class Stack:
             for server in backends:
                 if server.name == ELASTICSEARCH:
                     install_templates(server.url, collector_dir() / "elasticsearch" / "templates")
+                    _retention.prune_at_start(server.url, progress)
             for server in wanted:
                 if server.name == COLLECTOR:
                     self._spawn(server, state)

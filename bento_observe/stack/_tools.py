@@ -83,11 +83,12 @@ def jdk() -> Tool | MissingTool:
 
 
 def compose_command() -> str | None:
-    """The command, for a shell, that starts the same stack in containers; None where no engine with compose answers."""
+    """The command, for a shell, that starts the stack in containers; None where no engine with compose answers."""
     docker = shutil.which("docker")
     if docker is None or not (_succeeds([docker, "info"]) and _succeeds([docker, "compose", "version"])):
         return None
-    return f"docker compose -f {shlex.quote(str(collector_dir() / 'docker-compose.yaml'))} up -d"
+    file = shlex.quote(str(collector_dir() / "docker-compose.yaml"))
+    return f"bento-observe stack env && docker compose -f {file} up -d"
 
 
 def _jdks() -> Iterator[Tool]:

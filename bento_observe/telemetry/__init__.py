@@ -5,8 +5,9 @@ from __future__ import annotations
 from bento_observe.telemetry._exceptions import describe, type_name
 from bento_observe.telemetry._gpu import GpuMetrics
 from bento_observe.telemetry._health import Health
-from bento_observe.telemetry._histogram import ExplicitHistogram
+from bento_observe.telemetry._histogram import ExplicitHistogram, collect
 from bento_observe.telemetry._identifiers import random_bytes
+from bento_observe.telemetry._numbers import up_down_counter
 from bento_observe.telemetry._pipeline import MetricProducer, Source
 from bento_observe.telemetry._process import ProcessMetrics
 from bento_observe.telemetry._queue import SignalQueue
@@ -25,8 +26,10 @@ __all__ = [
     "SignalQueue",
     "Source",
     "Telemetry",
+    "collect",
     "describe",
     "probe",
     "random_bytes",
     "type_name",
+    "up_down_counter",
 ]

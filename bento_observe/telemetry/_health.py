@@ -63,9 +63,10 @@ class Health:
         with self._lock:
             return {metric: dict(counter) for metric, counter in self._counts.items()}
 
-    def renew_lock(self) -> None:
-        """In a forked child: whoever held the lock is not there to release it."""
+    def enter_child(self) -> None:
+        """In a forked child: whoever held a lock is not there to release it, be it ours or one of Prometheus'."""
         self._lock = threading.Lock()
+        self._prometheus.close()
 
     def _add(self, metric: semconv.Metric, values: tuple[str, ...], count: int) -> None:
         with self._lock:
@@ -80,8 +81,15 @@ class _PrometheusMirror:
     def __init__(self) -> None:
         self._counters: dict[semconv.Metric, object] = {}
         self._lock = threading.Lock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Show nothing more."""
+        self._closed = True
 
     def add(self, metric: semconv.Metric, values: tuple[str, ...], count: int) -> None:
+        if self._closed:
+            return
         try:
             from prometheus_client import REGISTRY, Counter
 

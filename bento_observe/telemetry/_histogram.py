@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from bento_observe import semconv, wire
 
-__all__ = ["ExplicitHistogram", "Series"]
+__all__ = ["ExplicitHistogram", "Series", "collect"]
 
 
 class Series:
@@ -112,3 +112,8 @@ class ExplicitHistogram:
             description=self._metric.description,
             histogram=Histogram(data_points=points, aggregation_temporality=temporality),
         )
+
+
+def collect(families: Iterable[ExplicitHistogram], now_ns: int, delta: bool) -> list[Metric]:
+    """Those of the families that have something to tell, as OTLP has them."""
+    return [metric for family in families if (metric := family.collect(now_ns, delta)) is not None]

@@ -58,9 +58,12 @@ class LogSource:
         self._queue = queue
         self._health = health
         self._pending: list[tuple[str, LogRecord]] = []
+        self._closed = False
 
     def add(self, record: logging.LogRecord) -> None:
         """Take what is needed of `record` now: its arguments, its exception and the current span may change."""
+        if self._closed:
+            return
         if len(self._pending) >= _PENDING_LIMIT:
             self._health.dropped("logs", "pending_full", 1)
             return
@@ -72,6 +75,10 @@ class LogSource:
     def give_up(self) -> None:
         """Count what waits as dropped."""
         self._health.dropped("logs", "shutdown", len(self._pending))
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def step(self) -> bool:
         """Encode some of what waits; whether there is more."""

@@ -19,7 +19,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
 
-__all__ = ["Reading", "Readings"]
+__all__ = ["Reading", "Readings", "up_down_counter"]
 
 Reading = tuple[semconv.Metric, Mapping[str, Any], float]
 """A metric, the attributes of one of its points, its value now; of a counter, since `start_ns`."""
@@ -56,6 +56,23 @@ class Readings:
             data.data_points.append(point)
         self._last_ns = now_ns
         return [ScopeMetrics(scope=self._scope, metrics=found.values())] if found else []
+
+
+def up_down_counter(
+    metric: semconv.Metric, values: Iterable[tuple[Mapping[str, Any], int]], start_ns: int, now_ns: int
+) -> Metric:
+    """An up-down counter as OTLP has it: `values` are the attributes and the value of each point. Times are unix ns."""
+    message = _empty(metric, delta=False)
+    message.sum.data_points.extend(
+        NumberDataPoint(
+            attributes=wire.key_values(attributes),
+            start_time_unix_nano=start_ns,
+            time_unix_nano=now_ns,
+            as_int=value,
+        )
+        for attributes, value in values
+    )
+    return message
 
 
 def _empty(metric: semconv.Metric, delta: bool) -> Metric:

@@ -32,6 +32,9 @@ class Source(Protocol):
     def give_up(self) -> None:
         """Count what is left as dropped."""
 
+    def close(self) -> None:
+        """Keep nothing more: nobody will ask for it."""
+
 
 class Pipeline:
     """Runs every source each `flush_interval` and collects all metrics each `metric_interval` (seconds)."""
@@ -67,6 +70,11 @@ class Pipeline:
         if self._thread.is_alive():
             for source in self._sources:
                 source.give_up()
+
+    def close(self) -> None:
+        """In a forked child, where there is no such thread: have all sources keep nothing more."""
+        for source in self._sources:
+            source.close()
 
     def _run(self) -> None:
         keep_out()

@@ -12,7 +12,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, ScopeMetrics
 from opentelemetry.sdk import metrics as sdk_metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -58,7 +58,6 @@ class Providers:
         self.tracer_provider = TracerProvider(
             sampler=sampler, resource=resource, id_generator=OsIdGenerator(), shutdown_on_exit=False
         )
-        self._sources: list[_Pending] = []
         self._reader = _Reader(temporality)
         self.meter_provider = MeterProvider(
             metric_readers=[self._reader],
@@ -75,12 +74,10 @@ class Providers:
         """Have everything recorded through the providers sent."""
         if traces is not None:
             spans = _SpanSource(traces, health)
-            self._sources.append(spans)
             self.tracer_provider.add_span_processor(spans)
             pipeline.add(source=spans)
         if logs is not None:
             records = _LogRecordSource(logs, health)
-            self._sources.append(records)
             self.logger_provider.add_log_record_processor(records)
             pipeline.add(source=records)
         pipeline.add(producer=self._reader.produce)
@@ -96,11 +93,6 @@ class Providers:
             let_set_again(metrics._internal, "_METER_PROVIDER_SET_ONCE")
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):
             _logs.set_logger_provider(self.logger_provider)
-
-    def close(self) -> None:
-        """Take nothing more."""
-        for source in self._sources:
-            source.closed = True
 
     def others(self) -> list[str]:
         """Of which signals somebody else has set the global provider."""
@@ -144,10 +136,10 @@ class _Pending:
         self._queue = queue
         self._health = health
         self._pending: list[Any] = []
-        self.closed = False
+        self._closed = False
 
     def _keep(self, item: Any) -> None:
-        if self.closed:
+        if self._closed:
             return
         if len(self._pending) < _PENDING_LIMIT:
             self._pending.append(item)
@@ -170,6 +162,10 @@ class _Pending:
     def give_up(self) -> None:
         """Count what waits as dropped."""
         self._health.dropped(self.signal, "shutdown", len(self._pending))
+
+    def close(self) -> None:
+        """Keep nothing more."""
+        self._closed = True
 
     def _encode(self, taken: list[Any]) -> Iterable[Any]:
         raise NotImplementedError
@@ -220,6 +216,7 @@ class _Reader(MetricReader):
     def __init__(self, temporality: str) -> None:
         super().__init__(preferred_temporality=dict.fromkeys(_DELTA[temporality], AggregationTemporality.DELTA))
         self._collected: list[ScopeMetrics] = []
+        self._lock = threading.Lock()
         self._collecting: threading.Thread | None = None
 
     def produce(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
@@ -233,13 +230,33 @@ class _Reader(MetricReader):
             self._collecting = threading.Thread(target=self.collect, name="bento-observe-instruments", daemon=True)
             self._collecting.start()
         self._collecting.join(_CALLBACK_SECONDS)
-        collected, self._collected = self._collected, []
+        with self._lock:
+            collected, self._collected = self._collected, []
         return collected
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
-        if metrics_data is not None:
-            encoded = encode_metrics(metrics_data)
-            self._collected = [scope for resource in encoded.resource_metrics for scope in resource.scope_metrics]
+        if metrics_data is None:
+            return
+        encoded = encode_metrics(metrics_data)
+        newest = [scope for resource in encoded.resource_metrics for scope in resource.scope_metrics]
+        with self._lock:
+            # What came too late to be sent stands there still. Its deltas are told only once, the rest is told anew.
+            self._collected = [*_deltas(self._collected), *newest]
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Nothing: the pipeline collects a last time by itself."""
+
+
+def _deltas(scopes: Iterable[ScopeMetrics]) -> list[ScopeMetrics]:
+    """The same with those metrics alone that say what came since the last collection."""
+    found = []
+    for scope in scopes:
+        metrics = [metric for metric in scope.metrics if _is_delta(metric)]
+        if metrics:
+            found.append(ScopeMetrics(scope=scope.scope, metrics=metrics, schema_url=scope.schema_url))
+    return found
+
+
+def _is_delta(metric: Any) -> bool:
+    data = getattr(metric, metric.WhichOneof("data"))
+    return getattr(data, "aggregation_temporality", None) == AGGREGATION_TEMPORALITY_DELTA

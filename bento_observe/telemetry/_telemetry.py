@@ -95,10 +95,8 @@ class Telemetry:
 
     def _in_child(self) -> None:
         """The threads that send stayed behind: what is recorded here would pile up for nobody."""
-        self.health.renew_lock()
-        if self.log_handler is not None:
-            self.log_handler.setLevel(logging.CRITICAL + 1)
-        self.providers.close()
+        self.health.enter_child()
+        self._pipeline.close()
 
     def shutdown(self) -> None:
         """Send everything and stop, in at most `settings.shutdown_timeout` seconds; blocks. What is left is counted."""

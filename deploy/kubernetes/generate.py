@@ -46,6 +46,8 @@ _BACKENDS = {
     "ELASTICSEARCH_URL": "http://elasticsearch:9200",
 }
 
+_LOGIN = {"ELASTICSEARCH_USER": "username", "ELASTICSEARCH_PASSWORD": "password"}
+
 
 def agent() -> dict[str, Any]:
     """The DaemonSet."""
@@ -112,7 +114,10 @@ def gateway() -> dict[str, Any]:
     specification = {
         "mode": "deployment",
         "replicas": 2,
-        "env": [{"name": name, "value": value} for name, value in _BACKENDS.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in _BACKENDS.items()),
+            *({"name": name, "valueFrom": {"secretKeyRef": _secret(key)}} for name, key in _LOGIN.items()),
+        ],
         "resources": _resources("200m", "512Mi", "1Gi"),
         "podDisruptionBudget": {"minAvailable": 1},
         "volumes": [{"name": "storage", "emptyDir": {"sizeLimit": "4Gi"}}],
@@ -147,6 +152,11 @@ def _literal(value: Any) -> Any:
 def _replacement(found: re.Match[str]) -> str:
     # What the Operator's env sets has no default here: forgotten, it would be looked for on the pod itself.
     return _ENDPOINTS.get(found[1], f"${{env:{found[1]}}}")
+
+
+def _secret(key: str) -> dict[str, Any]:
+    # Optional: an Elasticsearch may have no users.
+    return {"name": "elasticsearch-writer", "key": key, "optional": True}
 
 
 def _image() -> str:

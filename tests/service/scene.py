@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from received import SERVER, Span
+from received import SERVER, Log, Span
 from server import BentoServer
 from sink import Sink
 from traffic import Answer, Client, Request
@@ -36,6 +36,11 @@ class Scene:
     def traced(self, path: str, **kwargs: Any) -> tuple[Answer, list[Span]]:
         answer = self.ask(path, **kwargs)
         return answer, self.trace(answer.trace_id)
+
+    def log(self, body: str) -> Log:
+        """The first log record with that text."""
+        found: list[Log] = self.sink.wait(lambda: self.sink.logs(body=body), what=f"log record {body!r}")
+        return found[0]
 
     def count(self, metric: str, **attributes: Any) -> int:
         """As `sink.count`, of all that has ended by now: of two exports to come, the second was made after it."""

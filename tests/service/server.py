@@ -26,9 +26,10 @@ class BentoServer:
     """`bentoml serve` of one test service.
 
     `service` is `module:Class` in `directory`, or `module:name` in lower case, a legacy one, or the path of a built
-    bento, with the `name` of its service. With `observed=False` the same module serves plain BentoML: it does not even
-    import bento_observe. `launcher` comes before `bentoml`, `options` after the service; `prefix` is the service's path
-    prefix. Each server has a BENTOML_HOME of its own: two that share one destroy each other's metrics.
+    bento, or without a `directory` its tag, with the `name` of its service. With `observed=False` the same module
+    serves plain BentoML: it does not even import bento_observe. `launcher` comes before `bentoml`, `options` after the
+    service; `prefix` is the service's path prefix. Each server has a BENTOML_HOME of its own: two that share one
+    destroy each other's metrics.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class BentoServer:
         launcher: Sequence[str] = (),
         options: Sequence[str] = (),
         name: str = "",
-        directory: Path = SERVICES,
+        directory: Path | None = SERVICES,
         prefix: str = "",
     ) -> None:
         self._service = service
@@ -60,15 +61,16 @@ class BentoServer:
             PYTHONHASHSEED="0",  # the order of a set of methods is in an answer
             TEST_WORKERS=str(workers),
             TEST_OBSERVED="1" if observed else "0",
-            **(env or {}),
         )
+        self._env.update(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
 
     def start(self) -> BentoServer:
         """Start and wait until every worker serves. AssertionError, with the output, if that takes a minute."""
         command = [*self._launcher, str(Path(sys.executable).parent / "bentoml"), "serve", self._service]
-        command += () if os.path.isdir(self._service) else ("--working-dir", str(self._directory))
+        if self._directory is not None and not os.path.isdir(self._service):
+            command += ["--working-dir", str(self._directory)]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         command += [*self._options, *(["--api-workers", str(self._workers)] if self._legacy else [])]
         with self._output.open("wb") as output:

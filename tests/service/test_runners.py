@@ -84,7 +84,7 @@ def api(name: str, *below_predict: str, encode: bool = True) -> list[str]:
 
 def remote(method: str, *below: str) -> list[str]:
     """A call of a method of the runner `remote`."""
-    call = [f"POST /{method} CLIENT legacy_shop remote.{method}", f"  POST /{method} SERVER remote"]
+    call = [f"POST /{method} CLIENT legacy_shop", f"  POST /{method} SERVER remote"]
     return [*call, *(f"    {line}" for line in below)]
 
 
@@ -97,7 +97,7 @@ NEAR = ["predict legacy_shop inside.score", "  look up legacy_shop"]
     [
         ("/predict", api("predict", *SCORE)),
         ("/predict_sync", api("predict_sync", *SCORE)),
-        ("/batch", api("batch", *remote("batched", "predict remote batched", "  batch remote batched"))),
+        ("/batch", api("batch", *remote("batched", "predict remote batched", "  batch batched remote batched"))),
         ("/both", api("both", *SCORE, *remote("weighted", "decode remote weighted", "predict remote weighted"))),
         ("/broken", api("broken", *remote("fails", "decode remote fails", "predict remote fails"), encode=False)),
         ("/near", api("near", *NEAR)),
@@ -140,9 +140,22 @@ def test_a_failing_runner_is_an_error_in_both_processes(told: Told) -> None:
     assert found == {
         ("POST /broken", SERVER, "legacy_shop"): (2, outer),
         ("predict", INTERNAL, "legacy_shop"): (2, outer),
-        ("POST /fails", CLIENT, "legacy_shop"): (2, outer),
+        ("POST /fails", CLIENT, "legacy_shop"): (2, "400"),
         ("POST /fails", SERVER, "remote"): (0, inner),
         ("predict", INTERNAL, "remote"): (2, inner),
+    }
+
+
+def test_a_call_of_a_runner_says_where_it_went_as_any_call_does(told: Told) -> None:
+    """By the conventions of HTTP clients."""
+    (call,) = told.sink.spans(trace_id=told.answers["/predict"].trace_id, kind=CLIENT)
+    assert call.attributes.pop("server.address").endswith(".sock")
+    assert call.attributes == {
+        "http.request.method": "POST",
+        "http.response.status_code": 200,
+        "url.template": "/score",
+        "network.transport": "unix",
+        "service.peer.name": "remote",
     }
 
 
@@ -162,11 +175,12 @@ def test_counts_equal_requests_in_each_process(told: Told) -> None:
     methods = {"score": 3, "weighted": 1, "batched": 1, "fails": 1, "words": 1, "awords": 1}
     assert counts == {**api_routes, **{("remote", f"/{name}"): count for name, count in methods.items()}}
     calls = {
-        point.attributes["bentoml.api.name"]: point.count
-        for point in told.sink.last("bentoml.api.stage.duration", bentoml__api__stage="call")
+        (point.attributes["service.peer.name"], point.attributes["url.template"]): point.count
+        for point in told.sink.last("http.client.request.duration")
     }
-    assert calls == {f"remote.{name}": count for name, count in methods.items()}
-    assert not [point for point in told.sink.points() if point.metric.startswith("http.client")]
+    assert calls == {("remote", f"/{name}"): count for name, count in methods.items()}
+    clients = {point.metric for point in told.sink.points() if point.metric.startswith("http.client")}
+    assert clients == {"http.client.request.duration"}
 
 
 def test_the_wait_for_the_runners_thread_is_told(told: Told) -> None:
@@ -245,7 +259,10 @@ def test_a_client_that_leaves_a_stream_ends_it_in_both_processes() -> None:
 
 
 def test_batches_are_linked_with_their_requests_and_sums_are_exact() -> None:
-    """192 requests from 16 clients with traces of their own: each in one batch, each waited for, none in another's."""
+    """192 requests from 16 clients with traces of their own: each in one batch, each waited for, none in another's.
+
+    A batch of one is a part of its request's trace, one of several is a trace of its own, as of any service.
+    """
     requests = [post("/batch", b"[[1, 2, 3, 4]]", traceparent=traceparent()) for _ in range(192)]
     with Sink() as sink, BentoServer("runners:svc", sink.environment()) as server:
         answers = send_all(server.port, requests, clients=16)
@@ -254,21 +271,24 @@ def test_batches_are_linked_with_their_requests_and_sums_are_exact() -> None:
         assert {answer.status for answer in answers} == {200}
         spans = {span.span_id: span for span in sink.spans()}
         members = [s for s in spans.values() if s.kind == SERVER and s.resource["service.name"] == "remote"]
-        batches = [span for span in spans.values() if span.name == "batch"]
+        batches = [span for span in spans.values() if span.name == "batch batched"]
+        waits = [s for s in spans.values() if s.name == "predict" and s.resource["service.name"] == "remote"]
+        traces = {answer.trace_id for answer in answers}
         in_batch: Counter[str] = Counter()
         for batch in batches:
-            waiting = spans[batch.parent_id]
-            host = spans[waiting.parent_id]
             linked = [spans[link.span_id] for link in batch.links]
-            in_batch.update(span.span_id for span in (host, *linked))
-            assert batch.attributes["bentoml.batch.size"] == batch.attributes["bentoml.batch.rows"] == 1 + len(linked)
-            assert all([link.span_id for link in member.links] == [batch.span_id] for member in linked)
-        assert in_batch == Counter(span.span_id for span in members)
-        assert len(members) == 192
-        assert {span.trace_id for span in members} == {answer.trace_id for answer in answers}
+            in_batch.update(span.span_id for span in linked)
+            assert batch.attributes["bentoml.batch.size"] == batch.attributes["bentoml.batch.rows"] == len(linked)
+            assert all([link.span_id for link in waiting.links] == [batch.span_id] for waiting in linked)
+            if len(linked) == 1:
+                assert (batch.parent_id, batch.trace_id) == (linked[0].span_id, linked[0].trace_id)
+            else:
+                assert (batch.parent_id, batch.trace_id in traces) == ("", False)
+        assert in_batch == Counter(span.span_id for span in waits)
+        assert len(members) == len(traces) == 192
+        assert {span.trace_id for span in members} == traces
         assert max(batch.attributes["bentoml.batch.size"] for batch in batches) > 1
 
-        waits = [s for s in spans.values() if s.name == "predict" and s.resource["service.name"] == "remote"]
         assert sorted(span.parent_id for span in waits) == sorted(span.span_id for span in members)
         assert all(
             0 <= span.attributes["bentoml.batch.wait"] <= (span.end_ns - span.start_ns) / 1e9 + 0.001 for span in waits
@@ -332,6 +352,17 @@ def test_a_runner_may_be_observed_alone() -> None:
             assert tree(sink.spans(trace_id=trace)) == [line[4:] for line in [f"  {line}" for line in SCORE[1:]]]
         assert {span.parent_id for span in sink.spans(kind=SERVER)} == {""}
         assert sink.count("http.server.request.duration", http__route="/score") == 2
+
+
+def test_traces_of_runners_are_whole_where_the_caller_cannot_be_observed() -> None:
+    """They begin with the runner: BentoML sends the context of a span that is never told, and not sampled."""
+    broken = {"TEST_BREAK": "bento_observe.runners._apps", "TEST_BREAK_IN": "api_server"}
+    for told in serve(broken, [post("/predict"), words("/astream")]):
+        assert {answer.status for answer in told.answers.values()} == {200}
+        traces = {span.trace_id for span in told.sink.spans()}
+        assert sorted(span.name for span in told.sink.spans(kind=SERVER)) == ["POST /awords", "POST /score"]
+        assert len(traces) == 2
+        assert {span.parent_id for span in told.sink.spans(kind=SERVER)} == {""}
 
 
 def test_a_service_may_be_observed_with_its_runners() -> None:

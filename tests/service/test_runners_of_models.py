@@ -52,8 +52,8 @@ def test_a_runner_is_compared_with_the_reference_of_its_model() -> None:
             for span in sink.spans(trace_id=answer.trace_id)
             if span.resource["service.name"] == "scorer"
         }
-        assert sorted(spans) == ["POST /predict", "batch", "predict"]
-        assert {spans[name].attributes.get("ml.model.name") for name in ("batch", "predict")} == {"scores"}
+        assert sorted(spans) == ["POST /predict", "batch predict", "predict"]
+        assert {spans[name].attributes.get("ml.model.name") for name in ("batch predict", "predict")} == {"scores"}
         (rows,) = sink.last("bentoml.batch.rows")
         assert rows.sum == 3
 

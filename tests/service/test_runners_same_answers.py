@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from console import lines
 from PIL import Image
 from received import SERVER
 from server import BentoServer, plain_and_observed
@@ -125,24 +126,9 @@ def test_each_descriptor_is_decoded_and_encoded_in_a_stage(
 
 
 _VARYING = (
-    (r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", "TIME"),
-    (r"127\.0\.0\.1:\d+", "ADDRESS"),
-    (r"\d+\.\d{3}ms", "DURATION"),
     (r" \(trace=.*\)$", ""),  # probes are in no trace
     (r"[0-9a-f]{32}|0x[0-9a-f]+", "VARYING"),
 )
-
-
-def _console(server: BentoServer) -> Counter[str]:
-    """Lines without what differs from run to run; tracebacks lose their frames."""
-    lines: Counter[str] = Counter()
-    for line in server.output.splitlines():
-        # Not the frames of a traceback, what is asked until it is ready, and what we say of odd inputs.
-        if not line.startswith("  ") and "/readyz" not in line and "feature" not in line:
-            for pattern, replacement in _VARYING:
-                line = re.sub(pattern, replacement, line)
-            lines[line] += 1
-    return lines
 
 
 def test_the_console_output_is_the_same() -> None:
@@ -154,7 +140,7 @@ def test_the_console_output_is_the_same() -> None:
                 for request in REQUESTS:
                     client.send(request)
             server.stop()
-            found.append(_console(server))
+            found.append(lines(server.output, _VARYING, without="/readyz"))  # asked until it is ready
         plain, observed = found
         assert sum(plain.values()) > len(REQUESTS)
         assert (observed - plain, plain - observed) == (Counter(), Counter())

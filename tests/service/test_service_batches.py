@@ -38,7 +38,7 @@ def together(scene: Scene, api: str, bodies: list[Any], sampled: list[bool] | No
         parent = traceparent(number == 0 or sampled is None or sampled[number - 1])
         answers[number] = scene.ask(f"/{api}", rows=data, headers={"traceparent": parent})
 
-    threads = [threading.Thread(target=ask, args=item) for item in enumerate([rows(1, HOLD), *bodies])]
+    threads = [threading.Thread(target=ask, args=item, daemon=True) for item in enumerate([rows(1, HOLD), *bodies])]
     scene.ask("/lock")
     try:
         threads[0].start()
@@ -51,10 +51,16 @@ def together(scene: Scene, api: str, bodies: list[Any], sampled: list[bool] | No
         )
     finally:
         scene.ask("/release")
-        for thread in threads:
-            if thread.ident:
-                thread.join()
+        ended(threads)
     return [answers[number] for number in range(1, len(threads))]
+
+
+def ended(threads: list[threading.Thread]) -> None:
+    """Wait for those that were started. AssertionError if one is not answered in twice the time a client waits."""
+    for thread in threads:
+        if thread.ident:
+            thread.join(60)
+            assert not thread.is_alive(), "a request has no answer"
 
 
 def spans_of(scene: Scene, answers: list[Answer]) -> list[tuple[Span, Span]]:
@@ -361,13 +367,12 @@ def test_requests_that_time_out_in_the_queue_disturb_nobody() -> None:
             lambda: answers.append(scene.ask("/score", rows=rows(2))),
             lambda: answers.append(scene.ask("/score", rows=rows(3))),
         ]
-        threads = [threading.Thread(target=ask) for ask in asked]
+        threads = [threading.Thread(target=ask, daemon=True) for ask in asked]
         threads[0].start()
         sink.wait(lambda: scene.ask("/holding").json() == 1)
         for thread in threads[1:]:
             thread.start()
-        for thread in threads:
-            thread.join()
+        ended(threads)
         assert [answer.status for answer in answers] == [504] * 3
         pairs = spans_of(scene, answers)
         scene.ask("/release")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,28 @@ def test_an_unobserved_service_sends_its_monitors_and_nothing_else(tmp_path: Pat
         assert {point.attributes["bentoml.api.name"] for point in sink.points() if "ml.signal" in point.attributes} == {
             "monitor:loans"
         }
+
+
+@pytest.mark.parametrize("observed", [True, False])
+def test_a_legacy_service_counts_once_what_it_logs(tmp_path: Path, observed: bool) -> None:
+    """One record before there is a service to observe: each process has one set of series, that of its telemetry."""
+    monitoring = textwrap.dedent(CONFIG.format(options="{}").partition("services:")[2])
+    (tmp_path / "bentoml.yaml").write_text(monitoring)
+    with Sink() as sink:
+        env = {**FAST, **sink.environment(), "BENTOML_CONFIG": str(tmp_path / "bentoml.yaml")}
+        with BentoServer("monitored_legacy:svc", env, observed=observed) as server:
+            answers = send_all(server.port, [Request("double", "/double", b"3.5")] * 10)
+            assert {answer.json() for answer in answers} == {7.0}
+            # A process that is not observed has no moment to send its last in.
+            sink.wait(lambda: _counted(sink, "monitor:legacy", "feature", "run") == 10)
+            sink.wait(lambda: _counted(sink, "monitor:legacy", "feature", "asked") == 10)
+            server.stop()
+            imported = sum(server.output.count(f"imported by {kind}\n") for kind in ("api_server", "runner"))
+        assert _counted(sink, "monitor:legacy", "feature", "imported") == imported >= 2
+        assert _counted(sink, "monitor:legacy", "feature", "asked") == 10
+        assert _counted(sink, "monitor:legacy", "feature", "run") == 10
+        logged = {point.resource["service.instance.id"] for point in sink.points() if "ml.signal" in point.attributes}
+        assert len(logged) == len({point.resource["service.instance.id"] for point in sink.points()}) == 2
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from received import SERVER
 from scene import SETTINGS, Scene
 from server import BentoServer
 from sink import Sink
+from traffic import Request
 
 _LINE = "the application has global OpenTelemetry providers of its own"
 
@@ -37,6 +38,24 @@ def test_what_the_application_records_goes_where_it_says(when: str) -> None:
             assert {span.resource["service.name"] for span in theirs.spans()} == {"theirs"}
             assert server.output.count(_LINE) == 1
             assert "Overriding of current" not in server.output
+
+
+def test_a_legacy_service_keeps_its_own_providers_and_says_so() -> None:
+    """In each of its processes, the runner's included."""
+    with Sink() as ours, Sink() as theirs:
+        environment = {
+            **ours.environment(), **SETTINGS, "TEST_PROVIDERS": "import", "TEST_ENDPOINT": theirs.grpc_url,
+        }  # fmt: skip
+        with BentoServer("own_providers:svc", environment, workers=2) as server:
+            scene = Scene(server, ours)
+            answers = [scene.send(Request("predict", "/predict", b"1")) for _ in range(3)]
+            theirs.wait(lambda: len(theirs.spans(name="their span")) == 6, what="their spans")
+            stages = ours.wait(lambda: len(found := ours.spans(name="predict")) == 6 and found, what="both processes")
+            theirs_by_parent = {span.parent_id: span for span in theirs.spans(name="their span")}
+            assert theirs_by_parent.keys() == {stage.span_id for stage in stages}
+            assert {span.trace_id for span in theirs_by_parent.values()} == {answer.trace_id for answer in answers}
+            assert ours.spans(name="their span") == []
+            assert server.output.count(_LINE) == 2
 
 
 def test_without_any_the_application_finds_ours() -> None:

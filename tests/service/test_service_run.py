@@ -56,7 +56,7 @@ def _called(path: str) -> dict[str, Any]:
 def served() -> Iterator[tuple[Sink, list[Answer], BentoServer]]:
     """Both services of the untouched project, with two workers each, after requests of every kind."""
     with Sink() as sink:
-        web = sink.http_url  # any web server will do; this one answers 404 to a GET
+        web = sink.http_url  # any web server will do; this one answers 501 to a GET
         requests = [_request("decide", income=1500.0)] * 20 + [_request("decide_async", income=1500.0)] * 20
         requests += [_request("fetch", url=web)] * 5 + [_request("query", number=1)] * 5
         env = {**sink.environment(), "BENTO_OBSERVE_SLICES": "income"}
@@ -155,6 +155,33 @@ def test_a_legacy_service_is_observed_with_its_runners() -> None:
         assert len([span for span in spans if span.kind == CLIENT]) == 10
 
 
+def test_client_libraries_of_a_legacy_service_and_its_runners_are_instrumented() -> None:
+    """In both processes; BentoML's own call of the runner is one client span, ours and not aiohttp's."""
+    with (
+        Sink() as sink,
+        BentoServer("untouched_legacy:svc", sink.environment(), launcher=RUN, observed=False) as server,
+    ):
+        requests = [Request("add", "/add", b"5"), Request("fetch", "/fetch", json.dumps(sink.http_url).encode())]
+        answers = {answer.request.kind: answer for answer in send_all(server.port, requests)}
+        server.stop()
+        assert {kind: answer.json() for kind, answer in answers.items()} == {"add": 7, "fetch": 501}
+        spans = sink.spans()
+        assert _tree(spans, answers["add"].trace_id) == {
+            "untouched_legacy: POST /add": {
+                "untouched_legacy: decode": {},
+                "untouched_legacy: predict": {
+                    "untouched_legacy: select": {},
+                    "untouched_legacy: POST /add": {
+                        "adder: POST /add": {"adder: decode": {}, "adder: predict": {"adder: select": {}}}
+                    },
+                },
+                "untouched_legacy: encode": {},
+            }
+        }
+        clients = [span.scope.rpartition(".")[2] for span in spans if span.kind == CLIENT]
+        assert sorted(clients) == ["aiohttp_client", "server", "sqlite3", "sqlite3"]
+
+
 def test_a_built_bento_is_observed(tmp_path: Path) -> None:
     """By its tag; the reference is given by a path that is relative to where the command is run."""
     (tmp_path / "untouched.py").write_text((SERVICES / "untouched.py").read_text())
@@ -168,10 +195,14 @@ def test_a_built_bento_is_observed(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", frame], cwd=tmp_path, env=environment, check=True)
     build = [str(BIN / "bentoml"), "build", "--version", "v1"]
     subprocess.run(build, cwd=tmp_path, env=environment, check=True, capture_output=True)
-    bento = str(tmp_path / "home" / "bentos" / "scorer" / "v1")
     with Sink() as sink:
-        env = {**sink.environment(), "BENTO_OBSERVE_REFERENCE": os.path.relpath(tmp_path / "reference.json")}
-        with BentoServer(bento, env, launcher=RUN, observed=False, name="Scorer") as server:
+        env = {
+            **sink.environment(),
+            "BENTO_OBSERVE_REFERENCE": os.path.relpath(tmp_path / "reference.json"),
+            "BENTOML_HOME": environment["BENTOML_HOME"],
+        }
+        served = BentoServer("scorer:v1", env, launcher=RUN, observed=False, name="Scorer", directory=None)
+        with served as server:
             send_all(server.port, [_request("score", income=1500.0)] * 10)
             server.stop()
         (span, *_) = sink.spans(kind=SERVER)

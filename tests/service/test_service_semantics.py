@@ -10,46 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from received import INTERNAL, SERVER, Log, Span
+from received import INTERNAL, SERVER, Span
+from scene import SETTINGS, Scene
 from server import BentoServer
 from sink import Sink
-from traffic import Answer, Client, Request, send_all, traceparent
+from traffic import Client, Request, send_all, traceparent
 
 from bento_observe import semconv
-
-SETTINGS = {"OTEL_METRIC_EXPORT_INTERVAL": "200", "BENTO_OBSERVE_FLUSH_INTERVAL": "50"}
-
-
-class Scene:
-    """A served and observed service with the sink it sends to."""
-
-    def __init__(self, server: BentoServer, sink: Sink) -> None:
-        self.server, self.sink = server, sink
-
-    def ask(self, path: str, headers: dict[str, str] | None = None, method: str = "POST", **fields: Any) -> Answer:
-        body = json.dumps(fields).encode() if method == "POST" else b""
-        with Client(self.server.port) as client:
-            return client.send(Request(path, path, body, method, headers=headers or {}))
-
-    def trace(self, trace_id: str) -> list[Span]:
-        """The spans of a trace, the server span first, once that has arrived (it is encoded with its stages)."""
-        spans = self.sink.wait(
-            lambda: (
-                any(span.kind == SERVER for span in self.sink.spans(trace_id=trace_id))
-                and self.sink.spans(trace_id=trace_id)
-            ),
-            what=f"trace {trace_id}",
-        )
-        return sorted(spans, key=lambda span: (span.kind != SERVER, span.start_ns))
-
-    def traced(self, path: str, **kwargs: Any) -> tuple[Answer, list[Span]]:
-        answer = self.ask(path, **kwargs)
-        return answer, self.trace(answer.trace_id)
-
-    def log(self, body: str) -> Log:
-        """The first log record with that text."""
-        found: list[Log] = self.sink.wait(lambda: self.sink.logs(body=body), what=f"log record {body!r}")
-        return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -421,6 +388,7 @@ def test_access_records_and_answers_carry_the_same_trace(scene: Scene) -> None:
     assert record.span_id == server.span_id
     assert record.attributes["http.route"] == "/coroutine"
     assert record.attributes["http.response.status_code"] == 200
+    assert record.attributes["http.server.request.duration"] == (server.end_ns - server.start_ns) / 1e9
     assert f"{record.body} (trace={answer.trace_id},span={server.span_id}" in scene.server.output
     assert answer.headers["x-bentoml-request-id"] == server.span_id
 

@@ -51,13 +51,14 @@ class Client:
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, request: Request) -> Answer:
-        """The answer. OSError or HTTPException after five tries in a row that got none."""
+        """The answer. TimeoutError if there is none in time; other OSErrors or HTTPException after five tries in a row
+        that got none."""
         for attempt in itertools.count(1):
             try:
                 return self._send(request)
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if attempt == 5:
+                if attempt == 5 or isinstance(error, TimeoutError):
                     raise
         raise AssertionError("unreachable")
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from bento_observe.stack import Stack, missing_tools
+from bento_observe.stack._build import artifact, build, not_built, tools_lacking
+from bento_observe.stack._directories import default_cache_dir
+from bento_observe.stack._recipes import recipes
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +42,14 @@ def collector_log(stack: Stack) -> Iterator[Path]:
     for file in (log.with_name(f"{log.name}.1"), log):  # a restart begins a new one
         if file.exists():
             print(file.read_text(errors="replace")[-5000:])
+
+
+@pytest.fixture(scope="session")
+def otelcol() -> Path:
+    """The Collector's program, built the first time."""
+    cache = default_cache_dir()
+    (recipe,) = (one for one in recipes() if one.name == "otelcol")
+    if not_built(cache, [recipe]) and (missing := tools_lacking([recipe])):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("; ".join(map(str, missing)))
+    build(cache, [recipe], print)
+    return artifact(cache, recipe) / "otelcol"

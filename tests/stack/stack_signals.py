@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import urllib3
 from google.protobuf.message import Message
@@ -51,10 +51,15 @@ def new_service() -> str:
 
 
 def send(running: Running, request: Message) -> None:
-    """Send one OTLP request over HTTP; the Collector must accept it."""
+    """Send one OTLP request over HTTP to the stack's Collector, which must accept it."""
+    send_to(running.otlp_http, request)
+
+
+def send_to(otlp_http: str, request: Message) -> None:
+    """The same to any Collector, whose address is given."""
     response = _POOL.request(
         "POST",
-        f"{running.otlp_http}/v1/{_PATHS[type(request)]}",
+        f"{otlp_http}/v1/{_PATHS[type(request)]}",
         body=request.SerializeToString(),
         headers={"content-type": "application/x-protobuf"},
         timeout=10,
@@ -97,12 +102,19 @@ def spans(service: str, traces: int, spans_each: int = 1) -> ExportTraceServiceR
     )
 
 
-def logs(service: str, attributes: Sequence[Mapping[str, Value]]) -> ExportLogsServiceRequest:
+SEVERITY = "severity number"
+"""In the attributes given to `logs`: no attribute, but the record's severity, 9 (INFO) or 17 (ERROR)."""
+
+
+def logs(service: str, attributes: Sequence[Mapping[str, Value]], *, seconds_ago: int = 0) -> ExportLogsServiceRequest:
     """One record for each set of attributes."""
+    then = time.time_ns() - seconds_ago * 1_000_000_000
     records = [
         LogRecord(
-            time_unix_nano=time.time_ns(), severity_number=9, severity_text="INFO",
-            body=_any(f"line {index}"), attributes=_attributes(each),
+            time_unix_nano=then + index, severity_number=_severity(each),
+            severity_text="ERROR" if _severity(each) > 9 else "INFO",
+            body=_any(f"line {index}"),
+            attributes=_attributes({key: value for key, value in each.items() if key != SEVERITY}),
             trace_id=bytes(range(16)), span_id=bytes(range(8)),
         )
         for index, each in enumerate(attributes)
@@ -159,6 +171,10 @@ def _times(seconds_ago: int = 0) -> dict[str, int]:
 
 def _resource(service: str) -> Resource:
     return Resource(attributes=_attributes({"service.name": service, "service.instance.id": f"{service}-1"}))
+
+
+def _severity(attributes: Mapping[str, Value]) -> Any:
+    return attributes.get(SEVERITY, 9)
 
 
 def _attributes(values: Mapping[str, Value]) -> list[KeyValue]:

@@ -5,10 +5,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +12,14 @@ import pytest
 import yaml
 from ports import free_port
 from received import SERVER
+from second_collector import running_collector
 from server import BentoServer
 from sink import Sink
 from traffic import PREDICT, send_all
 
-from bento_observe.stack._build import artifact, build, not_built, tools_lacking
-from bento_observe.stack._directories import default_cache_dir
-from bento_observe.stack._recipes import recipes
-
 pytestmark = pytest.mark.stack
 
 KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
-
-
-@pytest.fixture(scope="module")
-def otelcol() -> Path:
-    """The Collector's program, built the first time."""
-    cache = default_cache_dir()
-    (recipe,) = (one for one in recipes() if one.name == "otelcol")
-    if not_built(cache, [recipe]) and (missing := tools_lacking([recipe])):
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("; ".join(map(str, missing)))
-    build(cache, [recipe], print)
-    return artifact(cache, recipe) / "otelcol"
 
 
 def _written(name: str, directory: Path, replaced: dict[str, str]) -> Path:
@@ -50,33 +32,6 @@ def _written(name: str, directory: Path, replaced: dict[str, str]) -> Path:
     path = directory / f"{name}.yaml"
     path.write_text(text)
     return path
-
-
-@contextmanager
-def _running(otelcol: Path, config: Path, health: int, env: dict[str, str]) -> Iterator[None]:
-    log = config.with_suffix(".log")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(otelcol), "--config", str(config)], env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 60
-        while not _healthy(health):
-            assert time.monotonic() < deadline, log.read_text()
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
-        yield
-    finally:
-        process.kill()  # told to stop, the gateway would wait for Elasticsearch
-        process.wait()
-
-
-def _healthy(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize(
@@ -130,8 +85,8 @@ def test_what_a_bento_sends_to_the_agent_comes_out_of_the_gateway(otelcol: Path,
             "ELASTICSEARCH_URL": f"http://localhost:{free_port()}",
         }
         with (
-            _running(otelcol, gateway_config, gateway_health, backends),
-            _running(otelcol, agent_config, agent_health, {"HOST_NAME": "node-7"}),
+            running_collector(otelcol, [gateway_config], gateway_health, backends),
+            running_collector(otelcol, [agent_config], agent_health, {"HOST_NAME": "node-7"}),
         ):
             env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{agent}"}
             with BentoServer("simple:Simple", env) as server:

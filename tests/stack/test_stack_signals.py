@@ -111,6 +111,10 @@ def test_no_attribute_costs_a_log_record(running: Running) -> None:
         {"": "no name"}, {"  ": "blank name"}, {"k" * 40_000: "endless name"}, {".": 1}, {"a..b": 1},
         {"@timestamp": "odd"}, {"trace_id": 5}, {"data_stream.dataset": "another"},
         {f"many.{number}": number for number in range(3000)},
+        {"http.response.status_code": "text"}, {"http.response.status_code": {"a": 1}}, {"http": "text"},
+        {"http.route": {"a": "b"}}, {"http.server.request.duration": "slow"}, {"exception": "text"},
+        {"exception.message": {"a": {"b": 1}}}, {"exception.message": [1, {"a": 2}]}, {"exception.type.more": "x"},
+        {"url.path": "x" * 100_000}, {"code.line.number": 1e300}, {"thread.name": True}, {"message": "x"},
     ]  # fmt: skip
     for attributes in odd:
         otlp.send(running, otlp.logs(service, [attributes]))

@@ -65,6 +65,7 @@ def test_a_local_handle_takes_its_methods_from_an_attribute() -> None:
     assert runner.same.run(3) == 6
     assert isinstance(Model.bentoml_runnable_methods__["same"], RunnableMethod)
     assert parameters(Model.bentoml_runnable_methods__["same"].func) == ["self", "number"]
+    assert Model.bentoml_runnable_methods__["same"].config.batchable is False
 
 
 @pytest.mark.parametrize("handle", [LocalRunnerRef, RemoteRunnerClient])
@@ -80,6 +81,7 @@ def test_a_handle_takes_the_method_first(handle: Any, name: str) -> None:
 def test_a_remote_handle_has_its_session_in_a_property() -> None:
     """Whose tracing can be replaced once it is made."""
     assert isinstance(RemoteRunnerClient._client, property)
+    assert isinstance(RemoteRunnerClient._remote_runner_server_map, property)  # url by runner
 
     async def replace() -> list[Any]:
         async with aiohttp.ClientSession(trace_configs=[aiohttp.TraceConfig()]) as session:

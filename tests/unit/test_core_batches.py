@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from opentelemetry import trace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from received import CLIENT, INTERNAL, Span, spans
@@ -134,18 +135,49 @@ def test_a_call_fails_by_its_status_or_by_its_exception() -> None:
     assert broken.events[0].attributes["exception.message"] == "gone"
 
 
+@pytest.mark.parametrize("sampled", [True, False])
+def test_each_call_is_counted_whether_or_not_it_is_sampled(sampled: bool) -> None:
+    """By where it goes and how it ends, without what would be a series of its own for each URL."""
+    parent = make_request(sampled).get_span_context()
+    metrics = RequestMetrics("trace_based")
+    for status in (200, 200, 503):
+        made = CallSpan(parent, "tcp://127.0.0.1:3001", "/score", "Scorer")
+        made.status = status
+        made.close(made.start_ns + 2_000_000_000, ValueError("no") if status == 503 else None)
+        metrics.count_call(made)
+    (family,) = (metric for metric in metrics.collect(1, False) if metric.name == semconv.CLIENT_DURATION.name)
+
+    found = []
+    for point in family.histogram.data_points:
+        attributes = {pair.key: pair.value.string_value or pair.value.int_value for pair in point.attributes}
+        found.append((point.count, point.sum, attributes))
+        assert bool(point.exemplars) == sampled
+    common = {
+        "http.request.method": "POST",
+        "url.template": "/score",
+        "server.address": "127.0.0.1",
+        "server.port": 3001,
+        "service.peer.name": "Scorer",
+    }
+    assert found == [
+        (2, 4.0, {**common, "http.response.status_code": 200}),
+        (1, 2.0, {**common, "http.response.status_code": 503, "error.type": "503"}),
+    ]
+
+
 def test_what_is_given_up_is_counted_as_what_it_would_have_been() -> None:
     """A request is a record of the access log, too; of a connection and a batch BentoML writes none, or its own."""
     health = Health()
     access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
     source = RequestSource(SpanEncoder({}), RequestMetrics("always_off"), access_log, None, None, health)
     connection = ConnectionSpan()
-    for finished in (make_request(), connection, BatchSpan("score", [member()], 1, 0)):
+    asked = CallSpan(make_request().get_span_context(), "http://a", "/score", "")
+    for finished in (make_request(), connection, BatchSpan("score", [member()], 1, 0), asked):
         source.add(finished)
     source.give_up()
 
     assert health.counts()[semconv.DROPPED] == {
-        ("traces", "shutdown"): 3,
-        ("metrics", "shutdown"): 3,
+        ("traces", "shutdown"): 4,
+        ("metrics", "shutdown"): 4,
         ("logs", "shutdown"): 1,
     }

@@ -99,6 +99,27 @@ def test_a_matrix_is_sequences_whatever_its_type_is_said_to_be(
     assert {name: (one.count, one.sum) for name, one in features.items()} == {"x.norm": (5, 10), "x.mean": (5, 5)}
 
 
+@pytest.mark.parametrize(
+    ("logged", "lost"),
+    [(7.0, 1), (None, 0), ("text", 1), ([[1.0, 2.0], 3.0], 2), ([[1.0], [1.0, 2.0]], 2)],
+    ids=["a number", "None", "text", "a number among them", "two lengths"],
+)
+def test_what_is_no_sequence_is_counted_and_the_rest_of_the_record_is_kept(
+    monitor: tuple[ObserveMonitor, Recording, Health], logged: Any, lost: int
+) -> None:
+    """It is not an error of ours either."""
+    mon, recording, health = monitor
+    mon.start_record()
+    log = mon.log_batch if isinstance(logged, list) else mon.log
+    log(logged, "x", "feature", "numerical_sequence")
+    mon.log(1.0, "y", "prediction", "numerical")
+    mon.stop_record()
+    assert recording.signals["prediction"].snapshot().features["y"].count == 1
+    dropped = health.counts()[semconv.DROPPED]
+    assert dropped == ({("features", "monitor_sequence"): lost} if lost else {})
+    assert health.total(semconv.ERRORS) == 0
+
+
 def test_numbers_are_categories_where_the_handler_says_so_and_the_reference_nothing(
     monitor: tuple[ObserveMonitor, Recording, Health],
 ) -> None:
@@ -115,3 +136,15 @@ def test_numbers_are_categories_where_the_handler_says_so_and_the_reference_noth
     features = recording.signals["label"].snapshot().features
     assert dict(features["unknown"].counts) == {"1": 2, "2": 1}
     assert features["known"].sum == 4
+
+
+def test_a_process_of_its_own_takes_nothing_from_an_observed_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before the service was there is counted by it."""
+    monkeypatch.setattr(_monitoring, "_process", process := _monitoring._Process())
+    process.early.append(("any", [(1.0, "x", "feature", "numerical", False)]))
+    service, other = Recording(), Recording()
+    assert _monitoring.connect(service, Health())
+    assert not _monitoring.connect(other, Health(), alone=True)
+    _monitoring.feed("any", [(2.0, "x", "feature", "numerical", False)])
+    assert service.signals["feature"].snapshot().features["x"].sum == 3
+    assert other.signals == {}

@@ -7,12 +7,23 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 from received import Span, spans
 
-from bento_observe import wire
-from bento_observe.request import RequestSpan, SpanEncoder
+from bento_observe import semconv, wire
+from bento_observe._stages import begin_stage, inner_stage, predict_stage
+from bento_observe.request import (
+    AccessLog,
+    AccessLogOptions,
+    RequestMetrics,
+    RequestSource,
+    RequestSpan,
+    SpanEncoder,
+    current_request,
+)
 from bento_observe.request._traces import scope_spans
+from bento_observe.telemetry import Health
 
 
 def make_request(sampled: bool = True, **fields: Any) -> RequestSpan:
@@ -194,6 +205,40 @@ def test_what_one_span_can_hold_is_bounded() -> None:
     assert (len(span.events), len(span.links)) == (128, 128)
 
 
+def test_what_one_request_can_hold_is_bounded_and_the_rest_counted() -> None:
+    """A stream that calls another API for each item, and a task that does: what is too much is not observed."""
+    health, request = Health(), make_request()
+    token = current_request.set(request)
+    try:
+        with trace.use_span(request, end_on_exit=False):
+            begun = [predict_stage("other", health) for _ in range(1001)]
+        assert (begun[999] is None, begun[1000]) == (False, None)
+        assert inner_stage("call", "other", health, request) is None
+        request.close(time.perf_counter_ns())
+        later = [begin_stage("task", "other", health) for _ in range(1001)]
+        assert (later[999] is None, later[1000]) == (False, None)
+    finally:
+        current_request.reset(token)
+
+    assert (len(request.stages), len(request.later)) == (1000, 1000)
+    assert health.counts()[semconv.DROPPED] == {("traces", "stages"): 3, ("metrics", "stages"): 3}
+
+
+def test_what_came_after_the_answer_is_let_go_when_it_is_sent() -> None:
+    """BentoML keeps the context of a request, and so the request, for the whole of its time-out."""
+    request = make_request()
+    request.close(time.perf_counter_ns())
+    request.stage("late", "task", time.perf_counter_ns())
+    afterwards = request.leave(time.perf_counter_ns())
+    assert afterwards is not None
+    access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
+    source = RequestSource(SpanEncoder({}), RequestMetrics("always_off"), access_log, None, None, Health())
+    source.add(afterwards)
+    source.step()
+
+    assert (request.later, afterwards.stages) == ([], ())
+
+
 @pytest.mark.parametrize("state", ["unsampled", "ended"])
 def test_a_span_that_is_not_sent_takes_nothing(state: str) -> None:
     """It says that it is not recording, keeps no memory, and its context is still good for children."""
@@ -215,3 +260,13 @@ def test_a_path_that_no_utf8_can_hold_is_told() -> None:
 
     assert span.attributes["url.path"] == "/a?"
     assert span.attributes["server.address"] == "ÿ:x"
+
+
+def test_a_record_of_the_access_log_tells_how_long_the_request_took() -> None:
+    """In seconds, under the name of the metric, so that slow requests can be searched for."""
+    request = make_request()
+    request.close(request.start_ns + 1_250_000_000)
+    access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
+    record = ScopeLogs.FromString(access_log.encode(request, "line")).log_records[0]
+    (seconds,) = (pair.value.double_value for pair in record.attributes if pair.key == semconv.REQUEST_DURATION.name)
+    assert seconds == 1.25

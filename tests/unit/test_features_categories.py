@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from bento_observe.features import CategoricalFeature, FeatureStatistics, Numeri
 from bento_observe.features._text import category
 from bento_observe.features.reference import CategoricalReference, NumericReference, SignalReference
 
-PROPERTY = settings(max_examples=100, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=examples(100), deadline=None, derandomize=True)
 
 
 class Colour(enum.Enum):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -50,7 +51,7 @@ def assert_equal(compiled: NumericFeature, numpy: NumericFeature) -> None:
         assert compiled.deviations.squares == pytest.approx(numpy.deviations.squares, rel=1e-12)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 @given(edges=st.lists(edges_of_one, min_size=1, max_size=4), data=st.data())
 def test_any_numbers_in_any_layout_count_alike(edges: list[list[float]], data: Any) -> None:
     """Columns in another order, strided, more than a tile of them; fixed centers, and those that follow."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("kernel")
 
 RNG_SEED = 20261123
 AWKWARD = [0.0, -0.0, 5e-324, -5e-324, 2.0**-1022, 1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf]
-PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)
+PROPERTY = settings(max_examples=examples(150), deadline=None, derandomize=True)
 
 numbers = st.one_of(st.floats(), st.sampled_from([*AWKWARD, math.nan]), st.integers(-3, 3).map(float))
 edge_lists = st.lists(

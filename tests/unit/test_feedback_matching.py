@@ -178,3 +178,7 @@ def test_what_handlers_record_waits_in_bounded_memory() -> None:
     assert groups == {GroupKey(MODEL): 603}
     assert bench.matcher.refused() == {"no_label": 1}
     assert health.counts()[semconv.DROPPED] == {("labels", "buffer_full"): 1_000_001}
+    intake.close()
+    intake.put(bench.id("a"), "a")
+    assert not intake.step()
+    assert bench.confusion()["a", "a"] == 602

@@ -8,6 +8,7 @@ from typing import Any
 
 import bentoml
 import pytest
+from bentoml import server_context
 
 from bento_observe import observe, observe_runner
 
@@ -107,3 +108,16 @@ print([name for name in sys.modules if name.startswith("bento_observe.runners")]
 """
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("worker", "lines"), [(1, 1), (2, 0)])
+def test_a_service_that_is_served_over_grpc_says_that_it_is_not_observed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, worker: int, lines: int
+) -> None:
+    """In one line, by one of the workers. `bentoml serve-grpc` itself does not start with protobuf 7."""
+    monkeypatch.setattr(server_context, "service_type", "grpc_api_server")
+    monkeypatch.setattr(server_context, "worker_index", worker)
+    observe(bentoml.legacy.Service("over_grpc", runners=[make_runner()]))
+    assert [record.getMessage() for record in caplog.records].count(
+        "bento_observe: over_grpc is served over gRPC, which is not observed; its runners are"
+    ) == lines

@@ -61,7 +61,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> Non
     assert str(tmp_path / "file") in line
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "prune"])
 def test_without_a_home_directory_the_remedy_is_one_line(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No HOME and no entry in the user database, as for a container's arbitrary user."""
     for variable in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "BENTO_OBSERVE_CACHE"):
@@ -72,3 +72,11 @@ def test_without_a_home_directory_the_remedy_is_one_line(command: str, monkeypat
     (line,) = result.output.splitlines()
     assert "no home directory" in line
     assert "XDG_" in line
+
+
+def test_prune_with_nothing_running_is_one_line(tmp_path: Path) -> None:
+    """What is not there is not pruned, and that is an error: a cron job should be heard."""
+    result = CliRunner().invoke(main, ["stack", "prune", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert "bento-observe stack up" in line

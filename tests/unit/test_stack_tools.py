@@ -102,7 +102,9 @@ def test_compose_is_offered_only_where_an_engine_answers(bare_machine: Path) -> 
     _program(bare_machine / "docker", "")
     command = compose_command()
     assert command is not None
-    assert Path(command.split()[3]).is_file()
+    made, started = command.split(" && ")
+    assert made == "bento-observe stack env"
+    assert Path(started.split()[3]).is_file()
     (bare_machine / "docker").write_text("#!/bin/sh\nexit 1\n")
     assert compose_command() is None
 
@@ -115,7 +117,9 @@ def test_the_compose_command_can_be_pasted_into_a_shell(
     monkeypatch.setattr(_tools, "collector_dir", lambda: tmp_path / "my projects" / "collector")
     command = compose_command()
     assert command is not None
-    assert shlex.split(command)[3] == str(tmp_path / "my projects" / "collector" / "docker-compose.yaml")
+    assert shlex.split(command.split(" && ")[1])[3] == str(
+        tmp_path / "my projects" / "collector" / "docker-compose.yaml"
+    )
 
 
 def test_a_build_follows_none_of_the_settings_for_other_go_programs(

@@ -1,4 +1,4 @@
-"""A service whose author has set up OpenTelemetry: global providers that send to an endpoint of their own.
+"""Services whose author has set up OpenTelemetry: global providers that send to an endpoint of their own.
 
 TEST_PROVIDERS says when they are set: `import` of the module, `init` of the service, or `never`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import bentoml
+from bentoml.io import JSON
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -50,3 +51,23 @@ class OwnProviders:
         with tracer.start_as_current_span("their span", attributes={"number": number}):
             counted.add(1)
             return number
+
+
+class Model(bentoml.legacy.Runnable):
+    SUPPORTED_RESOURCES = ("cpu",)
+    SUPPORTS_CPU_MULTI_THREADING = True
+
+    @bentoml.legacy.Runnable.method
+    def same(self, number: int) -> int:
+        with tracer.start_as_current_span("their span", attributes={"number": number}):
+            return number
+
+
+runner = bentoml.legacy.Runner(Model, name="same")
+svc = maybe_observe(bentoml.legacy.Service("legacy_own_providers", runners=[runner]))
+
+
+@svc.api(input=JSON(), output=JSON())
+async def predict(number: int) -> int:
+    with tracer.start_as_current_span("their span", attributes={"number": number}):
+        return await runner.same.async_run(number)  # type: ignore[no-any-return]

@@ -6,13 +6,16 @@ import os
 import sys
 from typing import Any
 
+from bentoml import server_context
+
 WORKERS = int(os.environ.get("TEST_WORKERS", "1"))
 # Seconds. BentoML keeps every request's context alive until this time is over (its timer is never cancelled), so
 # memory grows for so long whoever observes it.
 TIMEOUT = float(os.environ.get("TEST_TIMEOUT", "60"))
 
 
-if os.environ.get("TEST_BREAK"):  # a module that cannot be imported
+BROKEN_IN = os.environ.get("TEST_BREAK_IN", "")
+if os.environ.get("TEST_BREAK") and BROKEN_IN in ("", server_context.service_type):  # a module that cannot be imported
     sys.modules[os.environ["TEST_BREAK"]] = None  # type: ignore[assignment]
 
 

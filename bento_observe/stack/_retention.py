@@ -1,0 +1,89 @@
+"""How long logs are kept by the node that we build: Elasticsearch's own service for that is not published.
+
+As that service does, a data stream begins an index a day, and an index goes once the next one is older than what is
+to be kept: nothing in it was written later. What `GET /_data_stream` would tell is asked of `_resolve` and `_settings`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from bento_observe.stack import _http
+from bento_observe.stack._assets import collector_dir
+from bento_observe.stack._build import Report
+from bento_observe.stack.logs import DATA_STREAMS
+
+_NEW_INDEX_AFTER = "1d"
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The indices that were deleted, and how many are left."""
+
+    deleted: tuple[str, ...]
+    kept: int
+
+
+def kept_for() -> float:
+    """The seconds that the template of our logs says."""
+    file = collector_dir() / "elasticsearch" / "templates" / "index" / "bento-observe-logs.json"
+    template: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    text = template["template"]["lifecycle"]["data_retention"]
+    match = re.fullmatch(r"(\d+)([dhms])", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no duration")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def prune_at_start(url: str, progress: Report) -> None:
+    """`prune_logs` of what is older than the template says; a failure is told, and no reason not to start."""
+    try:
+        pruned = prune_logs(url)
+    except OSError as error:
+        progress(f"old logs are not deleted: {error}")
+        return
+    if pruned.deleted:
+        progress(f"old logs deleted: {', '.join(pruned.deleted)}")
+
+
+def prune_logs(url: str, seconds: float | None = None, *, new_index_after: str = _NEW_INDEX_AFTER) -> Pruned:
+    """Begin an index in each data stream of logs whose newest is older than a day, and delete old ones.
+
+    Args:
+        url: Elasticsearch's URL.
+        seconds: How long a record is kept at least, by default `kept_for()`; at most it is `new_index_after` longer.
+        new_index_after: As Elasticsearch writes durations.
+
+    Raises:
+        OSError: if Elasticsearch does not answer, or refuses.
+    """
+    for stream in _streams(url):
+        _http.send_json("POST", f"{url}/{stream}/_rollover", {"conditions": {"max_age": new_index_after}})
+    before = (time.time() - (kept_for() if seconds is None else seconds)) * 1000
+    deleted, kept = [], 0
+    for indices in _streams(url).values():
+        born = {index: _born(url, index) for index in indices}
+        in_order = sorted(indices, key=born.__getitem__)
+        old = [index for index, following in pairwise(in_order) if born[following] <= before]
+        for index in old:
+            _http.send_json("DELETE", f"{url}/{index}")
+        deleted += old
+        kept += len(indices) - len(old)
+    return Pruned(tuple(deleted), kept)
+
+
+def _streams(url: str) -> dict[str, list[str]]:
+    """Data stream -> its indices, the one that is written to included."""
+    found = _http.get_json(f"{url}/_resolve/index/{DATA_STREAMS}", {"expand_wildcards": "all"})["data_streams"]
+    return {stream["name"]: stream["backing_indices"] for stream in found}
+
+
+def _born(url: str, index: str) -> int:
+    """Milliseconds since the epoch."""
+    return int(_http.get_json(f"{url}/{index}/_settings")[index]["settings"]["index"]["creation_date"])

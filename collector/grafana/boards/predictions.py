@@ -1,0 +1,205 @@
+"""Predictions and labels: what the model says, how sure it is, and what turned out to be true."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bento_observe import semconv
+from collector.grafana import names
+from collector.grafana.board import Board
+from collector.grafana.boards import common
+from collector.grafana.expectations import Traffic
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import bars, heat, lines, note, shares
+from collector.grafana.promql import by, feature, increase, legend, pooled, rate
+
+_CHOSEN: Final = ("reference", "slice")
+_PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
+_LABEL: Final = f'{names.SIGNAL}="{semconv.SIGNAL_LABEL}"'
+_EITHER: Final = f'{names.SIGNAL}=~"{semconv.SIGNAL_PREDICTION}|{semconv.SIGNAL_LABEL}"'
+_SURE: Final = f'{names.FEATURE}="{common.CONFIDENCE}"'
+_CLUELESS: Final = f'{names.FEATURE}="{common.ENTROPY}"'
+_OTHERS: Final = f'{names.FEATURE}!~"{common.CONFIDENCE}|{common.ENTROPY}"'
+_KEY: Final = (names.SIGNAL, names.FEATURE, names.API)
+
+_NO_CLASSES: Final = "No data yet, because no prediction of this API is a class, or the reference has no predictions."
+_NO_PROBABILITIES: Final = (
+    "No data yet, because no prediction of this API is a row of class probabilities, which are not negative and add up "
+    "to 1: confidence and entropy are made of these."
+)
+_NO_NUMBERS: Final = "No data yet, because no prediction of this API is a number of its own."
+_NO_LABELS: Final = "No data yet, because the service has not called record_labels in this time."
+_NO_LABELS_COMPARED: Final = (
+    "No data yet, because the service has not called record_labels in this time, or the reference has no label."
+)
+
+
+def _buckets(*matchers: str) -> str:
+    return feature(names.bucket(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
+
+
+def _native(*matchers: str) -> str:
+    return feature(names.name(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
+
+
+def _numbers(*matchers: str) -> str:
+    return feature(names.count(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
+
+
+def _categories(*matchers: str) -> str:
+    return feature(names.name(semconv.FEATURE_CATEGORY), common.PRESENT, *matchers, chosen=_CHOSEN)
+
+
+def _quantiles(*matchers: str) -> list[Query]:
+    both = f"{rate(_buckets(*matchers), names.LE)} or {rate(_native(*matchers))}"
+    return [Query(f"histogram_quantile({q}, {both})", f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
+
+
+def _of_pool(series: str) -> str:
+    return pooled(series, common.PSI, common.IN_WINDOW, _EITHER, chosen=_CHOSEN)
+
+
+_CATEGORY: Final = legend(names.CATEGORY)
+_NAMED: Final = legend(names.SIGNAL, names.FEATURE)
+
+
+def _over_time(*matchers: str) -> str:
+    return (
+        f"{rate(_categories(*matchers), names.CATEGORY)} / ignoring ({names.CATEGORY}) group_left () "
+        f"{rate(_categories(*matchers))}"
+    )
+
+
+CLASSES = [
+    shares(
+        Look(
+            "Classes now and in training",
+            "Share of each predicted class within the window, beside its share in the training data.",
+            _NO_CLASSES, Traffic.CLASSES, "percentunit", 12,
+        ),
+        names.CATEGORY,
+        common.category_shares(_PREDICTION, chosen=_CHOSEN),
+        common.training_shares(_PREDICTION, chosen=_CHOSEN),
+    ),
+    lines(
+        Look(
+            "Classes over time", "Share of each predicted class.", _NO_CLASSES, Traffic.CLASSES, "percentunit", 12,
+            most=1,
+        ),
+        Query(_over_time(_PREDICTION), _CATEGORY),
+        stacked=True,
+    ),
+]  # fmt: skip
+
+CERTAINTY = [
+    bars(
+        Look(
+            "Confidence now and in training",
+            "Probability of the likeliest class: share of the predictions in each bucket, called by its upper bound, "
+            "beside the training data's.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12,
+        ),
+        common.value_shares(_PREDICTION, _SURE, chosen=_CHOSEN),
+        common.training_values(_PREDICTION, _SURE, chosen=_CHOSEN),
+    ),
+    lines(
+        Look(
+            "Confidence",
+            "Probability of the likeliest class. Confidence that falls while the classes stay can be an early sign of "
+            "inputs that the model does not know.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12, most=1,
+        ),
+        *_quantiles(_PREDICTION, _SURE),
+    ),
+    heat(
+        Look(
+            "Entropy",
+            "Entropy of the class probabilities, in nats: 0 where the model is certain, ln(classes) where it is "
+            "clueless.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
+        ),
+        Query(f"{increase(_buckets(_PREDICTION, _CLUELESS), names.LE)} or {increase(_native(_PREDICTION, _CLUELESS))}"),
+    ),
+    lines(
+        Look(
+            "Entropy quantiles",
+            "The entropy that 5, 50 and 95 of 100 predictions are below, in nats.",
+            _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
+        ),
+        *_quantiles(_PREDICTION, _CLUELESS),
+    ),
+]  # fmt: skip
+
+NUMBERS = [
+    lines(
+        Look(
+            "Predicted values",
+            "The values that 5, 50 and 95 of 100 numeric predictions are below. Choose one API.",
+            _NO_NUMBERS, Traffic.NUMBERS, "short", 12, least=None,
+        ),
+        *_quantiles(_PREDICTION, _OTHERS),
+    ),
+    lines(
+        Look(
+            "Drift of predictions and labels", "PSI of the window in units of its critical value: above 1 is drift.",
+            common.NO_DRIFT, Traffic.REFERENCE, "short", 12, steps=((None, "transparent"), (1, "red")),
+        ),
+        Query(
+            f"max{by(*_KEY)} ({_of_pool(names.POOLED)} / {_of_pool(names.CRITICAL)})",
+            _NAMED,
+        ),
+    ),
+]  # fmt: skip
+
+LABELS = [
+    shares(
+        Look(
+            "Labels now and in training",
+            "Share of each true class within the window, beside its share in the training data.",
+            _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12,
+        ),
+        names.CATEGORY,
+        common.category_shares(_LABEL, chosen=_CHOSEN),
+        common.training_shares(_LABEL, chosen=_CHOSEN),
+    ),
+    lines(
+        Look(
+            "Labels over time", "Share of each true class.", _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12,
+            most=1,
+        ),
+        Query(_over_time(_LABEL), _CATEGORY),
+        stacked=True,
+    ),
+    lines(
+        Look(
+            "Labels and predictions a second",
+            "How many predictions are made and how many truths come back: classes and numbers.",
+            _NO_LABELS, Traffic.LABELS, "cps", 12,
+        ),
+        Query(
+            f"{rate(_categories(_EITHER), names.SIGNAL)}\nor {rate(_numbers(_EITHER, _OTHERS), names.SIGNAL)}",
+            legend(names.SIGNAL),
+        ),
+    ),
+    note(
+        "Label delay and performance",
+        "No data yet, because labels are counted but not joined to the predictions they belong to: neither how late "
+        "they come nor how right the predictions were is known.",
+        12,
+        8,
+    ),
+]  # fmt: skip
+
+BOARD: Final = Board(
+    "predictions",
+    "Predictions and labels",
+    "What the model says, how sure it is, and what turned out to be true.",
+    ("environment", "namespace", "service", "version", "instance", "model", "api", "reference", "window", "slice"),
+    (
+        ("Classes", CLASSES),
+        ("Certainty", CERTAINTY),
+        ("Values and drift", NUMBERS),
+        ("Labels", LABELS),
+    ),
+    "now-6h",
+)

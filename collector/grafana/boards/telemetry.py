@@ -1,0 +1,177 @@
+"""Telemetry health: does what services tell arrive, and what does telling cost?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bento_observe import semconv
+from collector.grafana import foreign, names
+from collector.grafana.board import Board
+from collector.grafana.expectations import Traffic
+from collector.grafana.look import Look, Query
+from collector.grafana.panels import lines, status
+from collector.grafana.promql import added, increase, legend, rate, select
+
+_NO_WORKER: Final = "No data yet, because no worker of this service has sent metrics."
+_NO_COLLECTOR: Final = "No data yet, because the Collector has sent no metrics of its own."
+_NONE_LOST: Final = "Nothing was lost in this time."
+_NO_FAILURE: Final = "No failure in this time."
+_REASONED: Final = f"{legend(names.TELEMETRY_SIGNAL)}: {legend(names.REASON)}"
+
+
+def _each(metrics: Sequence[str], label: str) -> list[Query]:
+    """A query for spans, metric points and log records."""
+    return [
+        Query(rate(metric, label), f"{item.replace('_', ' ')}, {legend(label)}")
+        for metric, item in zip(metrics, foreign.ITEMS, strict=True)
+    ]
+
+
+GLANCE = [
+    status(
+        Look(
+            "Dropped in the last hour", "Spans, log records, metric points and feature rows that workers gave up.",
+            _NONE_LOST, Traffic.TROUBLE, "short", 6, decimals=0, steps=((None, "green"), (1, "red")),
+        ),
+        Query(increase(select(names.name(semconv.DROPPED)), window="1h")),
+    ),
+    status(
+        Look(
+            "Errors in the last hour", "Errors inside bento_observe that were kept away from requests.",
+            _NO_FAILURE, Traffic.TROUBLE, "short", 6, decimals=0, steps=((None, "green"), (1, "red")),
+        ),
+        Query(increase(select(names.name(semconv.ERRORS)), window="1h")),
+    ),
+    status(
+        Look(
+            "Fullest queue of the Collector",
+            "The largest share of a queue on the Collector's disk in use. A full queue refuses, and workers keep what "
+            "they can.",
+            _NO_COLLECTOR, Traffic.NOTHING, "percentunit", 6, decimals=1, most=1,
+            steps=((None, "green"), (0.5, "orange"), (0.8, "red")),
+        ),
+        Query(f"max({foreign.QUEUE_SIZE} / {foreign.QUEUE_CAPACITY})"),
+    ),
+    status(
+        Look(
+            "Series of the service", "How many series this service has in Prometheus now.",
+            _NO_WORKER, Traffic.ANY, "short", 6, decimals=0,
+        ),
+        Query(f"count({select('')})"),
+    ),
+]  # fmt: skip
+
+WORKERS = [
+    lines(
+        Look(
+            "Dropped", "Telemetry that workers gave up, a second, by what and why.", _NONE_LOST, Traffic.TROUBLE, "cps",
+        ),
+        Query(rate(select(names.name(semconv.DROPPED)), names.TELEMETRY_SIGNAL, names.REASON), _REASONED),
+    ),
+    lines(
+        Look(
+            "Errors inside bento_observe",
+            "Errors that were kept away from requests, a second, by where.",
+            _NO_FAILURE, Traffic.TROUBLE, "cps",
+        ),
+        Query(rate(select(names.name(semconv.ERRORS)), names.REASON), legend(names.REASON)),
+    ),
+    lines(
+        Look(
+            "Accepted by the Collector",
+            "Spans, log records and metric points a second that the Collector took from the workers.",
+            _NO_WORKER, Traffic.ANY, "cps",
+        ),
+        Query(rate(select(names.name(semconv.EXPORTED)), names.TELEMETRY_SIGNAL), legend(names.TELEMETRY_SIGNAL)),
+    ),
+    lines(
+        Look(
+            "Waiting to be sent",
+            "Encoded telemetry in the memory of all workers. It is bounded; what does not fit is dropped and counted.",
+            _NO_WORKER, Traffic.ANY, "bytes", 12,
+        ),
+        Query(added(select(names.name(semconv.PENDING)), names.TELEMETRY_SIGNAL), legend(names.TELEMETRY_SIGNAL)),
+        stacked=True,
+    ),
+    lines(
+        Look(
+            "Age of the newest metrics",
+            "Time since each worker's metrics last arrived. A line that rises with the clock: a worker that ended or "
+            "cannot reach the Collector.",
+            _NO_WORKER, Traffic.ANY, "s", 12,
+        ),
+        Query(
+            f"time() - max by ({names.INSTANCE}) (timestamp({select(names.name(semconv.PROCESS_MEMORY_USAGE))}))",
+            legend(names.INSTANCE),
+        ),
+    ),
+]  # fmt: skip
+
+COLLECTOR = [
+    lines(
+        Look("Received", "Items a second that the Collector accepted.", _NO_COLLECTOR, Traffic.NOTHING, "cps"),
+        *_each(foreign.ACCEPTED, "receiver"),
+    ),
+    lines(
+        Look(
+            "Refused",
+            "Items a second that the Collector refused: its memory or a queue was full. Senders try again.",
+            _NO_COLLECTOR, Traffic.NOTHING, "cps",
+        ),
+        *_each(foreign.REFUSED, "receiver"),
+    ),
+    lines(
+        Look("Sent", "Items a second that the backends accepted.", _NO_COLLECTOR, Traffic.NOTHING, "cps"),
+        *_each(foreign.SENT, "exporter"),
+    ),
+    lines(
+        Look(
+            "Queues", "Bytes on the Collector's disk that wait for a backend.", _NO_COLLECTOR, Traffic.NOTHING, "bytes",
+        ),
+        Query(added(foreign.QUEUE_SIZE, "exporter", "data_type"), "{{data_type}} to {{exporter}}"),
+    ),
+    lines(
+        Look(
+            "Failed to send",
+            "Items a second that a backend did not take. Those of Jaeger and Prometheus are tried again.",
+            _NO_FAILURE, Traffic.TROUBLE, "cps",
+        ),
+        *_each(foreign.SEND_FAILED, "exporter"),
+    ),
+    lines(
+        Look(
+            "Failed to queue", "Items a second that found a queue full, and were refused.", _NO_FAILURE,
+            Traffic.TROUBLE, "cps",
+        ),
+        *_each(foreign.ENQUEUE_FAILED, "exporter"),
+    ),
+    lines(
+        Look(
+            "Time to store logs", "Time within which half and 95 of 100 bulk requests to Elasticsearch were answered.",
+            "No data yet, because no log record was sent to Elasticsearch.", Traffic.ANY, "s",
+        ),
+        Query(f"histogram_quantile(0.5, {rate(foreign.BULK_LATENCY, names.LE)})", "p50"),
+        Query(f"histogram_quantile(0.95, {rate(foreign.BULK_LATENCY, names.LE)})", "p95"),
+    ),
+    lines(
+        Look("Memory of the Collector", "Physical memory of each Collector.", _NO_COLLECTOR, Traffic.NOTHING, "bytes"),
+        Query(added(foreign.COLLECTOR_MEMORY, names.INSTANCE), legend(names.INSTANCE)),
+    ),
+    lines(
+        Look("CPU of the Collector", "Cores that each Collector uses.", _NO_COLLECTOR, Traffic.NOTHING, "short"),
+        Query(rate(foreign.COLLECTOR_CPU, names.INSTANCE), legend(names.INSTANCE)),
+    ),
+]  # fmt: skip
+
+BOARD: Final = Board(
+    "telemetry",
+    "Telemetry health",
+    "Does what services tell arrive, and what does telling cost?",
+    ("environment", "namespace", "service", "version", "instance"),
+    (
+        ("At a glance", GLANCE),
+        ("In the workers", WORKERS),
+        ("In the Collector", COLLECTOR),
+    ),
+)
