@@ -212,6 +212,8 @@ def test_a_fall_of_accuracy_is_told_and_told_apart_where_nothing_drifted(tmp_pat
     document = {
         "rule_files": ["rules.yaml"],
         "evaluation_interval": "5m",
+        # As far apart as Prometheus looks back: each group has to see what those before it have just recorded.
+        "group_eval_order": ["model_performance_1h", "model_performance_24h", "model_performance_alerts"],
         "tests": [{"interval": "5m", "input_series": inputs, "promql_expr_test": tests}],
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
