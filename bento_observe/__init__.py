@@ -9,15 +9,15 @@ from bento_observe._version import __version__
 
 if TYPE_CHECKING:
     from bento_observe._observe import observe
-    from bento_observe._recorder import record_features, record_labels
+    from bento_observe._recorder import prediction_ids, record_features, record_labels
     from bento_observe.features import FeatureStatistics
     from bento_observe.features.drift import drift
     from bento_observe.features.reference import Reference
     from bento_observe.runners import observe_runner
 
 __all__ = [
-    "FeatureStatistics", "Reference", "__version__", "drift", "observe", "observe_runner", "record_features",
-    "record_labels",
+    "FeatureStatistics", "Reference", "__version__", "drift", "observe", "observe_runner", "prediction_ids",
+    "record_features", "record_labels",
 ]  # fmt: skip
 
 # Imported when asked for: the command line needs neither BentoML nor numpy, and the supervisor no numpy.
@@ -27,6 +27,7 @@ _HOMES = {
     "drift": "bento_observe.features.drift",
     "observe": "bento_observe._observe",
     "observe_runner": "bento_observe.runners",
+    "prediction_ids": "bento_observe._recorder",
     "record_features": "bento_observe._recorder",
     "record_labels": "bento_observe._recorder",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from bentoml import Service, server_context
 
-from bento_observe import settings
+from bento_observe import _label_keys, settings
 from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
 __all__ = ["Options", "checked_options", "is_first", "is_observed", "observe", "options_of", "tell_problems"]
@@ -31,13 +32,14 @@ class Options:
     reference: Any = None
     slices: tuple[str, ...] = ()
     slice_values: int = 20
+    labels: bool = False
 
     def completed(self, config: settings.Settings) -> Options:
         """What is not given taken from the environment."""
         reference = self.reference if self.reference is not None else config.reference or None
         if self.slices:
             return replace(self, reference=reference)
-        return Options(reference, config.slices, config.slice_values)
+        return Options(reference, config.slices, config.slice_values, self.labels)
 
 
 class _Observed:
@@ -67,12 +69,18 @@ def observe(service: Service[T], /) -> Service[T]: ...
 
 @overload
 def observe(
-    *, reference: Any = None, slices: Sequence[str] = (), slice_values: int = 20
+    *, reference: Any = None, slices: Sequence[str] = (), slice_values: int = 20, labels: bool = False
 ) -> Callable[[Service[T]], Service[T]]: ...
 
 
 def observe(
-    service: Any = None, /, *, reference: Any = None, slices: Sequence[str] = (), slice_values: int = 20
+    service: Any = None,
+    /,
+    *,
+    reference: Any = None,
+    slices: Sequence[str] = (),
+    slice_values: int = 20,
+    labels: bool = False,
 ) -> Any:
     """Send traces, metrics, logs and feature statistics of a BentoML service over OTLP.
 
@@ -88,6 +96,7 @@ def observe(
         slices: columns of the input, such as a country, for each of whose values predictions and drift are counted
             once more.
         slice_values: how many values of such a column are told apart; the others are `__other__` together.
+        labels: whether the service takes labels of its predictions at `POST /observe/labels`.
 
     Returns:
         The same service object.
@@ -97,13 +106,13 @@ def observe(
             `slice_values` is no whole number.
         ValueError: if `slices` are more than 8, or `slice_values` is not between 1 and 1000.
     """
-    options = checked_options(reference, slices, slice_values)
+    options = checked_options(reference, slices, slice_values, labels)
     if service is None:
         return lambda decorated: _observe(decorated, options)
     return _observe(service, options)
 
 
-def checked_options(reference: Any, slices: Sequence[str], slice_values: int) -> Options:
+def checked_options(reference: Any, slices: Sequence[str], slice_values: int, labels: bool = False) -> Options:
     """Checked; raises what `observe` says it does."""
     columns = (slices,) if isinstance(slices, (str, bytes)) else tuple(slices)
     if isinstance(slices, (str, bytes)) or not all(isinstance(column, str) for column in columns):
@@ -119,7 +128,7 @@ def checked_options(reference: Any, slices: Sequence[str], slice_values: int) ->
             f"observe: slice_values={slice_values!r} is not between 1 and {MAX_SLICE_VALUES}; each value has series "
             "of its own, 20 is the default"
         )
-    return Options(reference, tuple(dict.fromkeys(columns)), slice_values)
+    return Options(reference, tuple(dict.fromkeys(columns)), slice_values, bool(labels))
 
 
 def is_observed(service: Any) -> bool:
@@ -157,6 +166,7 @@ def _observe(service: Any, options: Options) -> Any:
     if settings.disabled():
         return service
     tell_problems()
+    generate_key()
     try:
         setattr(service.inner, _OPTIONS, options)
         kind = type(service)
@@ -171,6 +181,12 @@ def tell_problems() -> None:
     if server_context.worker_index is None:
         for problem in settings.from_environment().problems:
             _tell(problem)
+
+
+def generate_key() -> None:
+    """In the supervisor: workers inherit its environment."""
+    if server_context.worker_index is None:
+        _label_keys.generate(os.environ)
 
 
 @functools.cache

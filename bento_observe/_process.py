@@ -16,6 +16,7 @@ from bento_observe._identity import identity
 from bento_observe._observe import Options, is_first
 from bento_observe._recording import FeatureRecording
 from bento_observe._statistics import feature_recording
+from bento_observe.feedback import Feedback, shape_of
 from bento_observe.request import (
     AccessLog,
     AccessLogOptions,
@@ -60,6 +61,16 @@ class Worker:
         )
         self.telemetry.add(self.source, self.source.collect)
         self.recording, self._references = feature_recording(self.telemetry, config, options, models, model)
+        self.feedback = Feedback(
+            config,
+            model,
+            shape_of(self._references.of(semconv.SIGNAL_PREDICTION), self._references.of(semconv.SIGNAL_LABEL)),
+            self.recording.labelled,
+            self.telemetry.health,
+            is_first(),
+        )
+        self.feedback.serve(self.telemetry)
+        self.labels = options.labels or config.labels
         self.telemetry.add(producer=ProcessMetrics().collect)
         # Of the host, so one process tells: the first of those that the clients of this host's bento talk to.
         if is_first() and server_context.service_type in _FRONT:

@@ -6,7 +6,7 @@ import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,9 +15,15 @@ from bento_observe._slices import Keys, Slices, keys_in
 from bento_observe.features import FeatureStatistics
 from bento_observe.telemetry import Health
 
-__all__ = ["ApiRecorder", "ApiStatistics", "Call", "current_call", "record_features", "record_labels"]
+if TYPE_CHECKING:
+    from bento_observe.feedback._identifier import Identifier
+
+__all__ = [
+    "ApiRecorder", "ApiStatistics", "Call", "current_call", "prediction_ids", "record_features", "record_labels",
+]  # fmt: skip
 
 _HEALTH = "features"
+_NONE_GIVEN: Any = object()
 _STREAMS = (types.GeneratorType, types.AsyncGeneratorType)
 
 
@@ -34,6 +40,21 @@ class Call:
         """The result; None is none, and what a stream is yet to yield is not counted."""
         if value is not None and type(value) not in _STREAMS:
             self.record(semconv.SIGNAL_PREDICTION, value)
+            self.identify(value)
+
+    def identify(self, value: Any) -> None:
+        """Give the request at hand an id of what it is answered with, if that is a prediction."""
+        if self._recorder.identifier is not None:
+            self._recorder.identifier.identify(value, self._keys)
+
+    def prediction_ids(self, predictions: Any, confidence: Any = None) -> list[str]:
+        """An id of each prediction; empty where there are none to be had."""
+        identifier = self._recorder.identifier
+        try:
+            return [] if identifier is None else identifier.ids(predictions, confidence, self._keys)
+        except Exception:  # noqa: BLE001 - a handler must not fail because its predictions are odd
+            self._recorder.failed("prediction_ids")
+            return []
 
     def record(self, signal: str, data: Any, names: Sequence[str] | None = None) -> None:
         """Data of one of the four signals. Never raises."""
@@ -96,6 +117,8 @@ class ApiRecorder:
         self._names = names
         self._health = health
         self._plain = Call(self)
+        self.identifier: Identifier | None = None
+        """What gives predictions their ids."""
         self._closed = False
 
     def close(self) -> None:
@@ -125,12 +148,24 @@ class ApiRecorder:
             self._health.error("inputs")
             return self._plain
 
+    def failed(self, where: str) -> None:
+        """An exception of ours was caught; from the except block."""
+        self._health.error(where)
+
+    def call_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """A call of these arguments, for which nothing is counted."""
+        if not self._slices:
+            return self._plain
+        named = {name: value for name, value in kwargs.items() if name != self._context}
+        named.update(zip(self._parameters, args, strict=False))
+        return Call(self, self._keys_of(named))
+
+    def _keys_of(self, named: Mapping[str, Any]) -> list[tuple[Slices, Keys]]:
+        found = ((one, keys_in(named, one.column, self._names)) for one in self._slices)
+        return [(one, keys) for one, keys in found if keys is not None]
+
     def _sliced(self, named: Mapping[str, Any], value: Any) -> Call:
-        keys = []
-        for one in self._slices:
-            found = keys_in(named, one.column, self._names)
-            if found is not None:
-                keys.append((one, found))
+        keys = self._keys_of(named)
         self._count_slices(semconv.SIGNAL_INPUT, value, keys)
         return Call(self, keys)
 
@@ -195,16 +230,56 @@ def record_features(data: object, names: Sequence[str] | None = None) -> None:
     _record(semconv.SIGNAL_FEATURE, data, names)
 
 
-def record_labels(data: object, names: Sequence[str] | None = None) -> None:
-    """Count what turned out to be true. To be called within a handler, of an API that takes feedback, say.
+def record_labels(data: Any, labels: Any = _NONE_GIVEN, *, names: Sequence[str] | None = None) -> None:
+    """Tell what turned out to be true, of earlier predictions: `record_labels(ids, labels)`.
 
-    Never raises and never waits; outside of a call of an observed API it does nothing.
+    A label is matched with the prediction that its id was given for, at whatever replica, and says how good the model
+    is. What cannot be matched is counted by reason, in `ml.label.refused`. To be called anywhere in a worker.
+
+    Labels alone, without ids, are counted as the signal `label`, within a handler of an observed API only.
+
+    Never raises and never waits; where nothing is observed it does nothing.
 
     Args:
-        data: as `FeatureStatistics.update` takes it: class labels, values, or several columns of them.
-        names: the columns of an array or of a list of rows; those of the reference's `label` signal by default.
+        data: the ids of predictions, as the answers' header or `prediction_ids` had them: one, or several. Or, without
+            `labels`, what `FeatureStatistics.update` takes: class labels, values, or several columns of them.
+        labels: the truth of each: a class, or a number where a value was predicted.
+        names: without `labels`, the columns of an array or of a list of rows; those of the reference's `label` signal
+            by default.
     """
-    _record(semconv.SIGNAL_LABEL, data, names)
+    if labels is _NONE_GIVEN:
+        _record(semconv.SIGNAL_LABEL, data, names)
+        return
+    # Imported here: those who have no labels do without.
+    from bento_observe.feedback import current_feedback
+
+    feedback = current_feedback()
+    if feedback is not None:
+        feedback.expect_labels()
+        feedback.intake.put(data, labels)
+
+
+def prediction_ids(predictions: Any, confidence: Any = None) -> list[str]:
+    """Ids of predictions, for labels to come, where a handler has more rows than a header holds, or says itself what it
+    predicts. To be called within a handler, with what the model said.
+
+    Once an API's handler asks for ids, they are the only ones its answers have.
+
+    Args:
+        predictions: classes or values of the rows, an array or a list; or an array, rows x classes, of probabilities.
+        confidence: the probability of each predicted class, where there are any.
+
+    Returns:
+        An id a row, in their order: text of some 120 characters. Empty texts where nothing is observed, or the
+        predictions are none.
+    """
+    call = current_call.get()
+    ids = [] if call is None else call.prediction_ids(predictions, confidence)
+    return ids or [""] * _rows(predictions)
+
+
+def _rows(predictions: Any) -> int:
+    return len(predictions) if hasattr(predictions, "__len__") and not isinstance(predictions, str) else 1
 
 
 def _record(signal: str, data: object, names: Sequence[str] | None) -> None:

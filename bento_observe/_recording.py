@@ -76,6 +76,7 @@ class FeatureRecording:
         self._slices = slices
         self._slice_values = slice_values
         self._describe = describe
+        self._apis: dict[str, ApiStatistics] = {}
         self._watched: list[_Watched] = []
         self._sliced: list[Slices] = []
         self._recorders: list[ApiRecorder] = []
@@ -112,7 +113,7 @@ class FeatureRecording:
                     made[signal] = self._watch(label, signal, found, None, attributes)
             return made
 
-        statistics = ApiStatistics(make)
+        statistics = self._apis[label] = ApiStatistics(make)
         statistics.of(semconv.SIGNAL_PREDICTION)
         for signal in _ON_REQUEST:  # known beforehand, so that its counters start at zero
             if reference_of(signal) is not None:
@@ -126,6 +127,12 @@ class FeatureRecording:
         recorder = ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
         self._recorders.append(recorder)
         return recorder
+
+    def labelled(self, api: str, labels: list[Any]) -> None:
+        """Count labels that were matched with predictions of an API, if it is one of this worker's."""
+        statistics = self._apis.get(api)
+        if statistics is not None:
+            statistics.of(semconv.SIGNAL_LABEL).update(labels)
 
     def monitor(self, name: str) -> ApiStatistics:
         """The aggregators of what `bentoml.monitor(name)` logs."""

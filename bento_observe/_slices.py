@@ -89,6 +89,10 @@ class Slices:
         for value in dict.fromkeys((*known[:limit], semconv.CATEGORY_OTHER)) if known else ():
             self._slices[value] = make(column, value)
 
+    def told(self, key: str) -> str:
+        """What a value of the column is called in telemetry."""
+        return self._slice(key)
+
     def update(self, signal: str, data: Any, keys: Keys) -> bool:
         """Counts `data`, one row or as many as there are keys; False if it has another number of rows."""
         if not isinstance(keys, str):

@@ -6,12 +6,14 @@ from typing import Any
 
 from bentoml._internal.container import BentoMLContainer
 from bentoml._internal.utils.uri import join_paths
+from starlette.middleware import Middleware
 
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
 from bento_observe._process import Worker, access_log_options, url_exclusion
 from bento_observe.asgi import Observation
 from bento_observe.calls import instrument, restore
+from bento_observe.feedback import LABEL_PATH, LabelEndpoint
 from bento_observe.request import AccessLogOptions
 
 __all__ = ["observe_worker", "unobserve"]
@@ -32,12 +34,24 @@ def observe_worker(service: Any, options: Options) -> Observation:
         _quiet_paths(service),
         url_exclusion(),
         worker.trace_header,
+        worker.config.prediction_header,
     )
+    if worker.labels:
+        path = join_paths(service.path_prefix, LABEL_PATH)
+        observation.inner.append(
+            Middleware(LabelEndpoint, path=path, matcher=worker.feedback.matcher, health=telemetry.health)
+        )
+        observation.quiet_paths |= {path}  # what comes there is told by metrics of its own
+        worker.feedback.expect_labels()
     # In development mode the services that this one depends on live in the same process.
     for name, observed in service.all_services().items():
         for method in observed.apis.values():
             label = method.name if observed is service else f"{name}.{method.name}"
-            instrument(method, label, worker.recording.recorder(method, label), telemetry.health)
+            recorder = worker.recording.recorder(method, label)
+            if observed is service:
+                recorder.identifier = worker.feedback.identifier(label)
+                observation.recorders[label] = recorder
+            instrument(method, label, recorder, telemetry.health)
     worker.start()
     return observation
 

@@ -15,10 +15,12 @@ from typing import Any
 from bentoml._internal.context import trace_context
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import set_span_in_context
+from starlette.middleware import Middleware
 
 from bento_observe import semconv
 from bento_observe._mounts import MountedRoutes
 from bento_observe._propagation import ContextReader
+from bento_observe._recorder import ApiRecorder
 from bento_observe._websockets import Connections
 from bento_observe.request import RequestMetrics, RequestSource, RequestSpan, current_request, error_type_of
 from bento_observe.telemetry import Telemetry, random_bytes
@@ -40,10 +42,12 @@ _KEPT_HEADERS = frozenset((b"host", b"user-agent", b"content-length", b"content-
 class Observation:
     """What the middleware needs to know of the service: made once per worker.
 
-    `routes` are the paths of the APIs, `mounted` those of mounted applications; `quiet_paths` (health, metrics) are
-    served unobserved; `excluded` says of a URL whether the user's configuration leaves it out of tracing (None: of
+    `routes` are the paths of the APIs, `mounted` those of mounted applications; `quiet_paths` (health, metrics, labels)
+    are served unobserved; `excluded` says of a URL whether the user's configuration leaves it out of tracing (None: of
     none).
-    `trace_header` names the response header with the trace id (empty: none).
+    `trace_header` names the response header with the trace id, `prediction_header` the one with the ids of predictions
+    (empty: none), which is also what a caller sends its own in. `recorders` are those of the APIs, by their names;
+    `inner` is what comes right behind this middleware.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Observation:
         quiet_paths: frozenset[str],
         excluded: Callable[[str], bool] | None,
         trace_header: str,
+        prediction_header: str = "",
     ) -> None:
         self.telemetry = telemetry
         self.source = source
@@ -66,7 +71,10 @@ class Observation:
         self.quiet_paths = quiet_paths
         self.excluded = excluded
         self.reader = ContextReader()
-        self.kept_headers = _KEPT_HEADERS | self.reader.headers
+        self.prediction_header = prediction_header.encode()
+        self.kept_headers = _KEPT_HEADERS | self.reader.headers | {self.prediction_header}
+        self.recorders: dict[str, ApiRecorder] = {}
+        self.inner: list[Middleware] = []
         self.trace_header = trace_header.encode()
 
 
@@ -156,7 +164,11 @@ class ObserveMiddleware:
                 request.status = message["status"]
                 headers = request.response_headers = message.get("headers") or ()
                 if header:
-                    message = {**message, "headers": [*headers, (header, request.trace_id.hex().encode())]}
+                    headers = [*headers, (header, request.trace_id.hex().encode())]
+                if request.prediction_ids and request.status < 400:
+                    headers = [*headers, (self._o.prediction_header, ",".join(request.prediction_ids).encode())]
+                if headers is not request.response_headers:
+                    message = {**message, "headers": headers}
             elif kind == "http.response.body":
                 request.response_size += len(message.get("body", b""))
                 if not message.get("more_body"):

@@ -39,7 +39,8 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
     @property
     def middlewares(self) -> list[Middleware]:
         """BentoML's, less the two that ours replaces, ours first."""
-        return observed_middlewares(super().middlewares, self._observation, self._started)[0]
+        first, *kept = observed_middlewares(super().middlewares, self._observation, self._started)[0]
+        return [first, *self._observation.inner, *kept]
 
     def _started(self) -> None:
         application_started(self._observation.telemetry)
@@ -50,7 +51,11 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
         stage = predict_stage(name, health)
         token = join_batch(stage)
         try:
-            return await super().batch_infer(name, input_args, input_kwargs)
+            result = await super().batch_infer(name, input_args, input_kwargs)
+            recorder = self._observation.recorders.get(name)
+            if recorder is not None:
+                recorder.call_of(input_args, input_kwargs).identify(result)
+            return result
         except BaseException as error:
             close_stage(stage, health, error)
             raise

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bento_observe._environment import EnvironmentReader
+from bento_observe._label_keys import keys_of
 from bento_observe.semconv import DRIFT_METHODS
 
 __all__ = ["MAX_SLICES", "MAX_SLICE_VALUES", "SIGNALS", "Endpoint", "Settings", "disabled", "from_environment"]
@@ -77,6 +78,10 @@ class Settings:
     reference: str = ""
     slices: tuple[str, ...] = ()
     slice_values: int = 20
+    prediction_header: str = "x-prediction-id"
+    labels: bool = False
+    label_max_age: float = 30 * 86_400.0
+    label_window: int = 1_000_000
     problems: tuple[str, ...] = ()
 
     def endpoint(self, signal: str) -> Endpoint:
@@ -96,6 +101,7 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
     # These two are read elsewhere; looked at here so that a bad value is told as every other.
     env.choice(["OTEL_SDK_DISABLED"], ("true", "false"), "false")
     env.pairs("OTEL_RESOURCE_ATTRIBUTES")
+    keys_of(env)
     return Settings(
         traces=traces,
         metrics=metrics,
@@ -115,13 +121,17 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
         exemplar_filter=env.choice(
             ["OTEL_METRICS_EXEMPLAR_FILTER"], ("always_on", "always_off", "trace_based"), "trace_based"
         ),
-        trace_header=_header_name(env),
+        trace_header=_header_name(env, "BENTO_OBSERVE_TRACE_HEADER", "x-bentoml-trace-id"),
         log_level=_log_level(env),
         drift_methods=env.choices("BENTO_OBSERVE_DRIFT_METHODS", DRIFT_METHODS),
         drift_windows=_windows(env),
         reference=_reference(env),
         slices=_slices(env),
         slice_values=int(env.number(["BENTO_OBSERVE_SLICE_VALUES"], 20, 1, MAX_SLICE_VALUES, "values of a slice")),
+        prediction_header=_header_name(env, "BENTO_OBSERVE_PREDICTION_HEADER", "x-prediction-id"),
+        labels=env.flag(["BENTO_OBSERVE_LABELS"], False),
+        label_max_age=env.number(["BENTO_OBSERVE_LABEL_MAX_AGE"], 30, 1 / 86_400, 366, "days") * 86_400,
+        label_window=int(env.number(["BENTO_OBSERVE_LABEL_WINDOW"], 1_000_000, 1000, 1_000_000_000, "labels")),
         problems=tuple(env.problems),
     )
 
@@ -194,15 +204,15 @@ def _timeout(env: EnvironmentReader, names: list[str]) -> float:
     return value if value < 1000 else value / 1000
 
 
-def _header_name(env: EnvironmentReader) -> str:
-    name, value = env.text("BENTO_OBSERVE_TRACE_HEADER")
+def _header_name(env: EnvironmentReader, setting: str, default: str) -> str:
+    name, value = env.text(setting)
     if not value:
-        return "x-bentoml-trace-id"
+        return default
     if value.lower() == "none":
         return ""
     if not all(character.isascii() and (character.isalnum() or character in "-_") for character in value):
-        env.problem(name, value, "is not a header name", "x-bentoml-trace-id is used: use letters, digits and '-'")
-        return "x-bentoml-trace-id"
+        env.problem(name, value, "is not a header name", f"{default} is used: use letters, digits and '-'")
+        return default
     return value.lower()
 
 

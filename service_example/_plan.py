@@ -25,12 +25,15 @@ _DRIFT: Final = {"alcohol": (1.0, 1.4), "malic_acid": (0.7, 0.0), "proline": (1.
 """After warm summers: each drifted feature is multiplied by the one and raised by the other number."""
 
 
+_Data = tuple[pd.DataFrame, "pd.Series[int]"]
+
+
 @dataclass(frozen=True)
 class Request:
     """One request: when (seconds after the start), what, and how it has to be answered.
 
     `rows` is the number of samples that the service decodes, 0 where it refuses; `missing` how many of their values
-    are null, by feature.
+    are null, by feature; `truth` the cultivar of each.
     """
 
     at: float
@@ -41,47 +44,51 @@ class Request:
     rows: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     traceparent: str = ""
+    truth: tuple[int, ...] = ()
 
 
 def plan(*, rate: float, duration: float, drift_at: float, seed: int) -> list[Request]:
     """`rate` times `duration` requests (at least one), evenly spaced, the wines drifted from `drift_at` seconds on."""
-    wines, _ = load()
+    data = load()
     random = np.random.default_rng(seed)
     kinds = random.choice(list(_SHARES), size=max(1, round(rate * duration)), p=list(_SHARES.values()))
     return [
-        _request(str(kind), number / rate, number / rate >= drift_at, wines, random)
-        for number, kind in enumerate(kinds)
+        _request(str(kind), number / rate, number / rate >= drift_at, data, random) for number, kind in enumerate(kinds)
     ]
 
 
-def _request(kind: str, at: float, drifted: bool, wines: pd.DataFrame, random: np.random.Generator) -> Request:
+def _request(kind: str, at: float, drifted: bool, data: _Data, random: np.random.Generator) -> Request:
     # Never from the seed: a backend that keeps its data would put the traces of two runs together.
     continued = random.random() < _CONTINUED
     traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01" if continued else ""
-    rows = _samples(1 if kind == "classify_one" else int(random.integers(1, _MOST_ROWS + 1)), drifted, wines, random)
+    count = 1 if kind == "classify_one" else int(random.integers(1, _MOST_ROWS + 1))
+    rows, truth = _samples(count, drifted, data, random)
     if kind == "refused":
         api, body = _refused(rows, random)
         return Request(at, api, body, 400, drifted, traceparent=traceparent)
     if kind == "classify_one":
-        return Request(at, "classify_one", _json(wine=rows[0]), 200, drifted, 1, {}, traceparent)
+        return Request(at, "classify_one", _json(wine=rows[0]), 200, drifted, 1, {}, traceparent, truth)
     if kind == "unusable":
         name = str(random.choice(FEATURES))
         rows[0][name] = None
         return Request(at, "classify", _json(samples=rows), 500, drifted, len(rows), {name: 1}, traceparent)
-    return Request(at, "classify", _json(samples=rows), 200, drifted, len(rows), {}, traceparent)
+    return Request(at, "classify", _json(samples=rows), 200, drifted, len(rows), {}, traceparent, truth)
 
 
 def _samples(
-    count: int, drifted: bool, wines: pd.DataFrame, random: np.random.Generator
-) -> list[dict[str, float | None]]:
-    """Wines of the data set, each value a little off, rounded as a laboratory would."""
-    values = wines.to_numpy()[random.integers(0, len(wines), count)]
+    count: int, drifted: bool, data: _Data, random: np.random.Generator
+) -> tuple[list[dict[str, float | None]], tuple[int, ...]]:
+    """Wines of the data set, each value a little off, rounded as a laboratory would; and their cultivars."""
+    wines, cultivars = data
+    chosen = random.integers(0, len(wines), count)
+    values = wines.to_numpy()[chosen]
     values = values * random.normal(1.0, _NOISE, values.shape)
     if drifted:
         for name, (factor, offset) in _DRIFT.items():
             column = FEATURES.index(name)
             values[:, column] = values[:, column] * factor + offset
-    return [dict(zip(FEATURES, map(float, row), strict=True)) for row in values.round(3)]
+    truth = tuple(map(int, cultivars.to_numpy()[chosen]))
+    return [dict(zip(FEATURES, map(float, row), strict=True)) for row in values.round(3)], truth
 
 
 def _refused(rows: list[dict[str, float | None]], random: np.random.Generator) -> tuple[str, bytes]:

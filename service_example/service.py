@@ -55,7 +55,7 @@ class Verdict(BaseModel):
     probability: float
 
 
-@observe
+@observe(labels=True)
 @bentoml.service(workers=2)
 class WineCultivar:
     """Tells the cultivar of a wine from its chemistry."""

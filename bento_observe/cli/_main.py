@@ -13,6 +13,7 @@ _COMMANDS = {
     "demo": "bento_observe.cli.demo",
     "dev": "bento_observe.cli.dev",
     "doctor": "bento_observe.cli.doctor",
+    "labels": "bento_observe.cli.labels",
     "logs": "bento_observe.cli.logs",
     "profile": "bento_observe.cli.profile",
     "run": "bento_observe.cli.run",

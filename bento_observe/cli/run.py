@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bento_observe import settings
+from bento_observe import _label_keys, settings
 
 __all__ = ["command"]
 
@@ -49,6 +49,7 @@ def command(arguments: tuple[str, ...]) -> None:
 def _prepare(environment: dict[str, str]) -> None:
     """What makes every Python process under the command look for BentoML, see `_bootstrap/sitecustomize.py`."""
     entries = [str(_BOOTSTRAP), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    _label_keys.generate(environment)
     environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(entries))
     reference = environment.get("BENTO_OBSERVE_REFERENCE", "")
     if reference and os.path.exists(reference):

@@ -111,7 +111,7 @@ def _send(plan: Plan, example: Example, url: str, screen: Screen) -> Sent:
         )  # fmt: skip
         step.result = (
             f"{sent.sent:,} requests from {plan.clients} clients, {sent.statuses.get('400', 0):,} refused (400), "
-            f"{sent.statuses.get('500', 0):,} failed (500)"
+            f"{sent.statuses.get('500', 0):,} failed (500), {sent.labelled:,} labels"
         )
         return sent
 

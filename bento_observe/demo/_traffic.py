@@ -20,7 +20,8 @@ class Sent:
     """What the traffic sent: numbers of requests, of requests by status or API, of samples by API.
 
     `missing` is the number of nulls among the samples by "API/feature"; `unexpected` the number of requests that were
-    answered with another status than they have to be, or not at all; `drifted_at_ns` (Unix) when the drift began.
+    answered with another status than they have to be, or not at all; `drifted_at_ns` (Unix) when the drift
+    began, `labelled` how many labels the service has matched with its predictions.
     """
 
     sent: int
@@ -34,6 +35,7 @@ class Sent:
     missing: Mapping[str, int]
     predicted: Mapping[str, int]
     drifted_at_ns: int | None
+    labelled: int = 0
 
 
 def send(

@@ -12,9 +12,10 @@ from bento_observe.features._histograms import Buckets, ExplicitHistogram, Expon
 from bento_observe.features._schema import Bounds
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._statistics import FeatureStatistics
-from bento_observe.features._text import category
+from bento_observe.features._text import MAX_TEXT, category
 
 __all__ = [
+    "MAX_TEXT",
     "Bounds",
     "Buckets",
     "CategoricalFeature",

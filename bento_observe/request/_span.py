@@ -135,11 +135,12 @@ class RequestSpan(Work):
 
     Sizes are in bytes. `later` are stages that began after the answer, in a task. `nested` is a call of the
     service to itself, which is no HTTP request. `method` is of the known methods or _OTHER, `method_given` is the
-    client's word for it.
+    client's word for it. `prediction_ids` are None until it has been decided whether it has any.
     """
 
     __slots__ = (
-        "client", "headers", "http_version", "method", "method_given", "nested", "path", "query", "remote_parent",
+        "client", "headers", "http_version", "method", "method_given", "nested", "path", "prediction_ids", "query",
+        "remote_parent",
         "request_size", "response_headers", "response_size", "route", "scheme", "status",
     )  # fmt: skip
 
@@ -159,6 +160,7 @@ class RequestSpan(Work):
         super().__init__()
         self.status = 0
         self.response_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.prediction_ids: Sequence[str] | None = None
         self.request_size = 0
         self.response_size = 0
 

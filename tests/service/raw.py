@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-IDS = (b"date:", b"x-bentoml-trace-id:", b"x-bentoml-request-id:")
+IDS = (b"date:", b"x-bentoml-trace-id:", b"x-bentoml-request-id:", b"x-prediction-id:")
 """What begins the header lines that may differ: the time, and the ids of the request."""
 
 

@@ -102,6 +102,9 @@ def test_the_demo_finds_everything_that_it_sent(cache: Path, tmp_path: Path) -> 
     assert "All 11 counts are equal" in demo.printed
     assert "DIFFERS" not in demo.printed
     assert re.search(r"requests sent, and answered as they must be +600 +600 +equal", demo.printed)
+    matched = re.search(r"([\d,]+)\s+labels", demo.printed)
+    assert matched is not None
+    assert int(matched[1].replace(",", "")) > 1000  # one to eight samples in each of some 500 requests
     assert re.search(r"├─ predict +[\d.]+ +█", demo.printed)
     assert re.search(r"alcohol +before: [\d,]+ values +after: [\d,]+ values", demo.printed)
     assert re.search(r"alcohol +[\d,]+ +[\d.]+ ≤ [\d.]+ +[\d,]+ +[\d.]+ > [\d.]+ +drift\b", demo.printed)

@@ -1,0 +1,13 @@
+"""Labels for earlier predictions: ids, matching, and how good the model turns out to be.
+
+A prediction gets its id by `_identifier`, which asks `_predicted` what was predicted and has `_token` sign it. A label
+that comes back with it, by `_intake` or `_endpoint`, passes `_matching`: `_reading` reads the id, `_truth` the label,
+`_seen` knows whether it has come before. Then `_performance` adds it to the sums of a `_group`, which `_metrics`
+writes as OTLP. `_feedback` is all of it put together.
+"""
+
+from bento_observe.feedback._endpoint import LABEL_PATH, LabelEndpoint
+from bento_observe.feedback._feedback import Feedback, current_feedback
+from bento_observe.feedback._predicted import shape_of
+
+__all__ = ["LABEL_PATH", "Feedback", "LabelEndpoint", "current_feedback", "shape_of"]

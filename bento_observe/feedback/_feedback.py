@@ -1,0 +1,126 @@
+"""A worker's feedback put together: ids of what it predicts, labels that come to it, and what they say of the model."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bento_observe import semconv
+from bento_observe._environment import EnvironmentReader
+from bento_observe._label_keys import KEYS, keys_of
+from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._identifier import Identifier
+from bento_observe.feedback._intake import LabelIntake
+from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._metrics import PerformanceMetrics
+from bento_observe.feedback._performance import Model, Performance
+from bento_observe.feedback._predicted import Shape
+from bento_observe.feedback._reading import TokenReader
+from bento_observe.feedback._seen import Seen, directory
+from bento_observe.feedback._token import Context, TokenMaker
+from bento_observe.settings import Settings
+from bento_observe.telemetry import Health, Telemetry
+
+__all__ = ["Feedback", "current_feedback"]
+
+logger = logging.getLogger("bento_observe")
+
+LabelCounter = Callable[[str, list[Any]], None]
+
+
+class Feedback:
+    """The parts. Nothing is opened before the first label.
+
+    Args:
+        model: its attributes.
+        shape: what the reference says of predictions and labels.
+        count: takes the labels of one API once they are matched.
+        tells: whether this worker tells what all would have to.
+    """
+
+    def __init__(
+        self,
+        config: Settings,
+        model: Mapping[str, str],
+        shape: Shape,
+        count: LabelCounter,
+        health: Health,
+        tells: bool,
+    ) -> None:
+        self._config = config
+        self._model = model.get(semconv.ML_MODEL_NAME, ""), model.get(semconv.ML_MODEL_VERSION, "")
+        self._shape = shape
+        self._count = count
+        self._health = health
+        self._tells = tells
+        self._keys = keys_of(EnvironmentReader.of_process())
+        self._maker = TokenMaker(self._keys)
+        self._header = config.prediction_header.encode()
+        self._performance = Performance(self._classes, self._centre)
+        self.matcher = Matcher(
+            TokenReader(self._keys), self._seen, self._performance, config.label_max_age, self._pass_on
+        )
+        self.intake = LabelIntake(self.matcher, health)
+
+    def serve(self, telemetry: Telemetry) -> None:
+        """Have what is recorded here counted and sent; and be what this process's `record_labels` records to."""
+        global _current
+        metrics = PerformanceMetrics(self._performance, self.matcher.refused, time.time_ns())
+        telemetry.add(self.intake, metrics.collect)
+        _current = self
+
+    def identifier(self, api: str) -> Identifier | None:
+        """What gives the predictions of an API their ids; None where they are to have none."""
+        if not self._header:
+            return None
+        return Identifier(Context(api, *self._model), self._shape, self._maker, self._header, self._health)
+
+    def expect_labels(self) -> None:
+        """Labels will come, or have come: say so if their key is one that nobody gave. Once."""
+        if self._keys.generated and self._tells:
+            self._tells = False
+            logger.warning(
+                "bento_observe: %s is not set: labels are matched by a key made up at this start, so that those of "
+                "predictions from before it, or from other hosts, are refused (%s)",
+                KEYS, semconv.LABEL_OTHER_KEY,
+            )  # fmt: skip
+
+    @functools.cached_property
+    def _seen(self) -> Seen:
+        return Seen(self._path(), self._config.label_window, self._tell)
+
+    def _path(self) -> Path | None:
+        below = directory(self._config.label_max_age)
+        if below is None:
+            return None
+        # One for all workers of this host, named by the oldest key: while a key is replaced, it stays the same table.
+        return below / f"labels-{self._keys.all[-1].name}-{self._config.label_window}.seen"
+
+    def _classes(self, model: Model) -> Classes:
+        if model[1:] == self._model and self._shape.classes:
+            return Classes(self._shape.names, self._shape.names)
+        return Classes()
+
+    def _centre(self, model: Model) -> float:
+        return self._shape.centre if model[1:] == self._model else 0.0
+
+    def _pass_on(self, context: Context, labels: list[Any]) -> None:
+        try:
+            self._count(context.api, labels)
+        except Exception:  # noqa: BLE001 - a label that is matched stays so
+            self._health.error("labels")
+
+    def _tell(self, problem: str) -> None:
+        self._health.tell("seen", "%s", problem)
+
+
+_current: Feedback | None = None
+
+
+def current_feedback() -> Feedback | None:
+    """That of this process, if it serves an observed service."""
+    return _current

@@ -1,0 +1,152 @@
+"""Gives the predictions of one API their ids: in the response's header, in the trace, and to a handler that asks."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from opentelemetry.trace import get_current_span
+
+from bento_observe import semconv
+from bento_observe._slices import Keys, Slices
+from bento_observe.features import category
+from bento_observe.feedback._predicted import Prediction, Shape, predicted
+from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
+from bento_observe.request import RequestSpan, current_request
+from bento_observe.telemetry import Health, random_bytes
+
+__all__ = ["MAX_ROWS", "Identifier"]
+
+MAX_ROWS: Final = 16
+"""Answers of more rows have no header: 16 ids are about two kilobytes, and proxies refuse headers beyond four."""
+
+_MAX_CALLER: Final = 256
+
+
+class Identifier:
+    """Makes the ids of one API's predictions. Nothing here raises: an answer without an id is still an answer.
+
+    Args:
+        context: the API, its model and version.
+        shape: what the reference says of predictions.
+        header: the request header with an id of the caller's own, in lower case.
+    """
+
+    def __init__(self, context: Context, shape: Shape, maker: TokenMaker, header: bytes, health: Health) -> None:
+        self._context = context
+        self._shape = shape
+        self._maker = maker
+        self._header = header
+        self._health = health
+        self._by_hand = False
+        # Two APIs may be given the same ids by their callers.
+        self._caller_key = hashlib.blake2b("\0".join(context[:3]).encode("utf-8", "replace")).digest()
+
+    def identify(self, output: Any, keys: Sequence[tuple[Slices, Keys]]) -> None:
+        """Give the request at hand ids of what its handler returned, if that is a prediction and has none yet."""
+        request = current_request.get()
+        if type(request) is not RequestSpan or request.prediction_ids is not None or self._by_hand:
+            return
+        # A call within another one of the service's own handlers is no answer.
+        if request.ended or get_current_span() is not request:
+            return
+        try:
+            rows = predicted(output, self._shape, MAX_ROWS)
+            if rows:
+                self._attach(request, self._few(rows, keys, self._nonce(request)))
+        except Exception:  # noqa: BLE001 - see above
+            self._health.error("prediction_ids")
+
+    def ids(self, predictions: Any, confidence: Any, keys: Sequence[tuple[Slices, Keys]]) -> list[str]:
+        """An id of each of `predictions`, which a handler says it makes; for `prediction_ids`."""
+        self._by_hand = True
+        request = current_request.get()
+        attached = isinstance(request, RequestSpan) and request.prediction_ids is None and not request.ended
+        ours = request if attached and isinstance(request, RequestSpan) else None
+        made = self._many(predictions, confidence, keys, random_bytes() if ours is None else self._nonce(ours))
+        if ours is not None:
+            self._attach(ours, made if len(made) <= MAX_ROWS else [])
+        return made
+
+    def _few(self, rows: Sequence[Prediction], keys: Sequence[tuple[Slices, Keys]], nonce: bytes) -> list[str]:
+        now = time.time()
+        context, made = self._context, []
+        for number, row in enumerate(rows):
+            if keys:
+                context = self._context._replace(slices=_slices(keys, number, len(rows)))
+            name = row.name
+            body = value_body(row.value, now) if name is None else class_body(name, row.confidence, row.of, now)
+            made.append(self._maker.token(context, body, nonce, number))
+        return made
+
+    def _many(self, predictions: Any, confidence: Any, keys: Sequence[tuple[Slices, Keys]], nonce: bytes) -> list[str]:
+        columns = _columns(predictions, confidence, self._shape)
+        contexts, which = [self._context], list[int]()
+        if keys:
+            slices = [_slices(keys, number, len(columns)) for number in range(len(columns))]
+            numbers: dict[tuple[tuple[str, str], ...], int] = {}
+            which = [numbers.setdefault(one, len(numbers)) for one in slices]
+            contexts = [self._context._replace(slices=one) for one in numbers]
+        return self._maker.tokens(contexts, columns, nonce, time.time(), which)
+
+    def _nonce(self, request: RequestSpan) -> bytes:
+        """Eight bytes: random ones, or those that stand for the caller's id."""
+        given = request.headers.get(self._header)
+        if not given:
+            return random_bytes()
+        return hashlib.blake2b(given[:_MAX_CALLER], digest_size=8, key=self._caller_key).digest()
+
+    def _attach(self, request: RequestSpan, made: list[str]) -> None:
+        request.prediction_ids = made
+        if request.sampled:
+            given = request.headers.get(self._header, b"")[:_MAX_CALLER].decode("latin-1")
+            told = given or (made[0] if len(made) == 1 else made)
+            if told:
+                request.set_attribute(semconv.ML_PREDICTION_ID, told)
+
+
+def _slices(keys: Sequence[tuple[Slices, Keys]], row: int, rows: int) -> tuple[tuple[str, str], ...]:
+    """Names and values of the slices that one of so many rows is in; of a column with another number of rows none."""
+    found = []
+    for one, values in keys:
+        if isinstance(values, str):
+            found.append((one.column, one.told(values)))
+        elif len(values) == rows:
+            found.append((one.column, one.told(values[row])))
+    return tuple(found)
+
+
+def _columns(predictions: Any, confidence: Any, shape: Shape) -> Predictions:
+    """Predictions of any number of rows, as a handler gives them.
+
+    Raises:
+        TypeError, ValueError: they are none.
+    """
+    table = np.asarray(predictions)
+    if table.ndim == 2 and table.shape[1] > 1 and confidence is None:
+        most = table.argmax(axis=1)
+        named = len(shape.columns) == table.shape[1]
+        names = [shape.columns[one] if named else str(one) for one in most.tolist()]
+        return Predictions(classes=names, confidence=table.max(axis=1).astype(float).tolist(), of=table.shape[1])
+    rows = table.reshape(-1).tolist()
+    is_class = shape.classes if table.dtype.kind == "f" else True
+    if table.dtype.kind in "iu" and shape.classes is False:
+        is_class = False
+    given = [] if confidence is None else np.asarray(confidence, dtype=float).reshape(-1).tolist()
+    if given and len(given) != len(rows):
+        raise ValueError(f"{len(rows)} predictions have {len(given)} confidences")
+    if not is_class:
+        return Predictions(values=rows, confidence=given)
+    known: dict[Any, str] = {}
+    for row in rows:
+        if row not in known:
+            known[row] = category(row) or ""
+    if "" in known.values():
+        raise ValueError("a prediction is missing, or no class")
+    sure = [one if 0 <= one <= 1 else math.nan for one in given]
+    of = 2 if table.dtype.kind == "b" else len(shape.names)
+    return Predictions(classes=[known[row] for row in rows], confidence=sure, of=of)

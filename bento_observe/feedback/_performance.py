@@ -1,0 +1,142 @@
+"""All groups of a worker: pairs of prediction and truth come in, sums are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bento_observe import semconv
+from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._group import Group, Histogram
+from bento_observe.feedback._reading import NO_CLASS, Read
+from bento_observe.feedback._token import Context
+from bento_observe.feedback._truth import Truth, same_class
+
+__all__ = ["GroupKey", "Model", "Performance"]
+
+_MAX_MODELS: Final = 64
+_MAX_GROUPS: Final = 2000
+
+IntArray = npt.NDArray[np.int64]
+
+
+class Model(NamedTuple):
+    """What a context is without its slices: an API, and the model and its version behind it."""
+
+    api: str
+    model: str
+    version: str
+
+
+class GroupKey(NamedTuple):
+    """A model as a whole, or one slice of it."""
+
+    model: Model
+    slice_name: str = ""
+    slice_value: str = ""
+
+
+class Performance:
+    """The groups, and the delays of their labels. Safe to use from any thread.
+
+    Args:
+        classes_of: what is known of a model's classes.
+        centre_of: what deviations of a model's true values are taken from.
+    """
+
+    def __init__(self, classes_of: Callable[[Model], Classes], centre_of: Callable[[Model], float]) -> None:
+        self._classes_of = classes_of
+        self._centre_of = centre_of
+        self._lock = threading.Lock()
+        self._classes: dict[Model, Classes] = {}
+        self._groups: dict[GroupKey, Group] = {}
+        self._delays: dict[Model, Histogram] = {}
+
+    def classes(self, context: Context) -> Classes | None:
+        """Those of a context's model; None where there are too many models."""
+        model = Model(*context[:3])
+        with self._lock:
+            found = self._classes.get(model)
+            if found is None and len(self._classes) < _MAX_MODELS:
+                found = self._classes[model] = self._classes_of(model)
+            return found
+
+    def add(self, read: Read, truth: Truth, positions: IntArray, now: float) -> None:
+        """Count the pairs at some `positions` of what was read; `now` is in seconds since the epoch."""
+        contexts = read.context[positions]
+        for number in np.unique(contexts).tolist():
+            some = positions[contexts == number]
+            context = read.contexts[number]
+            classes = self.classes(context)
+            if classes is None:
+                continue
+            with self._lock:
+                groups = self._of(context)
+                delays = self._delays.setdefault(groups[0][0].model, Histogram(semconv.LABEL_DELAY))
+                delays.add(np.maximum(now - read.time[some], 0.0))
+                predicted_class = read.name[some] != NO_CLASS
+                values, named = some[~predicted_class], some[predicted_class]
+                for _, group in groups:
+                    if values.size:
+                        group.add_values(read.value[values], truth.value[values])
+                if named.size:
+                    _add_classes([group for _, group in groups], classes, read, truth, named)
+
+    def _of(self, context: Context) -> list[tuple[GroupKey, Group]]:
+        model = Model(*context[:3])
+        keys = [GroupKey(model), *(GroupKey(model, name, value) for name, value in context.slices)]
+        found = []
+        for key in keys:
+            group = self._groups.get(key)
+            if group is None:
+                if len(self._groups) >= _MAX_GROUPS and key.slice_name:
+                    continue
+                group = self._groups[key] = Group(self._centre_of(model))
+            found.append((key, group))
+        return found
+
+    def groups(self) -> Iterator[tuple[GroupKey, Group]]:
+        """All of them, while nothing is added."""
+        with self._lock:
+            yield from self._groups.items()
+
+    def delays(self) -> Iterator[tuple[Model, Histogram]]:
+        """The delay of labels in seconds, likewise."""
+        with self._lock:
+            yield from self._delays.items()
+
+
+def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth, rows: IntArray) -> None:
+    """Pairs of classes, of one context, into all groups that it belongs to."""
+    predicted, true = read.name[rows], truth.name[rows]
+    equal = np.array([[same_class(one, other) for other in truth.names] for one in read.names])
+    correct = equal[predicted, true]
+    pairs, counts = np.unique(predicted * len(truth.names) + true, return_counts=True)
+    told: list[tuple[tuple[str, str, bool], int]] = []
+    # First what was predicted: those are the model's own classes.
+    names = {int(one): classes.predicted(read.names[one]) for one in np.unique(predicted)}
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        one, other = divmod(pair, len(truth.names))
+        key = (names[one], classes.labelled(truth.names[other]), bool(equal[one, other]))
+        told.append((key, count))
+    confidence = read.confidence[rows]
+    scored = (confidence >= 0) & (confidence <= 1)
+    positive = classes.positive()
+    binary = scored & (read.classes[rows] == 2) if positive else np.zeros(rows.size, dtype=bool)
+    is_positive = np.array([same_class(one, positive) for one in read.names])[predicted]
+    came_true = np.array([same_class(one, positive) for one in truth.names])[true]
+    rest = scored & ~binary
+    for group in groups:
+        group.labels += rows.size
+        for key, count in told:
+            group.confusion[key] += count
+        if binary.any():
+            given = confidence[binary]
+            scores = np.where(is_positive[binary], given, 1 - given)
+            group.scores[positive].add(scores, came_true[binary])
+        if rest.any():
+            group.scores[semconv.EVENT_PREDICTED].add(confidence[rest], correct[rest])

@@ -1,0 +1,113 @@
+"""What a label says: a class or a number, or why it says nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from bento_observe import semconv
+from bento_observe.features import category
+from bento_observe.feedback._reading import NO_CLASS, Read
+
+__all__ = ["Truth", "same_class", "truth"]
+
+_NAMES_AT_ONCE: Final = 10_000
+_HASHED: Final = frozenset((str, int, bool))
+_BOOLEAN: Final = {"true": "1", "false": "0"}
+
+
+@dataclass
+class Truth:
+    """What labels say of predictions that were read; arrays of `n`.
+
+    `names`, `name` are classes as `Read` has them, `value` float64; of a label that is not in `reasons` the one that
+    its prediction was.
+    """
+
+    reasons: dict[int, str]
+    name: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+    names: list[str]
+
+
+def truth(labels: Sequence[Any], read: Read) -> Truth:
+    """What `labels`, one for each id that was read, say. Never raises."""
+    found = _plain(labels, read)
+    return _any(labels, read) if found is None else found
+
+
+def _plain(labels: Sequence[Any], read: Read) -> Truth | None:
+    """The same of labels that are all text, all whole numbers or all truth values, and ids that were all of classes."""
+    kinds = set(map(type, labels))
+    if len(kinds) != 1 or not kinds <= _HASHED or read.reasons or (read.name == NO_CLASS).any():
+        return None
+    names: dict[str, int] = {}
+    codes: dict[Any, int] = {}
+    for label in set(labels):
+        name = category(label)
+        if not name:
+            return None
+        codes[label] = names.setdefault(name, len(names))
+    numbers = np.array([codes[label] for label in labels], dtype=np.int64)
+    return Truth({}, numbers, np.full(len(labels), math.nan), list(names))
+
+
+def _any(labels: Sequence[Any], read: Read) -> Truth:
+    """The same of whatever they are."""
+    classes = (read.name != NO_CLASS).tolist()
+    found = Truth({}, np.full(len(labels), NO_CLASS), np.full(len(labels), math.nan), [])
+    # With their types, for 1 and True are equal.
+    known: dict[tuple[type, Any], int] = {}
+    numbers: dict[str, int] = {}
+    names = [NO_CLASS] * len(labels)
+    for position, label in enumerate(labels):
+        if position in read.reasons:
+            continue
+        kind = type(label)
+        if label is None:
+            found.reasons[position] = semconv.LABEL_NO_LABEL
+        elif classes[position]:
+            try:
+                number = known.get((kind, label))
+            except TypeError:  # a list, for one
+                found.reasons[position] = semconv.LABEL_NOT_A_LABEL
+                continue
+            if number is None:
+                name = category(label)
+                if not name:
+                    found.reasons[position] = semconv.LABEL_NOT_A_LABEL
+                    continue
+                number = numbers.setdefault(name, len(numbers))
+                if len(known) < _NAMES_AT_ONCE:
+                    known[kind, label] = number
+            names[position] = number
+        else:
+            value = _number(label)
+            if value is None:
+                found.reasons[position] = semconv.LABEL_NOT_A_LABEL
+            else:
+                found.value[position] = value
+    found.name[:] = names
+    found.names = list(numbers)
+    return found
+
+
+def _number(label: Any) -> float | None:
+    """A finite number; text and truth values are none."""
+    if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, float, np.integer, np.floating)):
+        return None
+    try:
+        value = float(label)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def same_class(predicted: str, label: str) -> bool:
+    """Whether they are one class; true and false may be told as 1 and 0."""
+    return predicted == label or _BOOLEAN.get(predicted) == label or predicted == _BOOLEAN.get(label)

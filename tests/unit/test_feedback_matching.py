@@ -1,0 +1,184 @@
+"""What becomes of labels: matched once, or refused for a reason, whatever they are."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bento_observe import semconv
+from bento_observe._label_keys import Key, Keys
+from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._intake import LabelIntake
+from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._performance import GroupKey, Model, Performance
+from bento_observe.feedback._reading import TokenReader
+from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._token import Context, TokenMaker, class_body, value_body
+from bento_observe.telemetry import Health
+
+KEYS = Keys((Key.of(b"a key"),))
+NOW = 1_700_000_000.0
+MODEL = Model("api", "m", "1")
+
+
+class Bench:
+    """A matcher, and what makes ids for it."""
+
+    def __init__(self, known: tuple[str, ...] = ()) -> None:
+        self.now = NOW
+        self.counted: list[Any] = []
+        self.performance = Performance(lambda model: Classes(known, known), lambda model: 0.0)
+        seen = Seen(None, 10_000, pytest.fail)
+        self.matcher = Matcher(TokenReader(KEYS), seen, self.performance, 3600, self._counted, lambda: self.now)
+        self._maker = TokenMaker(KEYS)
+        self._made = 0
+
+    def _counted(self, context: Context, labels: list[Any]) -> None:
+        self.counted += [(context.api, label) for label in labels]
+
+    def id(self, predicted: str | float, slices: tuple[tuple[str, str], ...] = (), api: str = "api") -> str:
+        self._made += 1
+        body = class_body(predicted, 0.5, 0, NOW) if isinstance(predicted, str) else value_body(predicted, NOW)
+        return self._maker.token(Context(api, "m", "1", slices), body, self._made.to_bytes(8, "big"))
+
+    def confusion(self, key: GroupKey = GroupKey(MODEL)) -> dict[tuple[str, str], int]:  # noqa: B008
+        group = dict(self.performance.groups())[key]
+        return {(predicted, true): count for (predicted, true, _), count in group.confusion.items()}
+
+
+def test_labels_of_every_type_are_the_classes_they_stand_for() -> None:
+    """As training data and predictions are read: 1, 1.0 and numpy's are one class, true is 1."""
+    bench = Bench()
+    labels = [1, 1.0, "1", np.int64(1), np.float32(1), True, "true", 0, False]
+    found = bench.matcher.take([bench.id("1") for _ in labels], labels)
+    assert (found.matched, found.refused) == (9, {})
+    assert bench.confusion() == {("1", "1"): 7, ("1", "0"): 2}
+
+
+def test_every_reason_is_told_at_its_position_and_counted() -> None:
+    """With good labels in between, of which none is lost."""
+    bench = Bench(known=("a", "b"))
+    twice = bench.id("a")
+    old = TokenMaker(KEYS).token(Context("api", "m", "1"), class_body("a", 0.5, 0, NOW - 3601), b"an older")
+    cases: list[tuple[Any, Any, str]] = [
+        (twice, "a", ""),
+        (None, "a", "no_id"),
+        ("", "a", "no_id"),
+        ("nonsense", "a", "malformed"),
+        (twice[:40], "a", "truncated"),
+        (old, "a", "expired"),
+        (twice, "b", "duplicate"),
+        (bench.id("a"), None, "no_label"),
+        (bench.id("a"), float("nan"), "not_a_label"),
+        (bench.id("a"), {"a": 1}, "not_a_label"),
+        (bench.id("a"), "c", "unknown_class"),
+        (bench.id(1.5), "1.5", "not_a_label"),
+        (bench.id(1.5), True, "not_a_label"),
+        (bench.id(1.5), float("inf"), "not_a_label"),
+        (bench.id(1.5), 10**400, "not_a_label"),
+        (bench.id(1.5), 2, ""),
+        (bench.id("b"), "b", ""),
+    ]
+    found = bench.matcher.take([one for one, _, _ in cases], [label for _, label, _ in cases])
+    assert found.refused == {number: reason for number, (_, _, reason) in enumerate(cases) if reason}
+    assert found.matched == 3
+    assert bench.matcher.refused() == Counter(reason for _, _, reason in cases if reason)
+    assert bench.counted == [("api", "a"), ("api", "b"), ("api", 2.0)]
+
+
+def test_lists_of_different_lengths_are_matched_as_far_as_they_go() -> None:
+    """What lacks its other half is told one by one."""
+    bench = Bench()
+    ids = [bench.id("a"), bench.id("a")]
+    assert bench.matcher.take(ids, ["a"]).refused == {1: "no_label"}
+    assert bench.matcher.take([], ["a"]).refused == {0: "no_id"}
+    assert bench.matcher.take(ids[1:], ["a", "a"]).refused == {1: "no_id"}
+    assert bench.matcher.take([], []).matched == 0
+
+
+def test_a_slice_is_counted_as_well_as_the_whole() -> None:
+    """Each prediction once in all, once for each of its slices."""
+    bench = Bench()
+    ids = [bench.id("a", (("country", "DE"), ("plan", "free"))), bench.id("a", (("country", "FR"),))]
+    bench.matcher.take(ids, ["a", "a"])
+    groups = {key: group.labels for key, group in bench.performance.groups()}
+    assert groups == {
+        GroupKey(MODEL): 2,
+        GroupKey(MODEL, "country", "DE"): 1,
+        GroupKey(MODEL, "plan", "free"): 1,
+        GroupKey(MODEL, "country", "FR"): 1,
+    }
+
+
+def test_a_text_that_only_a_label_has_never_leaves() -> None:
+    """It could be what a person typed; what the model predicts, and small whole numbers, are classes."""
+    bench = Bench()
+    labels = ["spam", "Ada Lovelace", "+49 170 1234567", "491701234567", "7", "ham"]
+    bench.matcher.take([bench.id(name) for name in ("spam", "spam", "ham", "spam", "spam", "ham")], labels)
+    assert bench.confusion() == {
+        ("spam", "spam"): 1, ("spam", "__other__"): 2, ("ham", "__other__"): 1, ("spam", "7"): 1, ("ham", "ham"): 1,
+    }  # fmt: skip
+    (correct,) = {pair[2] for pair in dict(bench.performance.groups())[GroupKey(MODEL)].confusion if pair[1] == "spam"}
+    assert correct
+
+
+def test_beyond_twenty_classes_they_are_told_together_and_still_right_or_wrong() -> None:
+    """So that an accuracy is exact however many classes there are."""
+    bench = Bench()
+    names = [f"class {number}" for number in range(40)]
+    bench.matcher.take([bench.id(name) for name in names], names)
+    bench.matcher.take([bench.id("class 38")], ["class 39"])
+    confusion = dict(bench.performance.groups())[GroupKey(MODEL)].confusion
+    assert confusion["__other__", "__other__", True] == 20
+    assert confusion["__other__", "__other__", False] == 1
+    assert len(confusion) == 22
+
+
+def test_there_is_no_end_of_series_by_labels() -> None:
+    """Models beyond 64 are refused; what an id says is ours, but keys live long."""
+    bench = Bench()
+    found = bench.matcher.take([bench.id("a", api=f"api{number}") for number in range(70)], ["a"] * 70)
+    assert found.matched == 64
+    assert set(found.refused.values()) == {semconv.LABEL_TOO_MANY_MODELS}
+
+
+def test_threads_that_send_at_once_lose_nothing() -> None:
+    """Each label is counted once."""
+    bench = Bench()
+    ids = [bench.id("a") for _ in range(2000)]
+    threads = [threading.Thread(target=bench.matcher.take, args=(ids, ["a"] * 2000)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bench.confusion() == {("a", "a"): 2000}
+    assert bench.matcher.refused() == {"duplicate": 6000}
+
+
+def test_what_handlers_record_waits_in_bounded_memory() -> None:
+    """Lists, arrays and lone labels; a flood is dropped and counted, and nothing is lost that was taken."""
+    bench, health = Bench(), Health()
+    intake = LabelIntake(bench.matcher, health)
+    intake.put(bench.id("a"), "a")
+    intake.put(np.array([bench.id("a") for _ in range(300)]), np.array(["a"] * 300))
+    intake.put([bench.id(2.0)], 3.0)
+    intake.put([bench.id("a")] * 1_000_001, ["a"])
+    for _ in range(300):
+        intake.put(bench.id("a"), "a")
+    intake.put([bench.id("a"), bench.id("a")], ["a"])
+    steps = 1
+    while intake.step():
+        steps += 1
+    assert steps == 5  # of 128, though most came one by one
+    groups = {key: group.labels for key, group in bench.performance.groups()}
+    assert groups == {GroupKey(MODEL): 603}
+    assert bench.matcher.refused() == {"no_label": 1}
+    assert health.counts()[semconv.DROPPED] == {("labels", "buffer_full"): 1_000_001}
+    intake.close()
+    intake.put(bench.id("a"), "a")
+    assert not intake.step()
+    assert bench.confusion()["a", "a"] == 602
