@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bento_observe.features import _probabilities, _vectors
 from bento_observe.features._schema import Schema
 from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, FloatArray, Tally
+
+if TYPE_CHECKING:
+    from bento_observe.features.estimate import Expectation, Expected
 
 __all__ = ["Derived"]
 
@@ -23,6 +27,12 @@ class Derived:
         self._guess = probabilities and schema.names is None
         self._guessed: dict[int, bool] = {}
         self._mean = schema.vector
+        self._expectation: Expectation | None = None
+        if schema.calibration is not None:
+            # Imported here: a worker without a calibration does without.
+            from bento_observe.features.estimate import Expectation
+
+            self._expectation = Expectation(schema.calibration)
         self.vector_width = None if schema.vector is None else schema.vector.size
         """How long vectors are, where the reference says."""
 
@@ -47,12 +57,19 @@ class Derived:
         matrix, width = batch.columns.T, len(batch.names)
         step = max(1, CHUNK_VALUES // width)
         for start in range(0, len(matrix), step):
-            classes, confidence, entropy = _probabilities.derived(matrix[start : start + step])
+            part = matrix[start : start + step]
+            classes, confidence, entropy = _probabilities.derived(part)
+            if self._expectation is not None:
+                self._expectation.add(part, classes)
             known = classes >= 0
             counts = np.bincount(classes[known], minlength=width).tolist()
             tally = {name: count for name, count in zip(batch.names, counts, strict=True) if count}
             yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
             yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
+
+    def expected(self) -> Expected | None:
+        """What the probabilities so far let one expect of their labels, where the reference has a calibration."""
+        return None if self._expectation is None else self._expectation.expected()
 
     def of_vectors(self, matrix: FloatArray) -> Batch:
         """What is made of vectors, rows x dimensions."""

@@ -123,7 +123,7 @@ class FeatureStatistics:
             # A merge that cannot be added later must fail here, not at the next snapshot.
             _ = self._total() + snapshot
             numbers = self._state.merge(snapshot.features)
-            self._merged += Snapshot(numbers, snapshot.rows_refused, snapshot.reference_id)
+            self._merged += Snapshot(numbers, snapshot.rows_refused, snapshot.reference_id, snapshot.expected)
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -146,7 +146,8 @@ class FeatureStatistics:
         return len(self._intake)
 
     def _total(self) -> Snapshot:
-        return Snapshot(self._state.features(), self._refused, self._reference_id) + self._merged
+        own = Snapshot(self._state.features(), self._refused, self._reference_id, self._derived.expected())
+        return own + self._merged
 
     def _flush(self) -> None:
         waiting = len(self._intake)

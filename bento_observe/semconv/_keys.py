@@ -90,6 +90,11 @@ ML_DRIFT_METHOD: Final = "ml.drift.method"
 ML_DRIFT_WINDOW: Final = "ml.drift.window"
 ML_SLICE_NAME: Final = "ml.slice.name"
 ML_SLICE_VALUE: Final = "ml.slice.value"
+ML_CLASS: Final = "ml.class"
+ML_SCORE_BIN: Final = "ml.score.bin"
+ML_OUTCOME: Final = "ml.outcome"
+ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
+ML_PERFORMANCE_BOUND: Final = "ml.performance.bound"
 TELEMETRY_SIGNAL: Final = "signal"
 REASON: Final = "reason"
 
@@ -144,5 +149,25 @@ DRIFT_VARIANCE_RATIO: Final = "variance_ratio"
 DRIFT_METHODS: Final = (
     DRIFT_PSI, DRIFT_JS, DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_CHI2, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO,
 )  # fmt: skip
+
+# Values of `ml.performance.metric`.
+METRIC_ACCURACY: Final = "accuracy"
+METRIC_PRECISION: Final = "precision"
+METRIC_RECALL: Final = "recall"
+METRIC_F1: Final = "f1"
+METRIC_ROC_AUC: Final = "roc_auc"
+PERFORMANCE_METRICS: Final = (METRIC_ACCURACY, METRIC_PRECISION, METRIC_RECALL, METRIC_F1, METRIC_ROC_AUC)
+
+# Values of `ml.performance.bound`.
+BOUND_VALUE: Final = "value"
+BOUND_LOW: Final = "low"
+BOUND_HIGH: Final = "high"
+
+# Values of `ml.outcome`: of predictions of a class, and of the scores of one.
+OUTCOME_HIT: Final = "hit"
+OUTCOME_MISS: Final = "miss"
+OUTCOME_POSITIVE: Final = "positive"
+OUTCOME_NEGATIVE: Final = "negative"
+OUTCOME_NEGATIVE_BELOW: Final = "negative_below"
 
 LOGGER_ACCESS: Final = "bentoml.access"

@@ -206,6 +206,40 @@ FEATURE_DRIFT_QUANTILE: Final = Metric(
     "value for n values, m of them in training.",
     (*_FEATURE, ML_DRIFT_METHOD),
 )  # fmt: skip
+_ESTIMATE: Final = (ML_SIGNAL, ML_MODEL_NAME, API_NAME, ML_REFERENCE_ID, ML_SLICE_NAME, ML_SLICE_VALUE)
+ESTIMATE_PREDICTIONS: Final = Metric(
+    "ml.estimate.predictions", Kind.COUNTER, "{prediction}",
+    "Predictions with calibrated probabilities, by the class predicted.", (*_ESTIMATE, ML_CLASS),
+)  # fmt: skip
+ESTIMATE_OUTCOMES: Final = Metric(
+    "ml.estimate.outcomes", Kind.COUNTER, "{prediction}",
+    "How many of the predictions are expected to be of a class: of those that said so (hit), and of all others (miss).",
+    (*_ESTIMATE, ML_CLASS, ML_OUTCOME),
+)  # fmt: skip
+ESTIMATE_VARIANCE: Final = Metric(
+    "ml.estimate.variance", Kind.COUNTER, "{prediction}",
+    "Variance of what ml.estimate.outcomes expects, given the calibration.", (*_ESTIMATE, ML_CLASS, ML_OUTCOME),
+)  # fmt: skip
+ESTIMATE_SCORES: Final = Metric(
+    "ml.estimate.scores", Kind.COUNTER, "{prediction}",
+    "How many of the predictions whose probability of a class is in a bin are expected to be of the class (positive), "
+    "and of another (negative); and of another in all bins below (negative_below).",
+    (*_ESTIMATE, ML_CLASS, ML_SCORE_BIN, ML_OUTCOME),
+)  # fmt: skip
+ESTIMATE_REFERENCE_ROWS: Final = Metric(
+    "ml.estimate.reference.rows", Kind.GAUGE, "{row}",
+    "Predictions with labels that probabilities are calibrated on.", _ESTIMATE,
+)  # fmt: skip
+PERFORMANCE_ESTIMATE: Final = Metric(
+    "ml.performance.estimate", Kind.GAUGE, "1",
+    "What a worker's predictions within the window are expected to come to, without their labels: the value, and the "
+    "ends of its 95 % band. Precision, recall, F1 and the area under the ROC curve are means of all classes.",
+    (*_ESTIMATE, ML_PERFORMANCE_METRIC, ML_PERFORMANCE_BOUND, ML_DRIFT_WINDOW),
+)  # fmt: skip
+PERFORMANCE_REFERENCE: Final = Metric(
+    "ml.performance.reference", Kind.GAUGE, "1",
+    "What the predictions came to that probabilities are calibrated on.", (*_ESTIMATE, ML_PERFORMANCE_METRIC),
+)  # fmt: skip
 PROCESS_CPU_TIME: Final = Metric(
     "process.cpu.time", Kind.COUNTER, "s", "CPU time that the worker process has used.", (CPU_MODE,),
 )  # fmt: skip
@@ -271,6 +305,8 @@ METRICS: Final = (
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,
     FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
+    ESTIMATE_PREDICTIONS, ESTIMATE_OUTCOMES, ESTIMATE_VARIANCE, ESTIMATE_SCORES, ESTIMATE_REFERENCE_ROWS,
+    PERFORMANCE_ESTIMATE, PERFORMANCE_REFERENCE,
     PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
     PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,
     HW_GPU_UTILIZATION, HW_GPU_MEMORY_USAGE, HW_GPU_MEMORY_LIMIT, HW_TEMPERATURE, HW_POWER, HW_ENERGY,

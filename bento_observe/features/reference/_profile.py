@@ -12,7 +12,9 @@ import numpy.typing as npt
 from bento_observe import semconv
 from bento_observe.features import _probabilities
 from bento_observe.features._types import FloatArray
+from bento_observe.features.reference._calibration import Calibration
 from bento_observe.features.reference._columns import Codes, Column, of_codes, read
+from bento_observe.features.reference._outcomes import CALIBRATION, Outcomes
 from bento_observe.features.reference._sample import RowSample
 from bento_observe.features.reference._scan import CategoricalPlan, ColumnScan, NumericPlan
 from bento_observe.features.reference._tally import CategoricalTally, NumericTally, tally_for
@@ -113,8 +115,18 @@ def profile(source: Source) -> Profile:
             )
     values = {name: scan.most_frequent(MAX_SLICE_VALUES) for name, scan in scans.slices.items()}
     counts = _Counts(plans, values)
-    for block in _blocks(counts.arrays(chunk, scans.classes) for chunk in source.chunks()):
+    outcomes = Outcomes(scans.classes.get(semconv.SIGNAL_PREDICTION), source.columns(semconv.SIGNAL_LABEL))
+
+    def counted() -> Iterator[list[_Array]]:
+        for chunk in source.chunks():
+            outcomes.add(chunk.signals)
+            yield counts.arrays(chunk, scans.classes)
+
+    for block in _blocks(counted()):
         counts.add(block)
+    calibration = outcomes.calibration()
+    if isinstance(calibration, str):
+        skipped[CALIBRATION] = calibration
     vectors = {signal: VectorReference(mean) for signal, mean in source.vectors.items()}
 
     def signals(features: Mapping[_Key, FeatureReference]) -> dict[str, SignalReference]:
@@ -123,7 +135,12 @@ def profile(source: Source) -> Profile:
             by_signal.setdefault(signal, {})[name] = feature
         return {
             signal: SignalReference(
-                "", by_signal[signal], scans.classes.get(signal), vectors.get(signal), scans.names.get(signal, ())
+                "",
+                by_signal[signal],
+                scans.classes.get(signal),
+                vectors.get(signal),
+                scans.names.get(signal, ()),
+                calibration if signal == semconv.SIGNAL_PREDICTION and isinstance(calibration, Calibration) else None,
             )
             for signal in (*_INPUTS, *_OUTPUTS)
             if signal in by_signal

@@ -1,0 +1,120 @@
+"""Predictions of the training data whose labels are known: what probabilities are calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from bento_observe import semconv
+from bento_observe.features._types import FloatArray, IntArray
+from bento_observe.features.estimate import Expectation, performance
+from bento_observe.features.reference._calibration import LEAST_ROWS, MAX_CLASSES, Calibration, calibrated
+from bento_observe.features.reference._columns import read
+from bento_observe.features.reference._sample import RowSample
+
+__all__ = ["CALIBRATION", "Outcomes"]
+
+CALIBRATION: Final = "calibration"
+"""What it is called among what was skipped."""
+
+_SHOWN: Final = 5
+
+
+class Outcomes:
+    """Keeps the probabilities and the labels of at most `SAMPLE_ROWS` rows, always the same ones.
+
+    Args:
+        classes: what the columns of the predicted probabilities are called; None where there are none.
+        labels: how many columns the labels have.
+    """
+
+    def __init__(self, classes: tuple[str, ...] | None, labels: int) -> None:
+        self._classes = classes
+        self._labels = labels
+        self._wanted = classes is not None and labels > 0
+        self._sample = RowSample()
+        self._matrices: list[FloatArray] = []
+        self._codes: list[IntArray] = []
+        self._names: dict[str, int] = {}
+
+    def add(self, signals: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes in the columns of a chunk, by signal."""
+        if not self._wanted or self._labels > 1 or len(self._classes or ()) > MAX_CLASSES:
+            return
+        columns = [read(cells).floats for cells in signals[semconv.SIGNAL_PREDICTION].values()]
+        own, names = read(next(iter(signals[semconv.SIGNAL_LABEL].values()))).categories()
+        # The last one is for the code -1, a label that is missing.
+        table = np.array([self._names.setdefault(name, len(self._names)) for name in names] + [-1], np.int64)
+        picked = self._sample.pick(own.size)
+        self._matrices.append(np.stack([column[picked] for column in columns], axis=1))
+        self._codes.append(table[own[picked]])
+        self._settle(final=False)
+
+    def _settle(self, *, final: bool) -> None:
+        if (kept := self._sample.settle(final=final)) is not None:
+            self._matrices = [np.concatenate(self._matrices)[kept]]
+            self._codes = [np.concatenate(self._codes)[kept]]
+
+    def calibration(self) -> Calibration | str | None:
+        """What the probabilities are worth; why that cannot be told; None where there are none, or no labels."""
+        if self._classes is None or not self._wanted:
+            return None
+        if self._labels > 1:
+            return f"it needs one label, there are {self._labels}"
+        if len(self._classes) > MAX_CLASSES:
+            return f"there are {len(self._classes)} classes, more than {MAX_CLASSES}"
+        positions = _positions(list(self._names), self._classes)
+        if positions is None:
+            return (
+                f"the labels are {_some(list(self._names))}, the probabilities are of {_some(list(self._classes))}; "
+                "name the columns of probabilities as the labels are, as with "
+                "pandas.DataFrame(probabilities, columns=model.classes_)"
+            )
+        self._settle(final=True)
+        matrix, codes = np.concatenate(self._matrices), np.concatenate(self._codes)
+        known = np.flatnonzero((codes >= 0) & np.isfinite(matrix).all(axis=1))
+        matrix, truth = matrix[known], np.array(positions, np.int64)[codes[known]]
+        if known.size < LEAST_ROWS:
+            return f"{known.size} rows have probabilities and a label, fewer than {LEAST_ROWS}"
+        made = calibrated(matrix, truth)
+        happened = Expectation(made)
+        happened.add_known(matrix, matrix.argmax(axis=1), np.eye(len(self._classes))[truth])
+        measured = performance(happened.expected(), made.rows)
+        return replace(made, measured={metric: estimate.value for metric, estimate in measured.items()})
+
+
+def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
+    """The class that each label is; None where one is none.
+
+    Booleans of a frame's columns print as `True`, those of data as `true`. Where the classes have no names but their
+    positions, labels of other names are they in their order, as scikit-learn has its `classes_`.
+    """
+    named = {name: position for position, name in enumerate(classes)}
+    lower = {name.lower(): position for name, position in named.items()}
+    if set(labels) <= named.keys():
+        return [named[label] for label in labels]
+    if set(labels) <= {"true", "false"} & lower.keys():
+        return [lower[label] for label in labels]
+    if classes == tuple(map(str, range(len(classes)))) and len(labels) == len(classes):
+        order = sorted(labels, key=_number) if all(map(_is_number, labels)) else sorted(labels)
+        return [order.index(label) for label in labels]
+    return None
+
+
+def _number(label: str) -> float:
+    return float(label)
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
