@@ -26,6 +26,7 @@ from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
     from bento_observe.features.drift import Measures
+    from bento_observe.features.estimate import Estimate
 
 __all__ = ["Drift", "FeatureRecording"]
 
@@ -225,17 +226,35 @@ class _Watched:
         change = self.statistics.delta() if delta else None
         total = self.statistics.snapshot() if change is None or self._spans else change
         snapshot = total if change is None else change
-        measures = self._measures(total)
-        return Group(self._attributes, snapshot, self._reference, measures, self._methods, describe, self._detail)
+        windows = self._looked_at(total)
+        return Group(
+            self._attributes, snapshot, self._reference, self._measures(windows), self._methods,
+            self._estimates(windows), describe, self._detail,
+        )  # fmt: skip
 
-    def _measures(self, total: Snapshot) -> Mapping[str, Measures]:
-        if self._reference is None or not self._spans:
+    def _looked_at(self, total: Snapshot) -> Mapping[str, Snapshot]:
+        if not self._spans:
+            return {}
+        now = time.monotonic()
+        self._windows.add(total, now)
+        return {name: self._windows.window(span, now) for name, span in self._spans.items()}
+
+    def _measures(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Measures]:
+        if self._reference is None or not windows:
             return {}
         from bento_observe.features.drift import measure
 
-        now = time.monotonic()
-        self._windows.add(total, now)
-        return {name: measure(self._reference, self._windows.window(span, now)) for name, span in self._spans.items()}
+        return {name: measure(self._reference, window) for name, window in windows.items()}
+
+    def _estimates(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Mapping[str, Estimate]]:
+        if self._reference is None or self._reference.calibration is None:
+            return {}
+        from bento_observe.features.estimate import performance
+
+        rows = self._reference.calibration.rows
+        return {
+            name: performance(window.expected, rows) for name, window in windows.items() if window.expected is not None
+        }
 
     def tell_losses(self, health: Health) -> None:
         """Adds what was left out since the last time to our own metrics."""

@@ -208,7 +208,7 @@ def _edit(field: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]]
 
 
 CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
-    ("schema_version", lambda _: 2, "2 was written by a newer bento-observe, this one reads 1; update it or profile"),
+    ("schema_version", lambda _: 3, "3 was written by a newer bento-observe, this one reads 2; update it or profile"),
     ("schema_version", lambda _: 0, "is not 1 or more"),
     ("schema_version", lambda _: "1", "is not a whole number of 0 or more"),
     ("rows", lambda _: -1, "is not a whole number of 0 or more"),

@@ -3,8 +3,8 @@
 `Expectation` adds up calibrated probabilities (`reference.Calibration`) to `Expected`, which is additive as a
 `Snapshot` is; `performance` makes figures and bands of it. The method is confidence-based performance estimation, CBPE
 (J. Białek, J. Kivimäki, W. Kuberski, N. Perrakis, "Estimating Model Performance Under Covariate Shift Without Labels",
-2024). It is right as long as inputs with one probability are as often of one class as they were when the reference was made:
-while the inputs may drift, the concept may not.
+2024). It is right as long as inputs with one probability are as often of one class as they were when the reference was
+made: while the inputs may drift, the concept may not.
 """
 
 from bento_observe.features.estimate._expected import Expectation, Expected

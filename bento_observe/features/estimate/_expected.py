@@ -90,10 +90,7 @@ class Expectation:
         )
         # A bin of a class is a place in one row of all bins of all classes.
         places = np.stack(
-            [
-                np.searchsorted(edges, matrix[:, k]) + k * self._bins
-                for k, edges in enumerate(self._calibration.edges)
-            ],
+            [np.searchsorted(edges, matrix[:, k]) + k * self._bins for k, edges in enumerate(self._calibration.edges)],
             axis=1,
         ).ravel()
         for sums, weights in zip(self._by_bin, (chances, 1.0 - chances), strict=True):
@@ -101,6 +98,7 @@ class Expectation:
 
     def expected(self) -> Expected:
         """A copy of the sums."""
-        predicted, *sums = self._by_class.copy()
+        predicted, hits, misses, hits_variance, misses_variance = self._by_class.copy()
         positives, negatives = self._by_bin.copy().reshape(2, self._classes, self._bins)
-        return Expected(predicted.astype(np.int64), *sums, positives, negatives)
+        counts = predicted.astype(np.int64)
+        return Expected(counts, hits, misses, hits_variance, misses_variance, positives, negatives)

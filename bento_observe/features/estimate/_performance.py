@@ -48,9 +48,7 @@ def performance(expected: Expected, reference_rows: int) -> dict[str, Estimate]:
         return {}
     spread = 1.0 + n / reference_rows
     share = float(expected.hits.sum()) / n
-    made = {
-        semconv.METRIC_ACCURACY: Estimate(share, float(np.sqrt(expected.hits_variance.sum() * spread)) / n)
-    }
+    made = {semconv.METRIC_ACCURACY: Estimate(share, float(np.sqrt(expected.hits_variance.sum() * spread)) / n)}
     for metric, (values, errors) in performance_of_classes(expected, reference_rows).items():
         known = np.isfinite(values)
         if known.any():

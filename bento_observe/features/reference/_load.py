@@ -147,7 +147,7 @@ def _curve(field: Field) -> Curve:
     scores, shares = _increasing(field["scores"], 2 * MAX_STEPS), field["shares"].numbers()
     if shares.size != scores.size:
         raise field["shares"].bad(f"have {shares.size} elements, not {scores.size}")
-    if shares.size and not (0 <= shares[0] and shares[-1] <= 1 and (np.diff(shares) >= 0).all()):
+    if shares.size and not (shares[0] >= 0 and shares[-1] <= 1 and (np.diff(shares) >= 0).all()):
         raise field["shares"].bad("do not rise from 0 to 1")
     return Curve(scores, shares)
 
