@@ -2,7 +2,7 @@
 
     python benchmarks/performance_estimate.py [--quick]
 
-Two models on scikit-learn's data (`digits`: ten classes of the digits; `generated`: two classes, one of them a fifth, by
+Two models on scikit-learn's data (`digits`: ten classes; `generated`: two classes, one of them a fifth, by
 `make_classification`) are calibrated on held-out predictions. Then they are served rows that were drawn by one of the
 features: inputs shift, the concept does not.
 
