@@ -2,9 +2,10 @@
 
     python benchmarks/performance_estimate.py [--quick]
 
-Two models on scikit-learn's data (`digits`: ten classes; `generated`: two classes, one of them a fifth, by
-`make_classification`) are calibrated on held-out predictions. Then they are served rows that were drawn by one of the
-features: inputs shift, the concept does not.
+Three models on scikit-learn's data (`generated`: two classes, one of them a fifth, by `make_classification`; `hastie`:
+two classes, by `make_hastie_10_2`; `digits`: ten classes, with only 60 rows of each to calibrate on) are calibrated on
+held-out predictions. Then they are served rows that were drawn by one of the features: inputs shift, the concept does
+not.
 
 - `estimate.CASE.METRIC` is ours, `nannyml.CASE.METRIC` that of NannyML's CBPE (in an environment of its own, made
   under `.cache/benchmarks` the first time; `--quick` leaves it out), `realised.CASE.METRIC` what scikit-learn makes of

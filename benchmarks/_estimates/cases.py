@@ -13,7 +13,7 @@ __all__ = ["FOLDER", "NAMES", "Case", "load", "make", "save"]
 FOLDER = Path(__file__).parents[2] / ".cache" / "benchmarks" / "performance_estimate"
 """Where the cases lie, for the processes of peers."""
 
-NAMES = ("digits", "generated")
+NAMES = ("generated", "hastie", "digits")
 _STRENGTH = 0.7  # of the shift: rows are drawn by exp(strength * standard score)
 
 
@@ -33,13 +33,16 @@ class Case:
 
 def make(name: str) -> Case:
     """One case, always the same. Needs scikit-learn."""
-    from sklearn.datasets import load_digits, make_classification
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.datasets import load_digits, make_classification, make_hastie_10_2
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.naive_bayes import GaussianNB
 
     random = np.random.default_rng(20261125)
     if name == "digits":
         (rows, labels), draws, model = load_digits(return_X_y=True), 3000, GaussianNB(var_smoothing=0.05)
+    elif name == "hastie":
+        rows, signs = make_hastie_10_2(30_000, random_state=5)
+        labels, draws, model = (signs > 0).astype(np.int64), 10_000, HistGradientBoostingClassifier(random_state=0)
     else:
         rows, labels = make_classification(
             40_000, 20, n_informative=6, weights=[0.8], flip_y=0.05, class_sep=0.8, random_state=3

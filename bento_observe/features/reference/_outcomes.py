@@ -89,8 +89,9 @@ class Outcomes:
 def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
     """The class that each label is; None where one is none.
 
-    Booleans of a frame's columns print as `True`, those of data as `true`. Where the classes have no names but their
-    positions, labels of other names are they in their order, as scikit-learn has its `classes_`.
+    Booleans of a frame's columns print as `True`, those of data as `true`. What all columns begin with is not looked at
+    where the labels are the rest, as in `p_cat` and `p_dog`. Where the classes have no names but their positions,
+    labels of other names are they in their order, as scikit-learn has its `classes_`.
     """
     named = {name: position for position, name in enumerate(classes)}
     lower = {name.lower(): position for name, position in named.items()}
@@ -98,6 +99,11 @@ def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
         return [named[label] for label in labels]
     if set(labels) <= {"true", "false"} & lower.keys():
         return [lower[label] for label in labels]
+    low, high = min(classes), max(classes)
+    shared = next((at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    rest = {name[shared:]: position for name, position in named.items()}
+    if set(labels) <= rest.keys():
+        return [rest[label] for label in labels]
     if classes == tuple(map(str, range(len(classes)))) and len(labels) == len(classes):
         order = sorted(labels, key=_number) if all(map(_is_number, labels)) else sorted(labels)
         return [order.index(label) for label in labels]
