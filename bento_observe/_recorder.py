@@ -6,7 +6,7 @@ import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from bento_observe._slices import Keys, Slices, keys_in
 from bento_observe.features import FeatureStatistics
 from bento_observe.telemetry import Health
 
-__all__ = ["ApiRecorder", "ApiStatistics", "Call", "current_call", "record_features", "record_labels"]
+if TYPE_CHECKING:
+    from bento_observe.features.concept import Judged
+
+__all__ = [
+    "ApiRecorder", "ApiStatistics", "Call", "current_call", "record_features", "record_labels", "record_outcomes",
+]  # fmt: skip
 
 _HEALTH = "features"
 _STREAMS = (types.GeneratorType, types.AsyncGeneratorType)
@@ -38,6 +43,10 @@ class Call:
     def record(self, signal: str, data: Any, names: Sequence[str] | None = None) -> None:
         """Data of one of the four signals. Never raises."""
         self._recorder.record(signal, data, self._keys, names)
+
+    def outcomes(self, probabilities: Any, labels: Any) -> None:
+        """Probabilities that were predicted, and the labels that came. Never raises."""
+        self._recorder.outcomes(probabilities, labels)
 
 
 current_call: ContextVar[Call | None] = ContextVar("bento_observe_call", default=None)
@@ -76,6 +85,7 @@ class ApiRecorder:
         statistics: the aggregators.
         slices: the declared columns.
         names: of the columns of arrays.
+        judged: takes predictions with their labels; None where they cannot be judged.
     """
 
     def __init__(
@@ -86,6 +96,7 @@ class ApiRecorder:
         slices: Sequence[Slices],
         names: Sequence[str],
         health: Health,
+        judged: Judged | None = None,
     ) -> None:
         self._parameters = parameters
         self._first = parameters[0] if len(parameters) == 1 else None
@@ -95,6 +106,7 @@ class ApiRecorder:
         self._slices = slices
         self._names = names
         self._health = health
+        self._judged = judged
         self._plain = Call(self)
 
     def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
@@ -144,6 +156,21 @@ class ApiRecorder:
             self._health.dropped(_HEALTH, "columns", 1)
         except Exception:  # noqa: BLE001 - as above
             self._health.error(signal)
+
+    def outcomes(self, probabilities: Any, labels: Any) -> None:
+        """Probabilities, rows x classes, and the label of each row. Never raises."""
+        try:
+            if self._judged is None:
+                self._health.dropped(_HEALTH, "outcomes_without_calibration", 1)
+                return
+            matrix = np.array(probabilities, dtype=np.float64)
+            cells = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+            self._health.dropped(_HEALTH, "outcomes_full", self._judged.add_outcomes(matrix, cells))
+        except (TypeError, ValueError) as error:
+            self._health.dropped(_HEALTH, "outcomes_refused", 1)
+            self._health.tell("outcomes", "record_outcomes: %s", error)
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error("outcomes")
 
     def _count_slices(self, signal: str, data: Any, keys: Sequence[tuple[Slices, Keys]]) -> None:
         for one, values in keys:
@@ -196,6 +223,22 @@ def record_labels(data: object, names: Sequence[str] | None = None) -> None:
         names: the columns of an array or of a list of rows; those of the reference's `label` signal by default.
     """
     _record(semconv.SIGNAL_LABEL, data, names)
+
+
+def record_outcomes(probabilities: object, labels: object) -> None:
+    """Compare predictions with what turned out to be true. To be called within a handler, one that gets both, say.
+
+    Errors that are more frequent than the probabilities let one expect are told as concept drift. It takes a reference
+    with predicted probabilities and labels. Never raises and never waits; outside of a call of an observed API it does
+    nothing, and what cannot be used is counted as dropped, as a whole call, and told in one line of the log.
+
+    Args:
+        probabilities: what was predicted, rows x classes, in the order of the reference's classes.
+        labels: the true class of each row, called as in the training data; None where it is not known.
+    """
+    call = current_call.get()
+    if call is not None:
+        call.outcomes(probabilities, labels)
 
 
 def _record(signal: str, data: object, names: Sequence[str] | None) -> None:

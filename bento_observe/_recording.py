@@ -25,6 +25,7 @@ from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
+    from bento_observe.features.concept import Judged, Judgement
     from bento_observe.features.drift import Measures
     from bento_observe.features.estimate import Estimate
 
@@ -78,6 +79,7 @@ class FeatureRecording:
         self._slice_values = slice_values
         self._describe = describe
         self._watched: list[_Watched] = []
+        self._judged: dict[str, _Judging] = {}
         self._sliced: list[Slices] = []
         self._sampled = 0
         self._began_ns = self._start_ns = time.time_ns()
@@ -123,7 +125,19 @@ class FeatureRecording:
         ]
         self._sliced += slices
         names = statistics.of(semconv.SIGNAL_INPUT).names or ()
-        return ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
+        return ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health, self.judged(label))
+
+    def judged(self, api: str) -> Judged | None:
+        """Where predictions of an API go whose labels came; None where the reference has no calibration."""
+        reference = self._references.of(semconv.SIGNAL_PREDICTION)
+        if not isinstance(reference, SignalReference) or reference.calibration is None:
+            return None
+        if api not in self._judged:
+            from bento_observe.features.concept import Judged
+
+            attributes = {**self._model, semconv.API_NAME: api, semconv.ML_REFERENCE_ID: reference.id}
+            self._judged[api] = _Judging(attributes, Judged(reference))
+        return self._judged[api].judged
 
     def monitor(self, name: str) -> ApiStatistics:
         """The aggregators of what `bentoml.monitor(name)` logs."""
@@ -164,6 +178,8 @@ class FeatureRecording:
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             for watched in self._watched[:]:
                 watched.statistics.flush()
+            for judging in list(self._judged.values()):
+                judging.judged.step()
             self._flushed = time.monotonic()
         return False
 
@@ -182,6 +198,11 @@ class FeatureRecording:
         self._health.dropped(_ITEM, "slices_sampled", sampled - self._sampled)
         self._sampled = sampled
         metrics = encode(groups, self._start_ns, now_ns, temporality, self._began_ns)
+        if self._judged:
+            from bento_observe.features.concept import encode as encode_judgements
+
+            judgements = [one.judgement(delta) for one in list(self._judged.values())]
+            metrics += encode_judgements(judgements, self._start_ns, now_ns, temporality)
         if delta:  # each interval begins where the last one ended
             self._start_ns = now_ns
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
@@ -193,6 +214,23 @@ def _parameters(method: Any) -> list[str]:
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     declared = list(inspect.signature(method.func).parameters.items())[1:]
     return [name for name, one in declared if name != method.ctx_param and one.kind not in several]
+
+
+class _Judging:
+    """Predictions that were judged, and what was made of them the last time."""
+
+    def __init__(self, attributes: Mapping[str, str], judged: Judged) -> None:
+        self.judged = judged
+        self._attributes = attributes
+        self._last = judged.judgement()
+
+    def judgement(self, delta: bool) -> tuple[Mapping[str, str], Judgement]:
+        """What is sent of it this time."""
+        self.judged.step()
+        now = self.judged.judgement()
+        change = now - self._last if delta else now
+        self._last = now
+        return self._attributes, change
 
 
 class _Watched:

@@ -170,4 +170,9 @@ OUTCOME_POSITIVE: Final = "positive"
 OUTCOME_NEGATIVE: Final = "negative"
 OUTCOME_NEGATIVE_BELOW: Final = "negative_below"
 
+# Values of `ml.outcome` of errors.
+OUTCOME_OBSERVED: Final = "observed"
+OUTCOME_EXPECTED: Final = "expected"
+OUTCOME_VARIANCE: Final = "variance"
+
 LOGGER_ACCESS: Final = "bentoml.access"

@@ -240,6 +240,28 @@ PERFORMANCE_REFERENCE: Final = Metric(
     "ml.performance.reference", Kind.GAUGE, "1",
     "What the predictions came to that probabilities are calibrated on.", (*_ESTIMATE, ML_PERFORMANCE_METRIC),
 )  # fmt: skip
+_CONCEPT: Final = (ML_MODEL_NAME, API_NAME, ML_REFERENCE_ID)
+ESTIMATE_JUDGED: Final = Metric(
+    "ml.estimate.judged", Kind.COUNTER, "{label}",
+    "Labels that were compared with what the probability of their prediction let one expect.", _CONCEPT,
+)  # fmt: skip
+ESTIMATE_ERRORS: Final = Metric(
+    "ml.estimate.errors", Kind.COUNTER, "{label}",
+    "Of the predictions with these labels: how many were wrong (observed), how many were to be expected to be, by "
+    "their calibrated confidence (expected), and the variance of that number (variance).",
+    (*_CONCEPT, ML_OUTCOME),
+)  # fmt: skip
+CONCEPT_DRIFT: Final = Metric(
+    "ml.concept.drift", Kind.GAUGE, "{alarm}",
+    "1 while a worker's labels say that predictions are wrong more often than they should be, else 0.", _CONCEPT,
+)  # fmt: skip
+CONCEPT_EVIDENCE: Final = Metric(
+    "ml.concept.evidence", Kind.GAUGE, "1", "How near to such an alarm a worker is; 1 while there is one.", _CONCEPT,
+)  # fmt: skip
+CONCEPT_AGE: Final = Metric(
+    "ml.concept.age", Kind.GAUGE, "s", "Time since errors probably became more frequent, while there is an alarm.",
+    _CONCEPT,
+)  # fmt: skip
 PROCESS_CPU_TIME: Final = Metric(
     "process.cpu.time", Kind.COUNTER, "s", "CPU time that the worker process has used.", (CPU_MODE,),
 )  # fmt: skip
@@ -307,6 +329,7 @@ METRICS: Final = (
     FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
     ESTIMATE_PREDICTIONS, ESTIMATE_OUTCOMES, ESTIMATE_VARIANCE, ESTIMATE_SCORES, ESTIMATE_REFERENCE_ROWS,
     PERFORMANCE_ESTIMATE, PERFORMANCE_REFERENCE,
+    ESTIMATE_JUDGED, ESTIMATE_ERRORS, CONCEPT_DRIFT, CONCEPT_EVIDENCE, CONCEPT_AGE,
     PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
     PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,
     HW_GPU_UTILIZATION, HW_GPU_MEMORY_USAGE, HW_GPU_MEMORY_LIMIT, HW_TEMPERATURE, HW_POWER, HW_ENERGY,

@@ -61,6 +61,7 @@ class Calibration:
             were no better than the probabilities themselves are straight.
         edges: of each class, the edges of the few bins of its probability that the area under the ROC curve is
             computed from: float64, increasing.
+        labels: what the labels call the classes, in the order of the classes.
         confidence: from the highest probability of a row to how often that class is the label.
         measured: what the predictions came to, by `semconv.PERFORMANCE_METRICS`; precision, recall, F1 and the area
             under the ROC curve are means of all classes that it can be told of.
@@ -69,6 +70,7 @@ class Calibration:
     rows: int
     curves: tuple[Curve, ...]
     edges: tuple[FloatArray, ...]
+    labels: tuple[str, ...]
     confidence: Curve
     measured: Mapping[str, float]
 
@@ -76,7 +78,9 @@ class Calibration:
         object.__setattr__(self, "measured", MappingProxyType(dict(self.measured)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.rows, self.curves, self.edges, self.confidence, dict(self.measured))
+        return type(self), (
+            self.rows, self.curves, self.edges, self.labels, self.confidence, dict(self.measured),
+        )  # fmt: skip
 
     def __call__(self, matrix: FloatArray) -> FloatArray:
         """Calibrated probabilities of `matrix`, finite float64, rows x classes; as large, and rows add up to 1.
@@ -92,7 +96,7 @@ class Calibration:
 def calibrated(matrix: FloatArray, truth: IntArray) -> Calibration:
     """Of `matrix`, finite float64, rows x classes, and the position of the right class in each row, -1 for none.
 
-    `measured` is left empty.
+    `labels` and `measured` are left empty.
     """
     predicted = matrix.argmax(axis=1)
     curves, edges = [], []
@@ -101,7 +105,7 @@ def calibrated(matrix: FloatArray, truth: IntArray) -> Calibration:
         curves.append(_curve(scores, is_it))
         edges.append(_bin_edges(scores, is_it))
     confidence = _curve(matrix.max(axis=1), predicted == truth)
-    return Calibration(len(matrix), tuple(curves), tuple(edges), confidence, {})
+    return Calibration(len(matrix), tuple(curves), tuple(edges), (), confidence, {})
 
 
 def _curve(scores: FloatArray, is_it: Any) -> Curve:

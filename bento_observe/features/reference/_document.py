@@ -84,8 +84,10 @@ def _calibration(calibration: Calibration, classes: Sequence[str]) -> dict[str, 
         "measured": dict(calibration.measured),
         "confidence": _curve(calibration.confidence),
         "classes": {
-            name: {**_curve(curve), "edges": edges.tolist()}
-            for name, curve, edges in zip(classes, calibration.curves, calibration.edges, strict=True)
+            name: {"label": label, **_curve(curve), "edges": edges.tolist()}
+            for name, label, curve, edges in zip(
+                classes, calibration.labels, calibration.curves, calibration.edges, strict=True
+            )
         },
     }
 

@@ -83,7 +83,12 @@ class Outcomes:
         happened = Expectation(made)
         happened.add_known(matrix, matrix.argmax(axis=1), np.eye(len(self._classes))[truth])
         measured = performance(happened.expected(), made.rows)
-        return replace(made, measured={metric: estimate.value for metric, estimate in measured.items()})
+        names = list(self._classes)
+        for label, position in zip(self._names, positions, strict=True):
+            names[position] = label
+        return replace(
+            made, labels=tuple(names), measured={metric: estimate.value for metric, estimate in measured.items()}
+        )
 
 
 def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
