@@ -5,6 +5,7 @@ The formulas are those of `bento_observe.features.estimate`, in PromQL.
 
 from __future__ import annotations
 
+import json
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +30,21 @@ _HEAD = """\
 #   model:ml_performance_reference:avg        what the held-out predictions of the reference came to
 #   model:ml_performance_estimate:fell        1 where the whole band, and the value by FLOOR, are below the reference's
 #
-# by ml_performance_metric and ml_drift_window. Of slices there is no roc_auc. No class or no positive has no series.
+# by ml_performance_metric and ml_drift_window. Of slices there is no roc_auc. What has no rows has no series.
+#
+# Where labels have come, of predictions whose confidence is known:
+#
+#   model:ml_estimate_disagreement:pooled           how much more often predictions were wrong than expected, -1 to 1
+#   model:ml_estimate_disagreement_critical:pooled  how much more or less is chance, or too little to matter
+#   model:ml_estimate:disagrees                     1 where it is neither: concept drift
+#   model:ml_concept_drift:workers                  how many workers' detectors say that errors became more frequent
 """
 
 FLOOR = 0.02
-"""A fall that is smaller may be real and is nobody's problem."""
+"""A difference that is smaller may be real and is nobody's problem."""
+
+_CRITICAL = 3.29  # standard errors, which one of a thousand windows without concept drift exceeds
+_LEAST_LABELS = 50
 
 _WINDOWS = {"1h": "1m", "24h": "4m"}
 """By window, how often it is computed."""
@@ -48,6 +59,9 @@ _CLASS, _BIN, _OUTCOME, _METRIC, _WINDOW = map(
 )  # fmt: skip
 _BY = ", ".join(label_name(name) for name in (*_RESOURCE, *semconv.ESTIMATE_REFERENCE_ROWS.attributes))
 
+_OF_LABELS = ", ".join(label_name(name) for name in (*_RESOURCE, *semconv.ESTIMATE_JUDGED.attributes))
+_OF_REFERENCE = ", ".join(label_name(name) for name in (*_RESOURCE, semconv.ML_REFERENCE_ID))
+
 _ROWS = "model:ml_estimate_reference_rows:avg"
 _REFERENCE = "model:ml_performance_reference:avg"
 _OF_CLASS = "class:ml_performance_estimate:pooled"
@@ -57,6 +71,11 @@ _ERROR = "model:ml_performance_estimate_error:pooled"
 _LOW = "model:ml_performance_estimate_low:pooled"
 _HIGH = "model:ml_performance_estimate_high:pooled"
 _FELL = "model:ml_performance_estimate:fell"
+_REFERENCE_ROWS = "reference:ml_estimate_reference_rows:max"
+_DISAGREEMENT = "model:ml_estimate_disagreement:pooled"
+_DISAGREEMENT_CRITICAL = "model:ml_estimate_disagreement_critical:pooled"
+_DISAGREES = "model:ml_estimate:disagrees"
+_DRIFTED_WORKERS = "model:ml_concept_drift:workers"
 
 
 @dataclass(frozen=True)
@@ -66,11 +85,22 @@ class _Rule:
     labels: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Alert:
+    name: str
+    expr: str
+    wait: str
+    summary: str
+    description: str
+
+
 def document() -> str:
     """The file."""
     groups = [_group("performance_reference", "30s", _reference())]
     for window, often in _WINDOWS.items():
         groups.append(_group(f"performance_estimate_{window}", often, _estimates(window)))
+        groups.append(_group(f"concept_drift_{window}", often, _disagreement(window)))
+    groups.append(_alerts())
     return f"{_HEAD}groups:\n" + "\n".join(groups)
 
 
@@ -79,6 +109,8 @@ def _reference() -> list[_Rule]:
     return [
         _Rule(_ROWS, f"avg by ({_BY}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
         _Rule(_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_REFERENCE)})"),
+        _Rule(_REFERENCE_ROWS, f"max by ({_OF_REFERENCE}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
+        _Rule(_DRIFTED_WORKERS, f"sum by ({_OF_LABELS}) ({metric_name(semconv.CONCEPT_DRIFT)})"),
     ]
 
 
@@ -192,6 +224,76 @@ def _bands(window: str) -> list[_Rule]:
             {_WINDOW: window},
         ),
     ]
+
+
+def _disagreement(window: str) -> list[_Rule]:
+    """Errors that were observed less those that were expected, of the same predictions."""
+    judged, errors = f"model:ml_estimate_judged:increase{window}", f"model:ml_estimate_errors:increase{window}"
+    labels = {_WINDOW: window}
+    this = f'{{{_WINDOW}="{window}"}}'
+
+    def of(outcome: str) -> str:
+        return f'{errors}{{{_OUTCOME}="{outcome}"}}'
+
+    enough = f"({judged} >= {_LEAST_LABELS})"
+    spread = f"(1 + {judged} / on ({_OF_REFERENCE}) group_left () {_REFERENCE_ROWS})"
+    return [
+        _Rule(judged, f"sum by ({_OF_LABELS}) (increase({metric_name(semconv.ESTIMATE_JUDGED)}[{window}]))"),
+        _Rule(
+            errors, f"sum by ({_OF_LABELS}, {_OUTCOME}) (increase({metric_name(semconv.ESTIMATE_ERRORS)}[{window}]))"
+        ),
+        _Rule(
+            _DISAGREEMENT,
+            f"(\n  {of(semconv.OUTCOME_OBSERVED)}\n  - ignoring ({_OUTCOME}) {of(semconv.OUTCOME_EXPECTED)}\n)\n"
+            f"/ {enough}",
+            labels,
+        ),
+        _Rule(
+            _DISAGREEMENT_CRITICAL,
+            f"clamp_min(\n  {_CRITICAL} * sqrt(sum without ({_OUTCOME}) ({of(semconv.OUTCOME_VARIANCE)}) * {spread})\n"
+            f"  / {enough},\n  {FLOOR}\n)",
+            labels,
+        ),
+        _Rule(_DISAGREES, f"abs({_DISAGREEMENT}{this}) > bool {_DISAGREEMENT_CRITICAL}{this}", labels),
+    ]
+
+
+def _alerts() -> str:
+    service, api = (label_name(name) for name in (semconv.SERVICE_NAME, semconv.API_NAME))
+    alerts = (
+        _Alert(
+            "EstimatedPerformanceDrop",
+            f'{_FELL}{{{_WINDOW}="1h"}} == 1',
+            "10m",
+            f"{{{{ $labels.{service} }}}}: {{{{ $labels.{_METRIC} }}}} is expected to have fallen",
+            "What is served is harder than what the model was tested with: the estimate of the last hour, with its "
+            "whole band, is below what the reference's held-out predictions came to. No label has been looked at. See "
+            "which inputs drifted.",
+        ),
+        _Alert(
+            "ConceptDrift",
+            f"max without ({_WINDOW}) ({_DISAGREES}) == 1\nor {_DRIFTED_WORKERS} > 0",
+            "5m",
+            f"{{{{ $labels.{service} }}}}: labels of {{{{ $labels.{api} }}}} disagree with the model's confidence",
+            "Predictions are wrong more often, or less often, than their calibrated confidence says. The same inputs "
+            "have other labels than when the reference was made, so do not believe the estimates of performance: train "
+            "or calibrate again.",
+        ),
+    )
+    lines = ["  - name: performance_estimate_alerts", "    rules:"]
+    for alert in alerts:
+        lines += [
+            f"      - alert: {alert.name}",
+            "        expr: |-",
+            textwrap.indent(alert.expr, " " * 10),
+            f"        for: {alert.wait}",
+            "        labels: {severity: ticket}",
+            "        annotations:",
+            f"          summary: {json.dumps(alert.summary)}",
+            f"          description: {json.dumps(alert.description)}",
+            f"          runbook: docs/performance-estimation.md#{alert.name.lower()}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _group(name: str, interval: str, rules: list[_Rule]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from bento_observe import semconv
 from bento_observe.features import Group, encode
+from bento_observe.features.concept import Judgement
+from bento_observe.features.concept import encode as encode_judgements
 from bento_observe.features.estimate import BAND, performance, performance_of_classes
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack._assets import collector_dir
@@ -31,11 +34,11 @@ MINUTES = 70  # of samples, one a minute; the hour before the last one is looked
 CLASSES = ("0", "1", "2")
 
 
-def _series(worker: int, group: Group) -> Iterator[dict[str, str]]:
+def _series(worker: int, metrics: Iterable[pb.Metric]) -> Iterator[dict[str, str]]:
     """What a worker sends, as if the same came in every minute of the hour."""
-    for metric in encode([group], 5, 9, CUMULATIVE):
+    for metric in metrics:
         declared = next(one for one in semconv.METRICS if one.name == metric.name)
-        if not metric.name.startswith(("ml.estimate.", "ml.performance.")):
+        if metric.name.startswith("ml.feature."):
             continue
         data: Any = getattr(metric, metric.WhichOneof("data") or "")
         for point in data.data_points:
@@ -87,26 +90,54 @@ def test_the_rules_compute_what_python_does(promtool: str, tmp_path: Path, shift
             assert 0 < BAND * errors[k] < 0.2
     assert any(expected["model:ml_performance_estimate:fell"].values()) == bool(shift)
 
-    shutil.copy(collector_dir() / "prometheus" / "rules" / "performance_estimate.yaml", tmp_path)
+    series = [
+        one
+        for worker, snapshot in enumerate(snapshots)
+        for one in _series(worker, encode([Group({}, snapshot, signal, describe=worker == 0)], 5, 9, CUMULATIVE))
+    ]
+    _run(promtool, tmp_path, series, expected, signal.id)
+
+
+@pytest.mark.parametrize(("errors", "drifted"), [(390, False), (700, True), (100, True)])
+def test_labels_that_disagree_are_told(promtool: str, tmp_path: Path, errors: int, drifted: bool) -> None:
+    """Of 3,000 labels at two workers, 400 were to be expected to be wrong; that many more or fewer are no chance."""
+    pairs = {semconv.ML_REFERENCE_ID: "r", semconv.API_NAME: "a"}
+    rows = 'ml_estimate_reference_rows{service_name="s", ml_reference_id="r"}'
+    series = [{"series": rows, "values": f"2000x{MINUTES}"}]
+    for worker, share in enumerate((0.7, 0.3)):
+        judgement = Judgement(round(3000 * share), round(errors * share), 400 * share, 340 * share, False, None, 0.2)
+        series += _series(worker, encode_judgements([(pairs, judgement)], 5, 9, CUMULATIVE))
+    critical = max(0.02, 3.29 * math.sqrt(340 * (1 + 3000 / 2000)) / 3000)
+    expected: dict[str, dict[tuple[str, ...], float]] = {
+        "model:ml_estimate_disagreement:pooled": {("a",): (errors - 400) / 3000},
+        "model:ml_estimate_disagreement_critical:pooled": {("a",): critical},
+        "model:ml_estimate:disagrees": {("a",): float(drifted)},
+    }
+    _run(promtool, tmp_path, series, expected, "r")
+
+
+def _run(
+    promtool: str,
+    folder: Path,
+    series: list[dict[str, str]],
+    expected: dict[str, dict[tuple[str, ...], float]],
+    reference_id: str,
+) -> None:
+    shutil.copy(collector_dir() / "prometheus" / "rules" / "performance_estimate.yaml", folder)
     tests = {
         "rule_files": ["performance_estimate.yaml"],
         "evaluation_interval": "1m",
-        "fuzzy_compare": True,
         "tests": [
             {
                 "interval": "1m",
-                "input_series": [
-                    one
-                    for worker, snapshot in enumerate(snapshots)
-                    for one in _series(worker, Group({}, snapshot, signal, describe=worker == 0))
-                ],
+                "input_series": series,
                 "promql_expr_test": [
                     {
                         # Rounded, since the one adds up in another order than the other.
                         "expr": f"round({record}{_window(record)}, 1e-7)",
                         "eval_time": f"{MINUTES}m",
                         "exp_samples": [
-                            {"labels": _labels(record, key, signal.id), "value": float(np.round(value, 7))}
+                            {"labels": _labels(record, key, reference_id), "value": float(np.round(value, 7))}
                             for key, value in table.items()
                         ],
                     }
@@ -115,8 +146,8 @@ def test_the_rules_compute_what_python_does(promtool: str, tmp_path: Path, shift
             }
         ],
     }
-    (tmp_path / "test.yaml").write_text(yaml.safe_dump(tests))
-    done = subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True)
+    (folder / "test.yaml").write_text(yaml.safe_dump(tests))
+    done = subprocess.run([promtool, "test", "rules", folder / "test.yaml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -126,6 +157,8 @@ def _window(record: str) -> str:
 
 def _labels(record: str, key: tuple[str, ...], reference_id: str) -> str:
     names = ("ml_class", "ml_performance_metric")[-len(key) :]
+    if record.startswith("model:ml_estimate"):
+        names = ("bentoml_api_name",)
     pairs = {"ml_reference_id": reference_id, "service_name": "s", **dict(zip(names, key, strict=True))}
     if _window(record):
         pairs["ml_drift_window"] = "1h"

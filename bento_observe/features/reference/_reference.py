@@ -104,7 +104,9 @@ class Reference:
             prediction: what the model predicts for `data`, row by row: the name of a column of `data`, or a list of
                 such, which then are no inputs; or a Series, a frame or an array. Text, booleans, and at most 20
                 distinct integers are classes; other numbers are values. Several columns that are 0 or more and have
-                row sums of 1 are class probabilities, of which class, confidence and entropy are features.
+                row sums of 1 are class probabilities, of which class, confidence and entropy are features. With labels
+                of at least 100 rows they are calibrated, so that performance can be estimated: then they must be of
+                rows that the model was not trained on, and their columns called as the labels are.
             label: the truth for each row, likewise.
             features: what the model is given after transformation, a frame or an array, where that is not `data`.
             slices: a column of `data`, or several, for whose 20 most frequent values all is repeated.
