@@ -131,6 +131,10 @@ def _show(reference: Reference, console: Console) -> None:
                 name, _text(feature, MAX_NAME_LENGTH), one.kind, *_numbers(one, reference.rows), _text(_content(one))
             )
     console.print(table)
+    for signal in reference.signals.values():
+        if (calibration := signal.calibration) is not None:
+            told = ", ".join(f"{metric} {value:.3f}" for metric, value in calibration.measured.items())
+            console.print(f"calibrated on {calibration.rows:,} predictions with labels: {told}", soft_wrap=True)
     for column, values in reference.slices.items():
         console.print(_text(f"sliced by {column}: {', '.join(map(_short, values))}", longest=None), soft_wrap=True)
     for column, why in reference.skipped.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -211,6 +213,26 @@ def test_why_there_is_no_calibration_is_told(rows: int, classes: int, label: str
     assert why in made.skipped["calibration"]
     assert prediction(made).calibration is None
     assert counted(prediction(made), held_out.scores).expected is None
+
+
+def test_an_order_of_labels_that_is_not_that_of_the_probabilities_is_not_taken_for_it() -> None:
+    """As where a model of one's own puts the positive class first; names would say so."""
+    held_out = predicted(2000, 1)
+    labels = np.where(held_out.labels == 0, "repaid", "default")
+    made = Reference.from_frame(np.zeros((2000, 1)), prediction=held_out.scores, label=labels)
+    assert "name the columns of probabilities as the labels are" in made.skipped["calibration"]
+
+
+def test_a_file_is_calibrated_as_a_frame_is(tmp_path: Path) -> None:
+    """However it is cut into pieces."""
+    held_out = predicted(1500, 1)
+    frame = pd.DataFrame(held_out.scores, columns=["p_no", "p_yes"])
+    frame["x"], frame["answer"] = 0.0, np.where(held_out.labels == 1, "yes", "no")
+    frame.to_csv(tmp_path / "held_out.csv", index=False)
+    columns: dict[str, Any] = {"prediction": ["p_no", "p_yes"], "label": "answer"}
+    whole = Reference.from_frame(frame, **columns)
+    assert prediction(whole).calibration is not None
+    assert Reference.from_file(tmp_path / "held_out.csv", chunk_rows=400, **columns) == whole
 
 
 def test_rows_without_a_label_are_not_calibrated_on() -> None:

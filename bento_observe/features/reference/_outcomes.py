@@ -67,18 +67,24 @@ class Outcomes:
         if len(self._classes) > MAX_CLASSES:
             return f"there are {len(self._classes)} classes, more than {MAX_CLASSES}"
         positions = _positions(list(self._names), self._classes)
+        by_order = positions is None
+        if by_order:
+            positions = _in_order(list(self._names), self._classes)
+        unlike = (
+            f"the labels are {_some(list(self._names))}, the probabilities are of {_some(list(self._classes))}; "
+            "name the columns of probabilities as the labels are, as with "
+            "pandas.DataFrame(probabilities, columns=model.classes_)"
+        )
         if positions is None:
-            return (
-                f"the labels are {_some(list(self._names))}, the probabilities are of {_some(list(self._classes))}; "
-                "name the columns of probabilities as the labels are, as with "
-                "pandas.DataFrame(probabilities, columns=model.classes_)"
-            )
+            return unlike
         self._settle(final=True)
         matrix, codes = np.concatenate(self._matrices), np.concatenate(self._codes)
         known = np.flatnonzero((codes >= 0) & np.isfinite(matrix).all(axis=1))
         matrix, truth = matrix[known], np.array(positions, np.int64)[codes[known]]
         if known.size < LEAST_ROWS:
             return f"{known.size} rows have probabilities and a label, fewer than {LEAST_ROWS}"
+        if by_order and not _fits(matrix, truth):
+            return unlike
         made = calibrated(matrix, truth)
         happened = Expectation(made)
         happened.add_known(matrix, matrix.argmax(axis=1), np.eye(len(self._classes))[truth])
@@ -95,8 +101,7 @@ def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
     """The class that each label is; None where one is none.
 
     Booleans of a frame's columns print as `True`, those of data as `true`. What all columns begin with is not looked at
-    where the labels are the rest, as in `p_cat` and `p_dog`. Where the classes have no names but their positions,
-    labels of other names are they in their order, as scikit-learn has its `classes_`.
+    where the labels are the rest, as in `p_cat` and `p_dog`.
     """
     named = {name: position for position, name in enumerate(classes)}
     lower = {name.lower(): position for name, position in named.items()}
@@ -109,10 +114,21 @@ def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
     rest = {name[shared:]: position for name, position in named.items()}
     if set(labels) <= rest.keys():
         return [rest[label] for label in labels]
-    if classes == tuple(map(str, range(len(classes)))) and len(labels) == len(classes):
-        order = sorted(labels, key=_number) if all(map(_is_number, labels)) else sorted(labels)
-        return [order.index(label) for label in labels]
     return None
+
+
+def _in_order(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
+    """The same where the classes have no names but their positions: as scikit-learn has its `classes_`, sorted."""
+    if classes != tuple(map(str, range(len(classes)))) or len(labels) != len(classes):
+        return None
+    order = sorted(labels, key=_number) if all(map(_is_number, labels)) else sorted(labels)
+    return [order.index(label) for label in labels]
+
+
+def _fits(matrix: FloatArray, truth: IntArray) -> bool:
+    """Whether each class gets its highest probabilities where it is the truth, which another order would not have."""
+    means = np.stack([matrix[truth == position].mean(axis=0) for position in range(matrix.shape[1])])
+    return bool((means.argmax(axis=0) == np.arange(matrix.shape[1])).all())
 
 
 def _number(label: str) -> float:
