@@ -285,14 +285,18 @@ class _Watched:
         return {name: measure(self._reference, window) for name, window in windows.items()}
 
     def _estimates(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Mapping[str, Estimate]]:
-        if self._reference is None or self._reference.calibration is None:
+        if self._reference is None or (self._reference.calibration is None and self._reference.losses is None):
             return {}
-        from bento_observe.features.estimate import performance
+        from bento_observe.features.estimate import loss_performance, performance
 
-        rows = self._reference.calibration.rows
-        return {
-            name: performance(window.expected, rows) for name, window in windows.items() if window.expected is not None
-        }
+        calibration, tree = self._reference.calibration, self._reference.losses
+        found: dict[str, Mapping[str, Estimate]] = {}
+        for name, window in windows.items():
+            if calibration is not None and window.expected is not None:
+                found[name] = performance(window.expected, calibration.rows)
+            elif tree is not None and window.loss is not None:
+                found[name] = loss_performance(window.loss, tree.total)
+        return found
 
     def tell_losses(self, health: Health) -> None:
         """Adds what was left out since the last time to our own metrics."""

@@ -12,7 +12,7 @@ from bento_observe.features._schema import Schema
 from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, FloatArray, Tally
 
 if TYPE_CHECKING:
-    from bento_observe.features.estimate import Expectation, Expected
+    from bento_observe.features.estimate import Expectation, Expected, ExpectedLoss, LossExpectation
 
 __all__ = ["Derived"]
 
@@ -33,11 +33,18 @@ class Derived:
             from bento_observe.features.estimate import Expectation
 
             self._expectation = Expectation(schema.calibration)
+        self._loss: LossExpectation | None = None
+        if schema.losses is not None:
+            from bento_observe.features.estimate import LossExpectation
+
+            self._loss = LossExpectation(schema.losses)
         self.vector_width = None if schema.vector is None else schema.vector.size
         """How long vectors are, where the reference says."""
 
     def of(self, arrived: Arrived) -> Iterable[Arrived]:
         """`arrived` itself or, where it holds probabilities, what is made of them."""
+        if self._loss is not None:
+            self._loss.add(arrived)
         if isinstance(arrived, Batch) and (self._classes is not None or self._guess) and self._is_probable(arrived):
             return self._of_probabilities(arrived)
         return (arrived,)
@@ -70,6 +77,10 @@ class Derived:
     def expected(self) -> Expected | None:
         """What the probabilities so far let one expect of their labels, where the reference has a calibration."""
         return None if self._expectation is None else self._expectation.expected()
+
+    def expected_loss(self) -> ExpectedLoss | None:
+        """What the inputs so far let one expect of the errors, where the reference says how far off they are."""
+        return None if self._loss is None else self._loss.expected
 
     def of_vectors(self, matrix: FloatArray) -> Batch:
         """What is made of vectors, rows x dimensions."""

@@ -97,17 +97,12 @@ def encode(
             references.describe(group.reference, pairs, group.detail)
         for window, measures in group.drift.items():
             references.drift(measures, pairs, window, group.methods)
-        if group.snapshot.expected is not None and group.reference.calibration is not None:
+        if group.reference.calibration is not None or group.reference.losses is not None:
             if estimates is None:
                 from bento_observe.features._export_estimate import EstimateWriter
 
                 estimates = EstimateWriter(times, temporality)
-            whole = semconv.ML_SLICE_NAME not in constant
-            estimates.sums(group.snapshot.expected, group.reference.classes or (), pairs, whole)
-            for window, found in group.estimates.items():
-                estimates.estimates(found, pairs, window)
-            if group.describe:
-                estimates.describe(group.reference.calibration, pairs)
+            estimates.add(group, pairs)
     written = values.points + (references.points if references is not None else ())
     written += estimates.points if estimates is not None else ()
     return [metric for points in written for metric in points.metrics()]

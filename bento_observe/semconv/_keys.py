@@ -156,6 +156,8 @@ METRIC_PRECISION: Final = "precision"
 METRIC_RECALL: Final = "recall"
 METRIC_F1: Final = "f1"
 METRIC_ROC_AUC: Final = "roc_auc"
+METRIC_MAE: Final = "mae"
+METRIC_RMSE: Final = "rmse"
 PERFORMANCE_METRICS: Final = (METRIC_ACCURACY, METRIC_PRECISION, METRIC_RECALL, METRIC_F1, METRIC_ROC_AUC)
 
 # Values of `ml.performance.bound`.
@@ -174,5 +176,11 @@ OUTCOME_NEGATIVE_BELOW: Final = "negative_below"
 OUTCOME_OBSERVED: Final = "observed"
 OUTCOME_EXPECTED: Final = "expected"
 OUTCOME_VARIANCE: Final = "variance"
+
+# Values of `ml.outcome` of losses.
+OUTCOME_ABSOLUTE: Final = "absolute"
+OUTCOME_SQUARED: Final = "squared"
+OUTCOME_ABSOLUTE_VARIANCE: Final = "absolute_variance"
+OUTCOME_SQUARED_VARIANCE: Final = "squared_variance"
 
 LOGGER_ACCESS: Final = "bentoml.access"

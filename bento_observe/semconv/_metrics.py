@@ -228,7 +228,7 @@ ESTIMATE_SCORES: Final = Metric(
 )  # fmt: skip
 ESTIMATE_REFERENCE_ROWS: Final = Metric(
     "ml.estimate.reference.rows", Kind.GAUGE, "{row}",
-    "Predictions with labels that probabilities are calibrated on.", _ESTIMATE,
+    "Predictions with labels that estimates rest on.", _ESTIMATE,
 )  # fmt: skip
 PERFORMANCE_ESTIMATE: Final = Metric(
     "ml.performance.estimate", Kind.GAUGE, "1",
@@ -239,6 +239,23 @@ PERFORMANCE_ESTIMATE: Final = Metric(
 PERFORMANCE_REFERENCE: Final = Metric(
     "ml.performance.reference", Kind.GAUGE, "1",
     "What the predictions came to that probabilities are calibrated on.", (*_ESTIMATE, ML_PERFORMANCE_METRIC),
+)  # fmt: skip
+ESTIMATE_LOSS_ROWS: Final = Metric(
+    "ml.estimate.loss.rows", Kind.COUNTER, "{row}", "Inputs of a regression whose error could be estimated.", _ESTIMATE,
+)  # fmt: skip
+ESTIMATE_LOSS: Final = Metric(
+    "ml.estimate.loss", Kind.COUNTER, "1",
+    "Sum of the absolute and of the squared errors to be expected of them, and of the variances of both.",
+    (*_ESTIMATE, ML_OUTCOME),
+)  # fmt: skip
+PERFORMANCE_LOSS_ESTIMATE: Final = Metric(
+    "ml.performance.loss.estimate", Kind.GAUGE, "{value}",
+    "The error (mae, rmse) to be expected of a worker's predictions within the window, without their labels: the "
+    "value, and the ends of its 95 % band.", (*_ESTIMATE, ML_PERFORMANCE_METRIC, ML_PERFORMANCE_BOUND, ML_DRIFT_WINDOW),
+)  # fmt: skip
+PERFORMANCE_LOSS_REFERENCE: Final = Metric(
+    "ml.performance.loss.reference", Kind.GAUGE, "{value}",
+    "The error of the held-out predictions that estimates rest on.", (*_ESTIMATE, ML_PERFORMANCE_METRIC),
 )  # fmt: skip
 _CONCEPT: Final = (ML_MODEL_NAME, API_NAME, ML_REFERENCE_ID)
 ESTIMATE_JUDGED: Final = Metric(
@@ -329,6 +346,7 @@ METRICS: Final = (
     FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
     ESTIMATE_PREDICTIONS, ESTIMATE_OUTCOMES, ESTIMATE_VARIANCE, ESTIMATE_SCORES, ESTIMATE_REFERENCE_ROWS,
     PERFORMANCE_ESTIMATE, PERFORMANCE_REFERENCE,
+    ESTIMATE_LOSS_ROWS, ESTIMATE_LOSS, PERFORMANCE_LOSS_ESTIMATE, PERFORMANCE_LOSS_REFERENCE,
     ESTIMATE_JUDGED, ESTIMATE_ERRORS, CONCEPT_DRIFT, CONCEPT_EVIDENCE, CONCEPT_AGE,
     PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
     PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,

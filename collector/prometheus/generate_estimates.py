@@ -32,6 +32,12 @@ _HEAD = """\
 #
 # by ml_performance_metric and ml_drift_window. Of slices there is no roc_auc. What has no rows has no series.
 #
+# Of regressions:
+#
+#   model:ml_performance_loss_estimate:pooled       mae and rmse, in the unit of the label; _low and _high as above
+#   model:ml_performance_loss_reference:avg         what the held-out predictions of the reference were off by
+#   model:ml_performance_loss_estimate:rose         1 where the whole band, and the value by a tenth, are above those
+#
 # Where labels have come, of predictions whose confidence is known:
 #
 #   model:ml_estimate_disagreement:pooled           how much more often predictions were wrong than expected, -1 to 1
@@ -42,6 +48,9 @@ _HEAD = """\
 
 FLOOR = 0.02
 """A difference that is smaller may be real and is nobody's problem."""
+
+RISE = 1.1
+"""An error that is larger by less likewise."""
 
 _CRITICAL = 3.29  # standard errors, which one of a thousand windows without concept drift exceeds
 _LEAST_LABELS = 50
@@ -71,6 +80,12 @@ _ERROR = "model:ml_performance_estimate_error:pooled"
 _LOW = "model:ml_performance_estimate_low:pooled"
 _HIGH = "model:ml_performance_estimate_high:pooled"
 _FELL = "model:ml_performance_estimate:fell"
+_LOSS_REFERENCE = "model:ml_performance_loss_reference:avg"
+_LOSS = "model:ml_performance_loss_estimate:pooled"
+_LOSS_ERROR = "model:ml_performance_loss_estimate_error:pooled"
+_LOSS_LOW = "model:ml_performance_loss_estimate_low:pooled"
+_LOSS_HIGH = "model:ml_performance_loss_estimate_high:pooled"
+_LOSS_ROSE = "model:ml_performance_loss_estimate:rose"
 _REFERENCE_ROWS = "reference:ml_estimate_reference_rows:max"
 _DISAGREEMENT = "model:ml_estimate_disagreement:pooled"
 _DISAGREEMENT_CRITICAL = "model:ml_estimate_disagreement_critical:pooled"
@@ -99,6 +114,7 @@ def document() -> str:
     groups = [_group("performance_reference", "30s", _reference())]
     for window, often in _WINDOWS.items():
         groups.append(_group(f"performance_estimate_{window}", often, _estimates(window)))
+        groups.append(_group(f"loss_estimate_{window}", often, _losses(window)))
         groups.append(_group(f"concept_drift_{window}", often, _disagreement(window)))
     groups.append(_alerts())
     return f"{_HEAD}groups:\n" + "\n".join(groups)
@@ -109,6 +125,7 @@ def _reference() -> list[_Rule]:
     return [
         _Rule(_ROWS, f"avg by ({_BY}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
         _Rule(_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_REFERENCE)})"),
+        _Rule(_LOSS_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_LOSS_REFERENCE)})"),
         _Rule(_REFERENCE_ROWS, f"max by ({_OF_REFERENCE}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
         _Rule(_DRIFTED_WORKERS, f"sum by ({_OF_LABELS}) ({metric_name(semconv.CONCEPT_DRIFT)})"),
     ]
@@ -226,6 +243,40 @@ def _bands(window: str) -> list[_Rule]:
     ]
 
 
+def _losses(window: str) -> list[_Rule]:
+    """The errors of a regression that its inputs lead one to expect."""
+    rows, sums = f"model:ml_estimate_loss_rows:increase{window}", f"model:ml_estimate_loss:increase{window}"
+    mae, rmse = ({_METRIC: metric, _WINDOW: window} for metric in (semconv.METRIC_MAE, semconv.METRIC_RMSE))
+    this = f'{{{_WINDOW}="{window}"}}'
+
+    def of(outcome: str) -> str:
+        return f'sum without ({_OUTCOME}) ({sums}{{{_OUTCOME}="{outcome}"}})'
+
+    spread = f"(1 + {rows} / {_ROWS})"
+    squared = of(semconv.OUTCOME_SQUARED)
+    reference = f"ignoring ({_WINDOW}) {_LOSS_REFERENCE}"
+    return [
+        _Rule(rows, f"sum by ({_BY}) (increase({metric_name(semconv.ESTIMATE_LOSS_ROWS)}[{window}]))"),
+        _Rule(sums, f"sum by ({_BY}, {_OUTCOME}) (increase({metric_name(semconv.ESTIMATE_LOSS)}[{window}]))"),
+        _Rule(_LOSS, f"{of(semconv.OUTCOME_ABSOLUTE)} / ({rows} > 0)", mae),
+        _Rule(_LOSS_ERROR, f"sqrt({of(semconv.OUTCOME_ABSOLUTE_VARIANCE)} * {spread})\n/ ({rows} > 0)", mae),
+        _Rule(_LOSS, f"sqrt({squared} / ({rows} > 0))", rmse),
+        _Rule(
+            _LOSS_ERROR,
+            f"sqrt({of(semconv.OUTCOME_SQUARED_VARIANCE)} * {spread})\n"
+            f"/ ({rows} > 0)\n/ (2 * sqrt({squared} / ({rows} > 0)) > 0)",
+            rmse,
+        ),
+        _Rule(_LOSS_LOW, f"clamp_min({_LOSS}{this} - {BAND} * {_LOSS_ERROR}{this}, 0)", {_WINDOW: window}),
+        _Rule(_LOSS_HIGH, f"{_LOSS}{this} + {BAND} * {_LOSS_ERROR}{this}", {_WINDOW: window}),
+        _Rule(
+            _LOSS_ROSE,
+            f"({_LOSS_LOW}{this} > bool {reference})\n* ({_LOSS}{this} / {RISE} > bool {reference})",
+            {_WINDOW: window},
+        ),
+    ]
+
+
 def _disagreement(window: str) -> list[_Rule]:
     """Errors that were observed less those that were expected, of the same predictions."""
     judged, errors = f"model:ml_estimate_judged:increase{window}", f"model:ml_estimate_errors:increase{window}"
@@ -263,12 +314,12 @@ def _alerts() -> str:
     alerts = (
         _Alert(
             "EstimatedPerformanceDrop",
-            f'{_FELL}{{{_WINDOW}="1h"}} == 1',
+            f'{_FELL}{{{_WINDOW}="1h"}} == 1\nor {_LOSS_ROSE}{{{_WINDOW}="1h"}} == 1',
             "10m",
-            f"{{{{ $labels.{service} }}}}: {{{{ $labels.{_METRIC} }}}} is expected to have fallen",
+            f"{{{{ $labels.{service} }}}}: {{{{ $labels.{_METRIC} }}}} is expected to be worse",
             "What is served is harder than what the model was tested with: the estimate of the last hour, with its "
-            "whole band, is below what the reference's held-out predictions came to. No label has been looked at. See "
-            "which inputs drifted.",
+            "whole band, is worse than what the reference's held-out predictions came to. No label has been looked at. "
+            "See which inputs drifted.",
         ),
         _Alert(
             "ConceptDrift",

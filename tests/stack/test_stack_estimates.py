@@ -19,11 +19,12 @@ from bento_observe import semconv
 from bento_observe.features import Group, encode
 from bento_observe.features.concept import Judgement
 from bento_observe.features.concept import encode as encode_judgements
-from bento_observe.features.estimate import BAND, performance, performance_of_classes
+from bento_observe.features.estimate import BAND, loss_performance, performance, performance_of_classes
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack._assets import collector_dir
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
+import _regressions
 from _estimates import counted, predicted, prediction, reference
 
 pytestmark = pytest.mark.stack
@@ -95,6 +96,30 @@ def test_the_rules_compute_what_python_does(promtool: str, tmp_path: Path, shift
         for worker, snapshot in enumerate(snapshots)
         for one in _series(worker, encode([Group({}, snapshot, signal, describe=worker == 0)], 5, 9, CUMULATIVE))
     ]
+    _run(promtool, tmp_path, series, expected, signal.id)
+
+
+@pytest.mark.parametrize("larger", [0.0, 1.0])
+def test_the_rules_compute_losses_as_python_does(promtool: str, tmp_path: Path, larger: float) -> None:
+    """Of a regression whose inputs are those that it was tested with, or larger ones, of which it knows less."""
+    signal = _regressions.inputs_of(_regressions.reference())
+    inputs = [_regressions.homes(rows, rows, larger)[0] for rows in WORKERS]
+    snapshots = [counted(signal, one) for one in inputs]
+    whole = (snapshots[0] + snapshots[1]).loss
+    assert whole is not None
+    assert signal.losses is not None
+    estimates = loss_performance(whole, signal.losses.total)
+    series = [
+        one
+        for worker, snapshot in enumerate(snapshots)
+        for one in _series(worker, encode([Group({}, snapshot, signal, describe=worker == 0)], 5, 9, CUMULATIVE))
+    ]
+    expected: dict[str, dict[tuple[str, ...], float]] = {
+        "model:ml_performance_loss_estimate:pooled": {(name,): one.value for name, one in estimates.items()},
+        "model:ml_performance_loss_estimate_low:pooled": {(name,): one.low for name, one in estimates.items()},
+        "model:ml_performance_loss_estimate_high:pooled": {(name,): one.high for name, one in estimates.items()},
+        "model:ml_performance_loss_estimate:rose": dict.fromkeys([("mae",), ("rmse",)], float(larger > 0)),
+    }
     _run(promtool, tmp_path, series, expected, signal.id)
 
 

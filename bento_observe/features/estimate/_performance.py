@@ -19,10 +19,11 @@ BAND: Final = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """An expected figure, 0 to 1, and the `error`, a standard error; `low` and `high` are the ends of the band."""
+    """An expected figure, 0 to `most`, and the `error`, a standard error; `low` and `high` are the ends of the band."""
 
     value: float
     error: float
+    most: float = 1.0
 
     @property
     def low(self) -> float:
@@ -30,7 +31,7 @@ class Estimate:
 
     @property
     def high(self) -> float:
-        return min(1.0, self.value + BAND * self.error)
+        return min(self.most, self.value + BAND * self.error)
 
 
 def performance(expected: Expected, reference_rows: int) -> dict[str, Estimate]:

@@ -3,8 +3,8 @@
 `_tables` (memory) and `_files` (Parquet, CSV) give chunks of columns, which `_roles` tells apart and `_columns` reads.
 `_profile` passes over them twice: `_scan` finds what each column is, its `_edges` on a `_sample` and its categories;
 `_tally` counts, for all rows and for slices, while `_outcomes` compares predictions with labels, which is what their
-`_calibration`, of `_isotonic` curves, is made of. `_reference` is what comes out, `_document` writes it, `_load` reads
-it.
+`_calibration`, of `_isotonic` curves, and the losses of a `_loss_tree` are made of. `_reference` is what comes out,
+`_document` writes it, `_load` reads it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from bento_observe.features.reference._calibration import Calibration, Curve
+from bento_observe.features.reference._loss_tree import LossTree
 from bento_observe.features.reference._types import (
     CategoricalReference,
     FeatureReference,
@@ -31,6 +32,7 @@ __all__ = [
     "CategoricalReference",
     "Curve",
     "FeatureReference",
+    "LossTree",
     "NumericReference",
     "Reference",
     "SignalReference",

@@ -19,6 +19,7 @@ from bento_observe.features.reference._errors import BadReferenceError
 from bento_observe.features.reference._fields import PROFILE_AGAIN, Field
 from bento_observe.features.reference._isotonic import MAX_STEPS
 from bento_observe.features.reference._json import parsed
+from bento_observe.features.reference._loss_tree import MAX_NODES, SUMS, LossTree, Splits
 from bento_observe.features.reference._types import (
     MAX_FEW_VALUES,
     CategoricalReference,
@@ -112,7 +113,7 @@ def _signal(field: Field) -> SignalReference:
             raise one.bad("is not among columns")
         features[name] = _feature(one)
     names = None if classes is None else classes.texts(different=True)
-    calibration = field.get("calibration")
+    calibration, losses = field.get("calibration"), field.get("losses")
     return SignalReference(
         "",
         features,
@@ -120,7 +121,29 @@ def _signal(field: Field) -> SignalReference:
         None if vector is None else VectorReference(vector["mean"].numbers()),
         columns,
         None if calibration is None else _calibration(calibration, names),
+        None if losses is None else _losses(losses),
     )
+
+
+def _losses(field: Field) -> LossTree:
+    columns = field["columns"].texts(different=True)
+    threshold = field["threshold"].numbers()
+    nodes = threshold.size
+    if not 0 < nodes <= MAX_NODES:
+        raise field["threshold"].bad(f"are {nodes}, not 1 to {MAX_NODES}")
+    left, right = (field[name].counts(nodes) for name in ("left", "right"))
+    split = field["split"].numbers()
+    if split.size != nodes or not np.isin(split, np.arange(-1, len(columns))).all():
+        raise field["split"].bad(f"are not {nodes} positions of columns, or -1")
+    inner = np.flatnonzero(split >= 0)
+    for name, below in (("left", left), ("right", right)):
+        if not (inner < below[inner]).all() or (below >= nodes).any():
+            raise field[name].bad("do not lead to nodes further on")
+    sums = [field[name].numbers() for name in SUMS]
+    for name, values in zip(SUMS, sums, strict=True):
+        if values.size != nodes or (values < 0).any():
+            raise field[name].bad(f"are not {nodes} numbers of 0 or more")
+    return LossTree(Splits(columns, split.astype(np.int64), threshold, left, right), field["rows"].counts(nodes), *sums)
 
 
 def _calibration(field: Field, classes: tuple[str, ...] | None) -> Calibration:
@@ -247,4 +270,4 @@ def _part(field: Field, whole: SignalReference | None) -> SignalReference:
             features[name] = _categorical(one, known.kind, dict(zip(known.categories, counts, strict=True)))
         else:
             raise one.bad("is not among the features of its signal")
-    return SignalReference("", features, whole.classes, whole.vector, whole.columns, whole.calibration)
+    return SignalReference("", features, whole.classes, whole.vector, whole.columns, whole.calibration, whole.losses)

@@ -13,12 +13,15 @@ from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.estimate import Expectation, performance
 from bento_observe.features.reference._calibration import LEAST_ROWS, MAX_CLASSES, Calibration, calibrated
 from bento_observe.features.reference._columns import read
+from bento_observe.features.reference._loss_tree import LossTree, Residuals, splits_of
 from bento_observe.features.reference._sample import RowSample
 
-__all__ = ["CALIBRATION", "Outcomes"]
+__all__ = ["CALIBRATION", "LOSSES", "Losses", "Outcomes"]
 
 CALIBRATION: Final = "calibration"
 """What it is called among what was skipped."""
+
+LOSSES: Final = "losses"
 
 _SHOWN: Final = 5
 
@@ -95,6 +98,41 @@ class Outcomes:
         return replace(
             made, labels=tuple(names), measured={metric: estimate.value for metric, estimate in measured.items()}
         )
+
+
+class Losses:
+    """Keeps what the predictions of a regression are off by, for each leaf of a tree of its inputs; `model`: see
+    `splits_of`, None where there is none."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._residuals: Residuals | None = None
+        self._why = ""
+
+    def add(self, signals: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes in the columns of a chunk, by signal.
+
+        Raises:
+            ValueError: of `splits_of`.
+        """
+        if self._model is None or self._why:
+            return
+        inputs = signals.get(semconv.SIGNAL_INPUT, {})
+        if self._residuals is None:
+            self._residuals = Residuals(splits_of(self._model, list(inputs)))
+        outputs = [list(signals.get(name, {}).values()) for name in (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)]
+        if [len(columns) for columns in outputs] != [1, 1]:
+            self._why = "it takes one prediction and one label, both numbers"
+            return
+        (prediction,), (label,) = outputs
+        columns = {name: read(inputs[name]).floats for name in self._residuals.splits.columns}
+        self._residuals.add(columns, read(prediction).floats, read(label).floats)
+
+    def tree(self) -> LossTree | str | None:
+        """The tree; why there is none; None where none was asked for."""
+        if self._model is None or self._residuals is None:
+            return None
+        return self._why or self._residuals.tree()
 
 
 def _positions(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:

@@ -14,7 +14,8 @@ from bento_observe.features import _probabilities
 from bento_observe.features._types import FloatArray
 from bento_observe.features.reference._calibration import Calibration
 from bento_observe.features.reference._columns import Codes, Column, of_codes, read
-from bento_observe.features.reference._outcomes import CALIBRATION, Outcomes
+from bento_observe.features.reference._loss_tree import LossTree
+from bento_observe.features.reference._outcomes import CALIBRATION, LOSSES, Losses, Outcomes
 from bento_observe.features.reference._sample import RowSample
 from bento_observe.features.reference._scan import CategoricalPlan, ColumnScan, NumericPlan
 from bento_observe.features.reference._tally import CategoricalTally, NumericTally, tally_for
@@ -84,8 +85,10 @@ class _Scans:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def profile(source: Source) -> Profile:
+def profile(source: Source, loss_model: Any = None) -> Profile:
     """Reads `source` twice; once more where several outputs may be probabilities or where text is found late.
+
+    `loss_model` is a tree that tells inputs apart, see `splits_of`.
 
     Raises:
         ValueError: there are no rows, or no column can be used.
@@ -117,9 +120,12 @@ def profile(source: Source) -> Profile:
     counts = _Counts(plans, values)
     outcomes = Outcomes(scans.classes.get(semconv.SIGNAL_PREDICTION), source.columns(semconv.SIGNAL_LABEL))
 
+    losses = Losses(loss_model)
+
     def counted() -> Iterator[list[_Array]]:
         for chunk in source.chunks():
             outcomes.add(chunk.signals)
+            losses.add(chunk.signals)
             yield counts.arrays(chunk, scans.classes)
 
     for block in _blocks(counted()):
@@ -127,6 +133,9 @@ def profile(source: Source) -> Profile:
     calibration = outcomes.calibration()
     if isinstance(calibration, str):
         skipped[CALIBRATION] = calibration
+    tree = losses.tree()
+    if isinstance(tree, str):
+        skipped[LOSSES] = tree
     vectors = {signal: VectorReference(mean) for signal, mean in source.vectors.items()}
 
     def signals(features: Mapping[_Key, FeatureReference]) -> dict[str, SignalReference]:
@@ -141,6 +150,7 @@ def profile(source: Source) -> Profile:
                 vectors.get(signal),
                 scans.names.get(signal, ()),
                 calibration if signal == semconv.SIGNAL_PREDICTION and isinstance(calibration, Calibration) else None,
+                tree if signal == semconv.SIGNAL_INPUT and isinstance(tree, LossTree) else None,
             )
             for signal in (*_INPUTS, *_OUTPUTS)
             if signal in by_signal
