@@ -9,7 +9,7 @@ from bento_observe._version import __version__
 
 if TYPE_CHECKING:
     from bento_observe._observe import observe
-    from bento_observe._recorder import prediction_ids, record_features, record_labels
+    from bento_observe._recorder import prediction_ids, record_features, record_labels, record_outcomes
     from bento_observe.features import FeatureStatistics
     from bento_observe.features.drift import drift
     from bento_observe.features.reference import Reference
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FeatureStatistics", "Reference", "__version__", "drift", "observe", "observe_runner", "prediction_ids",
-    "record_features", "record_labels",
+    "record_features", "record_labels", "record_outcomes",
 ]  # fmt: skip
 
 # Imported when asked for: the command line needs neither BentoML nor numpy, and the supervisor no numpy.
@@ -30,6 +30,7 @@ _HOMES = {
     "prediction_ids": "bento_observe._recorder",
     "record_features": "bento_observe._recorder",
     "record_labels": "bento_observe._recorder",
+    "record_outcomes": "bento_observe._recorder",
 }
 
 

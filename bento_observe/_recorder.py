@@ -16,10 +16,12 @@ from bento_observe.features import FeatureStatistics
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
+    from bento_observe.features.concept import Judged
     from bento_observe.feedback._identifier import Identifier
 
 __all__ = [
     "ApiRecorder", "ApiStatistics", "Call", "current_call", "prediction_ids", "record_features", "record_labels",
+    "record_outcomes",
 ]  # fmt: skip
 
 _HEALTH = "features"
@@ -60,6 +62,10 @@ class Call:
         """Data of one of the four signals. Never raises."""
         self._recorder.record(signal, data, self._keys, names)
 
+    def outcomes(self, probabilities: Any, labels: Any) -> None:
+        """Probabilities that were predicted, and the labels that came. Never raises."""
+        self._recorder.outcomes(probabilities, labels)
+
 
 current_call: ContextVar[Call | None] = ContextVar("bento_observe_call", default=None)
 """The call that is running, for what its handler records."""
@@ -97,6 +103,7 @@ class ApiRecorder:
         statistics: the aggregators.
         slices: the declared columns.
         names: of the columns of arrays.
+        judged: takes predictions with their labels; None where they cannot be judged.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class ApiRecorder:
         slices: Sequence[Slices],
         names: Sequence[str],
         health: Health,
+        judged: Judged | None = None,
     ) -> None:
         self._parameters = parameters
         self._first = parameters[0] if len(parameters) == 1 else None
@@ -116,6 +124,7 @@ class ApiRecorder:
         self._slices = slices
         self._names = names
         self._health = health
+        self._judged = judged
         self._plain = Call(self)
         self.identifier: Identifier | None = None
         """What gives predictions their ids."""
@@ -188,6 +197,21 @@ class ApiRecorder:
             self._health.dropped(_HEALTH, "columns", 1)
         except Exception:  # noqa: BLE001 - as above
             self._health.error(signal)
+
+    def outcomes(self, probabilities: Any, labels: Any) -> None:
+        """Probabilities, rows x classes, and the label of each row. Never raises."""
+        try:
+            if self._judged is None:
+                self._health.dropped(_HEALTH, "outcomes_without_calibration", 1)
+                return
+            matrix = np.array(probabilities, dtype=np.float64)
+            cells = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+            self._health.dropped(_HEALTH, "outcomes_full", self._judged.add_outcomes(matrix, cells))
+        except (TypeError, ValueError) as error:
+            self._health.dropped(_HEALTH, "outcomes_refused", 1)
+            self._health.tell("outcomes", "record_outcomes: %s", error)
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error("outcomes")
 
     def _count_slices(self, signal: str, data: Any, keys: Sequence[tuple[Slices, Keys]]) -> None:
         for one, values in keys:
@@ -280,6 +304,22 @@ def prediction_ids(predictions: Any, confidence: Any = None) -> list[str]:
 
 def _rows(predictions: Any) -> int:
     return len(predictions) if hasattr(predictions, "__len__") and not isinstance(predictions, str) else 1
+
+
+def record_outcomes(probabilities: object, labels: object) -> None:
+    """Compare predictions with what turned out to be true. To be called within a handler, one that gets both, say.
+
+    Errors that are more frequent than the probabilities let one expect are told as concept drift. It takes a reference
+    with predicted probabilities and labels. Never raises and never waits; outside of a call of an observed API it does
+    nothing, and what cannot be used is counted as dropped, as a whole call, and told in one line of the log.
+
+    Args:
+        probabilities: what was predicted, rows x classes, in the order of the reference's classes.
+        labels: the true class of each row, called as in the training data; None where it is not known.
+    """
+    call = current_call.get()
+    if call is not None:
+        call.outcomes(probabilities, labels)
 
 
 def _record(signal: str, data: object, names: Sequence[str] | None) -> None:

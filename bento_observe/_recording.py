@@ -25,7 +25,9 @@ from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
+    from bento_observe.features.concept import Judged, Judgement
     from bento_observe.features.drift import Measures
+    from bento_observe.features.estimate import Estimate
 
 __all__ = ["Drift", "FeatureRecording"]
 
@@ -78,6 +80,7 @@ class FeatureRecording:
         self._describe = describe
         self._apis: dict[str, ApiStatistics] = {}
         self._watched: list[_Watched] = []
+        self._judged: dict[str, _Judging] = {}
         self._sliced: list[Slices] = []
         self._recorders: list[ApiRecorder] = []
         self._sampled = 0
@@ -124,7 +127,9 @@ class FeatureRecording:
         ]
         self._sliced += slices
         names = statistics.of(semconv.SIGNAL_INPUT).names or ()
-        recorder = ApiRecorder(parameters, method.ctx_param, statistics, slices, names, self._health)
+        recorder = ApiRecorder(
+            parameters, method.ctx_param, statistics, slices, names, self._health, self.judged(label)
+        )
         self._recorders.append(recorder)
         return recorder
 
@@ -133,6 +138,18 @@ class FeatureRecording:
         statistics = self._apis.get(api)
         if statistics is not None:
             statistics.of(semconv.SIGNAL_LABEL).update(labels)
+
+    def judged(self, api: str) -> Judged | None:
+        """Where predictions of an API go whose labels came; None where the reference has no calibration."""
+        reference = self._references.of(semconv.SIGNAL_PREDICTION)
+        if not isinstance(reference, SignalReference) or reference.calibration is None:
+            return None
+        if api not in self._judged:
+            from bento_observe.features.concept import Judged
+
+            attributes = {**self._model, semconv.API_NAME: api, semconv.ML_REFERENCE_ID: reference.id}
+            self._judged[api] = _Judging(attributes, Judged(reference))
+        return self._judged[api].judged
 
     def monitor(self, name: str) -> ApiStatistics:
         """The aggregators of what `bentoml.monitor(name)` logs."""
@@ -173,6 +190,8 @@ class FeatureRecording:
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             for watched in self._watched[:]:
                 watched.statistics.flush()
+            for judging in list(self._judged.values()):
+                judging.judged.step()
             self._flushed = time.monotonic()
         return False
 
@@ -196,6 +215,11 @@ class FeatureRecording:
         self._health.dropped(_ITEM, "slices_sampled", sampled - self._sampled)
         self._sampled = sampled
         metrics = encode(groups, self._start_ns, now_ns, temporality, self._began_ns)
+        if self._judged:
+            from bento_observe.features.concept import encode as encode_judgements
+
+            judgements = [one.judgement(delta) for one in list(self._judged.values())]
+            metrics += encode_judgements(judgements, self._start_ns, now_ns, temporality)
         if delta:  # each interval begins where the last one ended
             self._start_ns = now_ns
         scope = InstrumentationScope(name=semconv.SCOPE_FEATURES, version=__version__)
@@ -207,6 +231,23 @@ def _parameters(method: Any) -> list[str]:
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     declared = list(inspect.signature(method.func).parameters.items())[1:]
     return [name for name, one in declared if name != method.ctx_param and one.kind not in several]
+
+
+class _Judging:
+    """Predictions that were judged, and what was made of them the last time."""
+
+    def __init__(self, attributes: Mapping[str, str], judged: Judged) -> None:
+        self.judged = judged
+        self._attributes = attributes
+        self._last = judged.judgement()
+
+    def judgement(self, delta: bool) -> tuple[Mapping[str, str], Judgement]:
+        """What is sent of it this time."""
+        self.judged.step()
+        now = self.judged.judgement()
+        change = now - self._last if delta else now
+        self._last = now
+        return self._attributes, change
 
 
 class _Watched:
@@ -240,17 +281,39 @@ class _Watched:
         change = self.statistics.delta() if delta else None
         total = self.statistics.snapshot() if change is None or self._spans else change
         snapshot = total if change is None else change
-        measures = self._measures(total)
-        return Group(self._attributes, snapshot, self._reference, measures, self._methods, describe, self._detail)
+        windows = self._looked_at(total)
+        return Group(
+            self._attributes, snapshot, self._reference, self._measures(windows), self._methods,
+            self._estimates(windows), describe, self._detail,
+        )  # fmt: skip
 
-    def _measures(self, total: Snapshot) -> Mapping[str, Measures]:
-        if self._reference is None or not self._spans:
+    def _looked_at(self, total: Snapshot) -> Mapping[str, Snapshot]:
+        if not self._spans:
+            return {}
+        now = time.monotonic()
+        self._windows.add(total, now)
+        return {name: self._windows.window(span, now) for name, span in self._spans.items()}
+
+    def _measures(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Measures]:
+        if self._reference is None or not windows:
             return {}
         from bento_observe.features.drift import measure
 
-        now = time.monotonic()
-        self._windows.add(total, now)
-        return {name: measure(self._reference, self._windows.window(span, now)) for name, span in self._spans.items()}
+        return {name: measure(self._reference, window) for name, window in windows.items()}
+
+    def _estimates(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Mapping[str, Estimate]]:
+        if self._reference is None or (self._reference.calibration is None and self._reference.losses is None):
+            return {}
+        from bento_observe.features.estimate import loss_performance, performance
+
+        calibration, tree = self._reference.calibration, self._reference.losses
+        found: dict[str, Mapping[str, Estimate]] = {}
+        for name, window in windows.items():
+            if calibration is not None and window.expected is not None:
+                found[name] = performance(window.expected, calibration.rows)
+            elif tree is not None and window.loss is not None:
+                found[name] = loss_performance(window.loss, tree.total)
+        return found
 
     def tell_losses(self, health: Health) -> None:
         """Adds what was left out since the last time to our own metrics."""

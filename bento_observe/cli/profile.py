@@ -48,7 +48,9 @@ def command(
     """Sum up training DATA (.parquet, .csv or .tsv, or one of these two and .gz), to compare serving with.
 
     All columns are inputs but those of --prediction, --label and --drop; each of these, and --slice, can be given
-    several times. Several --prediction columns can be class probabilities. The file may be larger than memory.
+    several times. Several --prediction columns can be class probabilities; with a --label they are calibrated, so
+    that performance can be estimated while labels are not there: they must be of rows that the model was not trained
+    on. The file may be larger than memory.
     """
     if output is None and tag is None:
         raise click.UsageError("say where the reference goes: -o FILE, --model TAG, or both")
@@ -129,6 +131,10 @@ def _show(reference: Reference, console: Console) -> None:
                 name, _text(feature, MAX_NAME_LENGTH), one.kind, *_numbers(one, reference.rows), _text(_content(one))
             )
     console.print(table)
+    for signal in reference.signals.values():
+        if (calibration := signal.calibration) is not None:
+            told = ", ".join(f"{metric} {value:.3f}" for metric, value in calibration.measured.items())
+            console.print(f"calibrated on {calibration.rows:,} predictions with labels: {told}", soft_wrap=True)
     for column, values in reference.slices.items():
         console.print(_text(f"sliced by {column}: {', '.join(map(_short, values))}", longest=None), soft_wrap=True)
     for column, why in reference.skipped.items():

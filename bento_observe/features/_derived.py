@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bento_observe.features import _probabilities, _vectors
 from bento_observe.features._schema import Schema
 from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, FloatArray, Tally
+
+if TYPE_CHECKING:
+    from bento_observe.features.estimate import Expectation, Expected, ExpectedLoss, LossExpectation
 
 __all__ = ["Derived"]
 
@@ -23,11 +27,24 @@ class Derived:
         self._guess = probabilities and schema.names is None
         self._guessed: dict[int, bool] = {}
         self._mean = schema.vector
+        self._expectation: Expectation | None = None
+        if schema.calibration is not None:
+            # Imported here: a worker without a calibration does without.
+            from bento_observe.features.estimate import Expectation
+
+            self._expectation = Expectation(schema.calibration)
+        self._loss: LossExpectation | None = None
+        if schema.losses is not None:
+            from bento_observe.features.estimate import LossExpectation
+
+            self._loss = LossExpectation(schema.losses)
         self.vector_width = None if schema.vector is None else schema.vector.size
         """How long vectors are, where the reference says."""
 
     def of(self, arrived: Arrived) -> Iterable[Arrived]:
         """`arrived` itself or, where it holds probabilities, what is made of them."""
+        if self._loss is not None:
+            self._loss.add(arrived)
         if isinstance(arrived, Batch) and (self._classes is not None or self._guess) and self._is_probable(arrived):
             return self._of_probabilities(arrived)
         return (arrived,)
@@ -47,12 +64,23 @@ class Derived:
         matrix, width = batch.columns.T, len(batch.names)
         step = max(1, CHUNK_VALUES // width)
         for start in range(0, len(matrix), step):
-            classes, confidence, entropy = _probabilities.derived(matrix[start : start + step])
+            part = matrix[start : start + step]
+            classes, confidence, entropy = _probabilities.derived(part)
+            if self._expectation is not None:
+                self._expectation.add(part, classes)
             known = classes >= 0
             counts = np.bincount(classes[known], minlength=width).tolist()
             tally = {name: count for name, count in zip(batch.names, counts, strict=True) if count}
             yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
             yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
+
+    def expected(self) -> Expected | None:
+        """What the probabilities so far let one expect of their labels, where the reference has a calibration."""
+        return None if self._expectation is None else self._expectation.expected()
+
+    def expected_loss(self) -> ExpectedLoss | None:
+        """What the inputs so far let one expect of the errors, where the reference says how far off they are."""
+        return None if self._loss is None else self._loss.expected
 
     def of_vectors(self, matrix: FloatArray) -> Batch:
         """What is made of vectors, rows x dimensions."""

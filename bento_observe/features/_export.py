@@ -18,8 +18,10 @@ from bento_observe.features.reference import CategoricalReference, FeatureRefere
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1 import metrics_pb2
 
+    from bento_observe.features._export_estimate import EstimateWriter
     from bento_observe.features._export_reference import ReferenceWriter
     from bento_observe.features.drift import Measures
+    from bento_observe.features.estimate import Estimate
 
 __all__ = ["Group", "encode"]
 
@@ -36,6 +38,7 @@ class Group:
         reference: what it was counted against, for drift bins.
         drift: what came of comparing the two, by the name of the window.
         methods: those of drift that are sent.
+        estimates: of predicted probabilities, what they are expected to come to, by the name of the window.
         describe: whether the reference itself is sent as well. One worker is enough, it is the same in all.
         detail: whether more than drift bins and drift is sent; of slices the rest would be too many series.
     """
@@ -45,6 +48,7 @@ class Group:
     reference: SignalReference | None = None
     drift: Mapping[str, Measures] = field(default_factory=dict)
     methods: Sequence[str] = semconv.DRIFT_METHODS
+    estimates: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     describe: bool = False
     detail: bool = True
 
@@ -56,7 +60,7 @@ def encode(
     temporality: int,
     began_unix_nano: int | None = None,
 ) -> list[metrics_pb2.Metric]:
-    """The `ml.feature.*` metrics of all groups, without empty ones.
+    """The `ml.feature.*`, `ml.estimate.*` and `ml.performance.*` metrics of all groups, without empty ones.
 
     `temporality` is a value of OTLP's `AggregationTemporality`; a delta wants the snapshots of
     `FeatureStatistics.delta`, and leaves out what did not change. References are cumulative in any case, since they
@@ -75,6 +79,7 @@ def encode(
     values = _ValueWriter(times, temporality)
     began = start_time_unix_nano if began_unix_nano is None else began_unix_nano
     references: ReferenceWriter | None = None
+    estimates: EstimateWriter | None = None
     for group in groups:
         constant = dict(group.attributes)
         if group.snapshot.reference_id is not None:
@@ -92,7 +97,14 @@ def encode(
             references.describe(group.reference, pairs, group.detail)
         for window, measures in group.drift.items():
             references.drift(measures, pairs, window, group.methods)
+        if group.reference.calibration is not None or group.reference.losses is not None:
+            if estimates is None:
+                from bento_observe.features._export_estimate import EstimateWriter
+
+                estimates = EstimateWriter(times, temporality)
+            estimates.add(group, pairs)
     written = values.points + (references.points if references is not None else ())
+    written += estimates.points if estimates is not None else ()
     return [metric for points in written for metric in points.metrics()]
 
 

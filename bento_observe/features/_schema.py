@@ -10,7 +10,13 @@ import numpy as np
 
 from bento_observe import semconv
 from bento_observe.features._types import FloatArray
-from bento_observe.features.reference import CategoricalReference, NumericReference, SignalReference
+from bento_observe.features.reference import (
+    Calibration,
+    CategoricalReference,
+    LossTree,
+    NumericReference,
+    SignalReference,
+)
 
 __all__ = ["Bounds", "Schema", "schema_of"]
 
@@ -49,6 +55,8 @@ class Schema:
         categories: the categorical features.
         classes: column names, where columns are probabilities.
         vector: mean in training, where rows are vectors: float64, one element a dimension.
+        calibration: what the probabilities are worth, where the reference says so.
+        losses: how far off a regression is for which inputs, likewise.
     """
 
     reference_id: str | None
@@ -58,6 +66,8 @@ class Schema:
     categories: Mapping[str, CategoricalReference]
     classes: tuple[str, ...] | None = None
     vector: FloatArray | None = None
+    calibration: Calibration | None = None
+    losses: LossTree | None = None
 
 
 def schema_of(reference: object) -> Schema:
@@ -83,6 +93,8 @@ def schema_of(reference: object) -> Schema:
             {name: one for name, one in reference.features.items() if isinstance(one, CategoricalReference)},
             reference.classes,
             None if reference.vector is None else reference.vector.mean,
+            reference.calibration,
+            reference.losses,
         )
     if isinstance(reference, Bounds):
         edges = {str(name): _checked(reference.id, name, values) for name, values in reference.edges.items()}

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bento_observe.features._feature import Feature, NumericFeature
+
+if TYPE_CHECKING:
+    from bento_observe.features.estimate import Expected, ExpectedLoss
 
 __all__ = ["Snapshot"]
 
@@ -21,18 +24,24 @@ class Snapshot:
         features: by name, in the order they became known.
         rows_refused: rows that belong to no feature, by reason; `columns`: not as many as the names.
         reference_id: which reference the explicit buckets come from.
+        expected: of predicted probabilities, what they let one expect of the labels; None without a calibration.
+        loss: of the inputs of a regression, what they let one expect of the errors; None where nothing says so.
     """
 
     features: Mapping[str, Feature] = field(default_factory=dict)
     rows_refused: Mapping[str, int] = field(default_factory=dict)
     reference_id: str | None = None
+    expected: Expected | None = None
+    loss: ExpectedLoss | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", MappingProxyType(dict(self.features)))
         object.__setattr__(self, "rows_refused", MappingProxyType(dict(self.rows_refused)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Snapshot, (dict(self.features), dict(self.rows_refused), self.reference_id)
+        return Snapshot, (
+            dict(self.features), dict(self.rows_refused), self.reference_id, self.expected, self.loss,
+        )  # fmt: skip
 
     def merge(self, other: Snapshot) -> Snapshot:
         """`self + other`.
@@ -50,7 +59,13 @@ class Snapshot:
         features = dict(self.features)
         for name, feature in other.features.items():
             features[name] = _sum(name, features[name], feature, 1) if name in features else feature
-        return Snapshot(features, refused, self._common_reference(other))
+        expected = self.expected if other.expected is None else other.expected
+        if self.expected is not None and other.expected is not None:
+            expected = self.expected + other.expected
+        loss = self.loss if other.loss is None else other.loss
+        if self.loss is not None and other.loss is not None:
+            loss = self.loss + other.loss
+        return Snapshot(features, refused, self._common_reference(other), expected, loss)
 
     def __sub__(self, earlier: Snapshot) -> Snapshot:
         refused = {reason: rows - earlier.rows_refused.get(reason, 0) for reason, rows in self.rows_refused.items()}
@@ -58,7 +73,13 @@ class Snapshot:
             name: _sum(name, feature, earlier.features[name], -1) if name in earlier.features else feature
             for name, feature in self.features.items()
         }
-        return Snapshot(features, refused, self._common_reference(earlier))
+        expected = self.expected
+        if expected is not None and earlier.expected is not None:
+            expected = expected - earlier.expected
+        loss = self.loss
+        if loss is not None and earlier.loss is not None:
+            loss = loss - earlier.loss
+        return Snapshot(features, refused, self._common_reference(earlier), expected, loss)
 
     def with_extremes(self, extremes: Mapping[str, tuple[float, float]]) -> Snapshot:
         """The same snapshot with other minima and maxima, NaN for features that are not in `extremes`."""
@@ -69,7 +90,7 @@ class Snapshot:
                 low, high = extremes.get(name, unknown)
                 feature = replace(feature, min=low, max=high)
             features[name] = feature
-        return Snapshot(features, self.rows_refused, self.reference_id)
+        return Snapshot(features, self.rows_refused, self.reference_id, self.expected, self.loss)
 
     def _common_reference(self, other: Snapshot) -> str | None:
         if self.features and other.features and self.reference_id != other.reference_id:

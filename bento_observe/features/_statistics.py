@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bento_observe import semconv
@@ -123,7 +124,7 @@ class FeatureStatistics:
             # A merge that cannot be added later must fail here, not at the next snapshot.
             _ = self._total() + snapshot
             numbers = self._state.merge(snapshot.features)
-            self._merged += Snapshot(numbers, snapshot.rows_refused, snapshot.reference_id)
+            self._merged += replace(snapshot, features=numbers)
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -146,7 +147,11 @@ class FeatureStatistics:
         return len(self._intake)
 
     def _total(self) -> Snapshot:
-        return Snapshot(self._state.features(), self._refused, self._reference_id) + self._merged
+        own = Snapshot(
+            self._state.features(), self._refused, self._reference_id,
+            self._derived.expected(), self._derived.expected_loss(),
+        )  # fmt: skip
+        return own + self._merged
 
     def _flush(self) -> None:
         waiting = len(self._intake)

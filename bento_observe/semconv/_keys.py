@@ -99,8 +99,10 @@ ML_SCORE_EVENT: Final = "ml.score.event"
 ML_SCORE_OUTCOME: Final = "ml.score.outcome"
 ML_SCORE_BIN: Final = "ml.score.bin"
 ML_CLASS: Final = "ml.class"
+ML_OUTCOME: Final = "ml.outcome"
 ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 ML_PERFORMANCE_WINDOW: Final = "ml.performance.window"
+ML_PERFORMANCE_BOUND: Final = "ml.performance.bound"
 TELEMETRY_SIGNAL: Final = "signal"
 REASON: Final = "reason"
 
@@ -169,6 +171,39 @@ DRIFT_VARIANCE_RATIO: Final = "variance_ratio"
 DRIFT_METHODS: Final = (
     DRIFT_PSI, DRIFT_JS, DRIFT_KS, DRIFT_WASSERSTEIN, DRIFT_CHI2, DRIFT_MEAN_Z, DRIFT_VARIANCE_RATIO,
 )  # fmt: skip
+
+# Values of `ml.performance.metric`.
+METRIC_ACCURACY: Final = "accuracy"
+METRIC_PRECISION: Final = "precision"
+METRIC_RECALL: Final = "recall"
+METRIC_F1: Final = "f1"
+METRIC_ROC_AUC: Final = "roc_auc"
+METRIC_MAE: Final = "mae"
+METRIC_RMSE: Final = "rmse"
+PERFORMANCE_METRICS: Final = (METRIC_ACCURACY, METRIC_PRECISION, METRIC_RECALL, METRIC_F1, METRIC_ROC_AUC)
+
+# Values of `ml.performance.bound`.
+BOUND_VALUE: Final = "value"
+BOUND_LOW: Final = "low"
+BOUND_HIGH: Final = "high"
+
+# Values of `ml.outcome`: of predictions of a class, and of the scores of one.
+OUTCOME_HIT: Final = "hit"
+OUTCOME_MISS: Final = "miss"
+OUTCOME_POSITIVE: Final = "positive"
+OUTCOME_NEGATIVE: Final = "negative"
+OUTCOME_NEGATIVE_BELOW: Final = "negative_below"
+
+# Values of `ml.outcome` of errors.
+OUTCOME_OBSERVED: Final = "observed"
+OUTCOME_EXPECTED: Final = "expected"
+OUTCOME_VARIANCE: Final = "variance"
+
+# Values of `ml.outcome` of losses.
+OUTCOME_ABSOLUTE: Final = "absolute"
+OUTCOME_SQUARED: Final = "squared"
+OUTCOME_ABSOLUTE_VARIANCE: Final = "absolute_variance"
+OUTCOME_SQUARED_VARIANCE: Final = "squared_variance"
 
 LOGGER_ACCESS: Final = "bentoml.access"
 ATTRIBUTE_REQUEST_DURATION: Final = "http.server.request.duration"

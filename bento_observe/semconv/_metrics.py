@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from bento_observe.semconv._keys import *
-
-
-class Kind(Enum):
-    """What a metric is in OTLP."""
-
-    HISTOGRAM = "histogram"
-    COUNTER = "counter"
-    UP_DOWN_COUNTER = "up-down counter"
-    GAUGE = "gauge"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric family: what is exported under `name`.
-
-    `unit` is a UCUM code, `attributes` the keys its points may carry (never more), `boundaries` the upper bounds
-    of the explicit buckets in `unit` (inclusive, as OTLP has them); empty where there are none.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    description: str
-    attributes: tuple[str, ...] = ()
-    boundaries: tuple[float, ...] = ()
-
+from bento_observe.semconv._metric import Kind, Metric
+from bento_observe.semconv._performance import PERFORMANCE
 
 # The duration buckets that the HTTP conventions advise, seconds.
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -216,77 +189,6 @@ FEATURE_DRIFT_QUANTILE: Final = Metric(
     "value for n values, m of them in training.",
     (*_FEATURE, ML_DRIFT_METHOD),
 )  # fmt: skip
-_MODEL: Final = (ML_MODEL_NAME, ML_MODEL_VERSION, API_NAME, ML_SLICE_NAME, ML_SLICE_VALUE)
-_SCORE: Final = (*_MODEL, ML_SCORE_EVENT)
-# Evenly spaced log-odds: close enough for the area under a ROC curve to 0.002, also where most scores are near 0 or 1.
-_SCORES: Final = tuple(float(f"{1 / (1 + math.exp(-number / 8)):.6g}") for number in range(-74, 75))
-_MAGNITUDES: Final = tuple(float(f"{digit}e{power}") for power in range(-3, 6) for digit in (1, 2, 5))
-_SIGNED: Final = (*(-one for one in reversed(_MAGNITUDES)), 0.0, *_MAGNITUDES)
-_DELAY_SECONDS: Final = (
-    1.0, 10.0, 60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 1209600.0, 2592000.0, 7776000.0,
-)  # fmt: skip
-
-MODEL_LABELS: Final = Metric(
-    "ml.model.labels", Kind.COUNTER, "{label}", "Labels that were matched with their predictions.", _MODEL,
-)  # fmt: skip
-MODEL_CONFUSION: Final = Metric(
-    "ml.model.confusion", Kind.COUNTER, "{label}",
-    f"Matched labels of a classifier by the class that was predicted and the true one; beyond 20 classes "
-    f"{CATEGORY_OTHER}, of which {ML_PREDICTION_CORRECT} says whether the two were the same.",
-    (*_MODEL, ML_PREDICTION_CLASS, ML_LABEL_CLASS, ML_PREDICTION_CORRECT),
-)  # fmt: skip
-MODEL_SCORE: Final = Metric(
-    "ml.model.score", Kind.HISTOGRAM, "1",
-    "Probability that was given to an event, by whether it came true: that the class is the positive one of two, or, "
-    f"of more classes, that the predicted one is right ({EVENT_PREDICTED}).",
-    (*_MODEL[:3], ML_SCORE_EVENT, ML_SCORE_OUTCOME), _SCORES,
-)  # fmt: skip
-MODEL_CALIBRATION: Final = Metric(
-    "ml.model.calibration", Kind.COUNTER, "{label}",
-    "Matched labels by tenth of the probability that was given to the event, and by whether it came true.",
-    (*_SCORE, ML_SCORE_BIN, ML_SCORE_OUTCOME),
-)  # fmt: skip
-MODEL_CALIBRATION_SCORE: Final = Metric(
-    "ml.model.calibration.score", Kind.COUNTER, "1",
-    "Sum of the probabilities in such a tenth.", (*_SCORE, ML_SCORE_BIN),
-)  # fmt: skip
-MODEL_BRIER: Final = Metric(
-    "ml.model.brier", Kind.COUNTER, "1",
-    "Sum of the squared differences between that probability and what came true, 0 or 1.", _SCORE,
-)  # fmt: skip
-MODEL_LOG_LOSS: Final = Metric(
-    "ml.model.log_loss", Kind.COUNTER, "1",
-    "Sum of the negative logarithms of the probability that was given to what came true, in nats.", _SCORE,
-)  # fmt: skip
-MODEL_ERROR: Final = Metric(
-    "ml.model.error", Kind.COUNTER, "1",
-    "Sum of the distances between predicted and true values, of predictions above and of predictions below the truth: "
-    "(above - below) / labels is the bias, (above + below) / labels the mean absolute error.",
-    (*_MODEL, ML_DEVIATION_SIDE),
-)  # fmt: skip
-MODEL_ERROR_SQUARES: Final = Metric(
-    "ml.model.error.squares", Kind.COUNTER, "1", "Sum of the squared distances.", _MODEL,
-)  # fmt: skip
-MODEL_ERROR_VALUE: Final = Metric(
-    "ml.model.error.value", Kind.HISTOGRAM, "1", "Predicted less true value.", _MODEL, _SIGNED,
-)  # fmt: skip
-MODEL_LABEL_DEVIATION: Final = Metric(
-    "ml.model.label.deviation", Kind.COUNTER, "1",
-    "Sum of the distances of true values from the mean of the training data's labels (from 0 without a reference), "
-    "above and below it.", (*_MODEL, ML_DEVIATION_SIDE),
-)  # fmt: skip
-MODEL_LABEL_DEVIATION_SQUARES: Final = Metric(
-    "ml.model.label.deviation.squares", Kind.COUNTER, "1", "Sum of the squares of those distances.", _MODEL,
-)  # fmt: skip
-LABEL_DELAY: Final = Metric(
-    "ml.label.delay", Kind.HISTOGRAM, "s", "Time from a prediction to its label.",
-    (ML_MODEL_NAME, ML_MODEL_VERSION, API_NAME), _DELAY_SECONDS,
-)  # fmt: skip
-LABEL_REFUSED: Final = Metric(
-    "ml.label.refused", Kind.COUNTER, "{label}",
-    "Labels that were not matched, by what was wrong: with the id, with the label, or that it had come before.",
-    (REASON,),
-)  # fmt: skip
 PROCESS_CPU_TIME: Final = Metric(
     "process.cpu.time", Kind.COUNTER, "s", "CPU time that the worker process has used.", (CPU_MODE,),
 )  # fmt: skip
@@ -352,9 +254,7 @@ METRICS: Final = (
     FEATURE_DEVIATION, FEATURE_DEVIATION_SQUARES, FEATURE_REFERENCE, FEATURE_REFERENCE_CATEGORY,
     FEATURE_REFERENCE_VALUE, FEATURE_REFERENCE_COUNT, FEATURE_REFERENCE_MISSING, FEATURE_REFERENCE_MEAN,
     FEATURE_REFERENCE_DEVIATION, FEATURE_DRIFT, FEATURE_DRIFT_CRITICAL, FEATURE_DRIFT_QUANTILE,
-    MODEL_LABELS, MODEL_CONFUSION, MODEL_SCORE, MODEL_CALIBRATION, MODEL_CALIBRATION_SCORE, MODEL_BRIER,
-    MODEL_LOG_LOSS, MODEL_ERROR, MODEL_ERROR_SQUARES, MODEL_ERROR_VALUE, MODEL_LABEL_DEVIATION,
-    MODEL_LABEL_DEVIATION_SQUARES, LABEL_DELAY, LABEL_REFUSED,
+    *PERFORMANCE,
     PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
     PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,
     HW_GPU_UTILIZATION, HW_GPU_MEMORY_USAGE, HW_GPU_MEMORY_LIMIT, HW_TEMPERATURE, HW_POWER, HW_ENERGY,

@@ -208,7 +208,7 @@ def _edit(field: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]]
 
 
 CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
-    ("schema_version", lambda _: 2, "2 was written by a newer bento-observe, this one reads 1; update it or profile"),
+    ("schema_version", lambda _: 3, "3 was written by a newer bento-observe, this one reads 2; update it or profile"),
     ("schema_version", lambda _: 0, "is not 1 or more"),
     ("schema_version", lambda _: "1", "is not a whole number of 0 or more"),
     ("rows", lambda _: -1, "is not a whole number of 0 or more"),
@@ -250,6 +250,46 @@ CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
     ("id", lambda _: 5, "is not a text"),
     ("id", lambda _: "sha256:0", "does not match the content, which was changed after it was profiled; profile"),
 ]
+
+
+CALIBRATION = "signals.prediction.calibration"
+CALIBRATION_CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
+    ("rows", lambda _: 0, "is not 1 or more"),
+    ("measured.accuracy", lambda _: 1.5, "is none of accuracy, precision, recall, f1, roc_auc, each 0 to 1"),
+    ("measured.loss", lambda _: 0.5, "is none of accuracy, precision, recall, f1, roc_auc, each 0 to 1"),
+    ("classes", lambda classes: dict(reversed(classes.items())), "are not the classes of the signal, 2 to 20"),
+    ("classes.0.edges", lambda _: [], "are 0, not 1 to 22"),
+    ("classes.0.edges", lambda edges: edges[::-1], "are not increasing"),
+    ("classes.0.shares", lambda shares: shares[1:], "elements, not "),
+    ("classes.0.shares", lambda shares: shares[::-1], "do not rise from 0 to 1"),
+    ("classes.1.shares", lambda shares: [*shares[:-1], 1.1], "do not rise from 0 to 1"),
+    ("confidence.scores", lambda scores: [*scores, *range(300)], "not 1 to 256"),
+    ("confidence", lambda _: None, "is not an object"),
+]
+
+
+@pytest.mark.parametrize(("field", "change", "expected"), CALIBRATION_CHANGES)
+def test_every_wrong_field_of_a_calibration_is_named(
+    tmp_path: Path, field: str, change: Callable[[Any], Any], expected: str
+) -> None:
+    """As of the rest, even where the id fits."""
+    rng = np.random.default_rng(7)
+    scores = rng.dirichlet([1, 1], 500)
+    labels = (rng.random(500) < scores[:, 1]).astype(int)
+    path = tmp_path / "wine.json"
+    Reference.from_frame(scores, prediction=scores, label=labels).save(path)
+    document = json.loads(path.read_text())
+    assert document["schema_version"] == 2
+    _edit(f"{CALIBRATION}.{field}", change)(document)
+    document["id"] = identify(document)
+    path.write_text(json.dumps(document))
+    assert f"{CALIBRATION}.{field}" in error_of(path)
+    assert expected in error_of(path)
+
+
+def test_a_reference_without_a_calibration_is_what_older_versions_read(path: Path) -> None:
+    """They take what has no newer version."""
+    assert json.loads(path.read_text())["schema_version"] == 1
 
 
 @pytest.mark.parametrize(("field", "change", "expected"), CHANGES)

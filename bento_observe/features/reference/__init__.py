@@ -2,7 +2,9 @@
 
 `_tables` (memory) and `_files` (Parquet, CSV) give chunks of columns, which `_roles` tells apart and `_columns` reads.
 `_profile` passes over them twice: `_scan` finds what each column is, its `_edges` on a `_sample` and its categories;
-`_tally` counts, for all rows and for slices. `_reference` is what comes out, `_document` writes it, `_load` reads it.
+`_tally` counts, for all rows and for slices, while `_outcomes` compares predictions with labels, which is what their
+`_calibration`, of `_isotonic` curves, and the losses of a `_loss_tree` are made of. `_reference` is what comes out,
+`_document` writes it, `_load` reads it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bento_observe.features.reference._calibration import Calibration, Curve
+from bento_observe.features.reference._loss_tree import LossTree
 from bento_observe.features.reference._types import (
     CategoricalReference,
     FeatureReference,
@@ -24,8 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadReferenceError",
+    "Calibration",
     "CategoricalReference",
+    "Curve",
     "FeatureReference",
+    "LossTree",
     "NumericReference",
     "Reference",
     "SignalReference",

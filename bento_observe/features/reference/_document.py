@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from bento_observe.features.reference._calibration import Calibration, Curve
+from bento_observe.features.reference._loss_tree import SUMS, LossTree
 from bento_observe.features.reference._types import FeatureReference, NumericReference, SignalReference
 
 __all__ = ["FORMAT", "MAX_BYTES", "SCHEMA_VERSION", "content", "identify", "written"]
 
 FORMAT: Final = "bento-observe reference"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""2 is a reference with a calibration or with losses; one without is a 1, as it always was."""
+
 MAX_BYTES: Final = 64 * 2**20
 
 Slices = Mapping[str, Mapping[str, Mapping[str, SignalReference]]]
@@ -27,7 +31,9 @@ def content(rows: int, signals: Mapping[str, SignalReference], slices: Slices) -
 
     A feature in a slice has the edges or the categories of the feature as a whole, so only their counts are there.
     """
-    document: dict[str, Any] = {"format": FORMAT, "schema_version": SCHEMA_VERSION, "rows": rows}
+    newer = any(signal.calibration is not None or signal.losses is not None for signal in signals.values())
+    version = SCHEMA_VERSION if newer else 1
+    document: dict[str, Any] = {"format": FORMAT, "schema_version": version, "rows": rows}
     document["signals"] = {name: _signal(signal) for name, signal in signals.items()}
     if slices:
         document["slices"] = {
@@ -68,7 +74,36 @@ def _signal(signal: SignalReference) -> dict[str, Any]:
         made["classes"] = list(signal.classes)
     if signal.vector is not None:
         made["vector"] = {"mean": list(map(_number, signal.vector.mean.tolist()))}
-    return {**made, "features": {name: _feature(one) for name, one in signal.features.items()}}
+    made["features"] = {name: _feature(one) for name, one in signal.features.items()}
+    if signal.calibration is not None and signal.classes is not None:
+        made["calibration"] = _calibration(signal.calibration, signal.classes)
+    if signal.losses is not None:
+        made["losses"] = _losses(signal.losses)
+    return made
+
+
+def _losses(tree: LossTree) -> dict[str, Any]:
+    splits = {name: getattr(tree.splits, name).tolist() for name in ("split", "threshold", "left", "right")}
+    sums = {name: getattr(tree, name).tolist() for name in ("rows", *SUMS)}
+    return {"columns": list(tree.splits.columns), **splits, **sums}
+
+
+def _calibration(calibration: Calibration, classes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "rows": calibration.rows,
+        "measured": dict(calibration.measured),
+        "confidence": _curve(calibration.confidence),
+        "classes": {
+            name: {"label": label, **_curve(curve), "edges": edges.tolist()}
+            for name, label, curve, edges in zip(
+                classes, calibration.labels, calibration.curves, calibration.edges, strict=True
+            )
+        },
+    }
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    return {"scores": curve.scores.tolist(), "shares": curve.shares.tolist()}
 
 
 def _feature(one: FeatureReference, *, part: bool = False) -> dict[str, Any]:

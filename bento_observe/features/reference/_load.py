@@ -12,11 +12,14 @@ import numpy as np
 
 from bento_observe import semconv
 from bento_observe.features._types import FloatArray
+from bento_observe.features.reference._calibration import MAX_BIN_EDGES, MAX_CLASSES, Calibration, Curve
 from bento_observe.features.reference._document import FORMAT, MAX_BYTES, SCHEMA_VERSION, identify
 from bento_observe.features.reference._edges import MAX_EDGES
 from bento_observe.features.reference._errors import BadReferenceError
 from bento_observe.features.reference._fields import PROFILE_AGAIN, Field
+from bento_observe.features.reference._isotonic import MAX_STEPS
 from bento_observe.features.reference._json import parsed
+from bento_observe.features.reference._loss_tree import MAX_NODES, SUMS, LossTree, Splits
 from bento_observe.features.reference._types import (
     MAX_FEW_VALUES,
     CategoricalReference,
@@ -109,13 +112,77 @@ def _signal(field: Field) -> SignalReference:
         if classes is None and vector is None and name not in columns:
             raise one.bad("is not among columns")
         features[name] = _feature(one)
+    names = None if classes is None else classes.texts(different=True)
+    calibration, losses = field.get("calibration"), field.get("losses")
     return SignalReference(
         "",
         features,
-        None if classes is None else classes.texts(different=True),
+        names,
         None if vector is None else VectorReference(vector["mean"].numbers()),
         columns,
+        None if calibration is None else _calibration(calibration, names),
+        None if losses is None else _losses(losses),
     )
+
+
+def _losses(field: Field) -> LossTree:
+    columns = field["columns"].texts(different=True)
+    threshold = field["threshold"].numbers()
+    nodes = threshold.size
+    if not 0 < nodes <= MAX_NODES:
+        raise field["threshold"].bad(f"are {nodes}, not 1 to {MAX_NODES}")
+    left, right = (field[name].counts(nodes) for name in ("left", "right"))
+    split = field["split"].numbers()
+    if split.size != nodes or not np.isin(split, np.arange(-1, len(columns))).all():
+        raise field["split"].bad(f"are not {nodes} positions of columns, or -1")
+    inner = np.flatnonzero(split >= 0)
+    for name, below in (("left", left), ("right", right)):
+        if not (inner < below[inner]).all() or (below >= nodes).any():
+            raise field[name].bad("do not lead to nodes further on")
+    sums = [field[name].numbers() for name in SUMS]
+    for name, values in zip(SUMS, sums, strict=True):
+        if values.size != nodes or (values < 0).any():
+            raise field[name].bad(f"are not {nodes} numbers of 0 or more")
+    return LossTree(Splits(columns, split.astype(np.int64), threshold, left, right), field["rows"].counts(nodes), *sums)
+
+
+def _calibration(field: Field, classes: tuple[str, ...] | None) -> Calibration:
+    found = dict(field["classes"].members())
+    if not 1 < len(found) <= MAX_CLASSES or tuple(found) != classes:
+        raise field["classes"].bad(f"are not the classes of the signal, 2 to {MAX_CLASSES}")
+    measured = {name: one.number() for name, one in field["measured"].members()}
+    for name, value in measured.items():
+        if name not in semconv.PERFORMANCE_METRICS or not 0 <= value <= 1:
+            raise field["measured"][name].bad(f"is none of {', '.join(semconv.PERFORMANCE_METRICS)}, each 0 to 1")
+    rows = field["rows"].integer()
+    if not rows:
+        raise field["rows"].bad("is not 1 or more")
+    return Calibration(
+        rows,
+        tuple(map(_curve, found.values())),
+        tuple(_increasing(one["edges"], MAX_BIN_EDGES) for one in found.values()),
+        tuple(one["label"].text() for one in found.values()),
+        _curve(field["confidence"]),
+        measured,
+    )
+
+
+def _curve(field: Field) -> Curve:
+    scores, shares = _increasing(field["scores"], 2 * MAX_STEPS), field["shares"].numbers()
+    if shares.size != scores.size:
+        raise field["shares"].bad(f"have {shares.size} elements, not {scores.size}")
+    if shares.size and not (shares[0] >= 0 and shares[-1] <= 1 and (np.diff(shares) >= 0).all()):
+        raise field["shares"].bad("do not rise from 0 to 1")
+    return Curve(scores, shares)
+
+
+def _increasing(field: Field, most: int) -> FloatArray:
+    found = field.numbers()
+    if not 0 < found.size <= most:
+        raise field.bad(f"are {found.size}, not 1 to {most}")
+    if not (found[1:] > found[:-1]).all():
+        raise field.bad("are not increasing")
+    return found
 
 
 def _feature(field: Field) -> FeatureReference:
@@ -203,4 +270,4 @@ def _part(field: Field, whole: SignalReference | None) -> SignalReference:
             features[name] = _categorical(one, known.kind, dict(zip(known.categories, counts, strict=True)))
         else:
             raise one.bad("is not among the features of its signal")
-    return SignalReference("", features, whole.classes, whole.vector, whole.columns)
+    return SignalReference("", features, whole.classes, whole.vector, whole.columns, whole.calibration, whole.losses)

@@ -12,7 +12,10 @@ import numpy.typing as npt
 from bento_observe import semconv
 from bento_observe.features import _probabilities
 from bento_observe.features._types import FloatArray
+from bento_observe.features.reference._calibration import Calibration
 from bento_observe.features.reference._columns import Codes, Column, of_codes, read
+from bento_observe.features.reference._loss_tree import LossTree
+from bento_observe.features.reference._outcomes import CALIBRATION, LOSSES, Losses, Outcomes
 from bento_observe.features.reference._sample import RowSample
 from bento_observe.features.reference._scan import CategoricalPlan, ColumnScan, NumericPlan
 from bento_observe.features.reference._tally import CategoricalTally, NumericTally, tally_for
@@ -82,8 +85,10 @@ class _Scans:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def profile(source: Source) -> Profile:
+def profile(source: Source, loss_model: Any = None) -> Profile:
     """Reads `source` twice; once more where several outputs may be probabilities or where text is found late.
+
+    `loss_model` is a tree that tells inputs apart, see `splits_of`.
 
     Raises:
         ValueError: there are no rows, or no column can be used.
@@ -113,8 +118,24 @@ def profile(source: Source) -> Profile:
             )
     values = {name: scan.most_frequent(MAX_SLICE_VALUES) for name, scan in scans.slices.items()}
     counts = _Counts(plans, values)
-    for block in _blocks(counts.arrays(chunk, scans.classes) for chunk in source.chunks()):
+    outcomes = Outcomes(scans.classes.get(semconv.SIGNAL_PREDICTION), source.columns(semconv.SIGNAL_LABEL))
+
+    losses = Losses(loss_model)
+
+    def counted() -> Iterator[list[_Array]]:
+        for chunk in source.chunks():
+            outcomes.add(chunk.signals)
+            losses.add(chunk.signals)
+            yield counts.arrays(chunk, scans.classes)
+
+    for block in _blocks(counted()):
         counts.add(block)
+    calibration = outcomes.calibration()
+    if isinstance(calibration, str):
+        skipped[CALIBRATION] = calibration
+    tree = losses.tree()
+    if isinstance(tree, str):
+        skipped[LOSSES] = tree
     vectors = {signal: VectorReference(mean) for signal, mean in source.vectors.items()}
 
     def signals(features: Mapping[_Key, FeatureReference]) -> dict[str, SignalReference]:
@@ -123,7 +144,13 @@ def profile(source: Source) -> Profile:
             by_signal.setdefault(signal, {})[name] = feature
         return {
             signal: SignalReference(
-                "", by_signal[signal], scans.classes.get(signal), vectors.get(signal), scans.names.get(signal, ())
+                "",
+                by_signal[signal],
+                scans.classes.get(signal),
+                vectors.get(signal),
+                scans.names.get(signal, ()),
+                calibration if signal == semconv.SIGNAL_PREDICTION and isinstance(calibration, Calibration) else None,
+                tree if signal == semconv.SIGNAL_INPUT and isinstance(tree, LossTree) else None,
             )
             for signal in (*_INPUTS, *_OUTPUTS)
             if signal in by_signal

@@ -90,6 +90,7 @@ class Reference:
         slices: Hashable | Sequence[Hashable] = (),
         drop: Hashable | Sequence[Hashable] = (),
         names: Sequence[str] | None = None,
+        loss_model: Any = None,
     ) -> Reference:
         """Sums up training data.
 
@@ -104,20 +105,25 @@ class Reference:
             prediction: what the model predicts for `data`, row by row: the name of a column of `data`, or a list of
                 such, which then are no inputs; or a Series, a frame or an array. Text, booleans, and at most 20
                 distinct integers are classes; other numbers are values. Several columns that are 0 or more and have
-                row sums of 1 are class probabilities, of which class, confidence and entropy are features.
+                row sums of 1 are class probabilities, of which class, confidence and entropy are features. With labels
+                of at least 100 rows they are calibrated, so that performance can be estimated: then they must be of
+                rows that the model was not trained on, and their columns called as the labels are.
             label: the truth for each row, likewise.
             features: what the model is given after transformation, a frame or an array, where that is not `data`.
             slices: a column of `data`, or several, for whose 20 most frequent values all is repeated.
             drop: a column of `data`, or several, that are no inputs.
             names: of the columns of an array, no two alike.
+            loss_model: of a regression, a fitted `sklearn.tree.DecisionTreeRegressor` that was trained to tell
+                |prediction - label| by the inputs, with at most 256 leaves. What is in its leaves is counted anew from
+                `prediction` and `label`, so that the error can be estimated while labels are not there.
 
         Rows are matched by position; an index is not looked at. Of columns with one name the first one counts. Names
         that are no strings count as what they print.
 
         Raises:
             ValueError: there are no rows, not the same number of them everywhere, no such column, or none that can
-                be used; two of `names` are alike; a column of `slices` has more than 1,000 different numbers or mostly
-                different values.
+                be used; `loss_model` is no tree or takes other columns; two of `names` are alike; a column of `slices`
+                has more than 1,000 different numbers or mostly different values.
         """
         # Imported here: a worker only reads references.
         from bento_observe.features.reference._profile import profile
@@ -126,7 +132,7 @@ class Reference:
         found = tables(
             data, prediction=prediction, label=label, features=features, slices=slices, drop=drop, names=names
         )
-        return cls(profile(found))
+        return cls(profile(found, loss_model))
 
     @classmethod
     def from_file(
@@ -137,6 +143,7 @@ class Reference:
         label: str | Sequence[str] = (),
         slices: str | Sequence[str] = (),
         drop: str | Sequence[str] = (),
+        loss_model: Any = None,
         chunk_rows: int = BLOCK_ROWS,
         progress: Progress | None = None,
     ) -> Reference:
@@ -155,7 +162,7 @@ class Reference:
         from bento_observe.features.reference._roles import Roles, as_names
 
         roles = Roles(as_names(prediction), as_names(label), as_names(slices), as_names(drop))
-        return cls(profile(DataFile(Path(path), roles, chunk_rows=chunk_rows, progress=progress)))
+        return cls(profile(DataFile(Path(path), roles, chunk_rows=chunk_rows, progress=progress), loss_model))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:

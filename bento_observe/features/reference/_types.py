@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.reference._bins import category_bins, numeric_bins
+from bento_observe.features.reference._calibration import Calibration
+from bento_observe.features.reference._loss_tree import LossTree
 
 __all__ = [
     "BLOCK_ROWS", "MAX_FEW_VALUES", "MAX_KNOWN_CATEGORIES", "TOP_CATEGORIES", "CategoricalKind", "CategoricalReference",
@@ -141,6 +143,8 @@ class SignalReference:
             `features._vectors`.
         columns: what all columns of the data are called, in their order, those included of which there is no feature,
             and with repeated names; empty for a wide vector. By default they are the classes or else the features.
+        calibration: where the signal is predicted probabilities and the data has labels, what the ones are worth.
+        losses: where the signal is the inputs of a regression, how far off it is for which of them, if that was given.
     """
 
     id: str
@@ -148,6 +152,8 @@ class SignalReference:
     classes: tuple[str, ...] | None = None
     vector: VectorReference | None = None
     columns: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    losses: LossTree | None = None
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -156,7 +162,10 @@ class SignalReference:
             object.__setattr__(self, "columns", self.classes or tuple(self.features))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.id, dict(self.features), self.classes, self.vector, self.columns)
+        return type(self), (
+            self.id, dict(self.features), self.classes, self.vector, self.columns, self.calibration,
+            self.losses,
+        )  # fmt: skip
 
     @property
     def edges(self) -> Mapping[str, FloatArray]:

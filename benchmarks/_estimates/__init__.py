@@ -1,0 +1,1 @@
+"""What `performance_estimate.py` estimates: predictions of models on data that shifted."""
