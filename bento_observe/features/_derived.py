@@ -54,6 +54,13 @@ class Derived:
             yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
             yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
 
+    def replaces(self, names: tuple[str, ...]) -> bool:
+        """Whether numbers in columns of these names became other features, going by what has come up to now."""
+        if self._classes is not None:
+            return names == self._classes
+        width = len(names)
+        return self._guessed.get(width, False) and names[0] == "0" and names[-1] == str(width - 1)
+
     def of_vectors(self, matrix: FloatArray) -> Batch:
         """What is made of vectors, rows x dimensions."""
         names, columns = _vectors.derived(matrix, self._mean)
