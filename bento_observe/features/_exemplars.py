@@ -84,27 +84,28 @@ class Exemplars:
         if all(item[3] is first for item in items):  # and then there is nothing to look for
             if first is None and not self._found:
                 return
+            offset = time.time_ns() - time.perf_counter_ns()
             for place, value in zip(places, values, strict=True):
-                self._put(place, -value if place[0] else value, first)
+                self._put(place, -value if place[0] else value, first, offset)
             return
         known = state.numeric
         wanted: dict[str, list[float]] = {}
         for (side, row), value in zip(places, values, strict=True):
             wanted.setdefault(known[row], []).append(-value if side else value)
         origins = self._search(wanted, items)
+        offset = time.time_ns() - time.perf_counter_ns()
         for place, value in zip(places, values, strict=True):
             value = -value if place[0] else value
-            self._put(place, value, origins.get((known[place[1]], value)))
+            self._put(place, value, origins.get((known[place[1]], value)), offset)
 
-    def _put(self, place: tuple[int, int], value: float, origin: Any) -> None:
+    def _put(self, place: tuple[int, int], value: float, origin: Any, offset: int) -> None:
         span: Origin | None = origin
         if span is None or not span.sampled:
             self._found.pop(place, None)
             return
         # As recorded somewhere in the span. Prometheus drops what is older than what it has of a series.
         reading = max(span.start_ns, self._last_flush_ns)
-        now = time.time_ns() - time.perf_counter_ns() + reading
-        self._found[place] = Exemplar(value, now, span.trace_id, span.span_id)
+        self._found[place] = Exemplar(value, offset + reading, span.trace_id, span.span_id)
 
     def take(self, names: Sequence[str]) -> dict[str, list[Exemplar]]:
         """Those of the interval that ends here, by feature and in the order of their times."""

@@ -79,10 +79,10 @@ class Intake:
         """Takes in `data`; see `FeatureStatistics.update`."""
         try:
             # The usual case in full, without a call more than it needs.
-            if type(data) is np.ndarray and data.size <= _SMALL:
+            if type(data) is np.ndarray and (size := data.size) <= _SMALL:
                 dtype = data.dtype
                 if dtype is _FLOAT64 or dtype.kind in _NUMERIC:
-                    cost = data.size + _ITEM_COST
+                    cost = size + _ITEM_COST
                     if self._cost + cost <= self._max_pending:
                         raw = (data if dtype is _FLOAT64 else data.astype(_FLOAT64)).tobytes()
                         self._cost += cost
