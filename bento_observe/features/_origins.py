@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from bento_observe.features import _decode, _frames, _probabilities
 from bento_observe.features._derived import Derived
 from bento_observe.features._exemplars import Wanted
 from bento_observe.features._intake import Intake, Item
+from bento_observe.features._types import CHUNK_VALUES, FloatArray
 
 __all__ = ["OriginSearch"]
 
@@ -64,15 +66,21 @@ class OriginSearch:
             return
         rows_each = math.prod(shape) // width
         above = 0
-        for matrix in _decode.matrices([item[1] for item in group], width):
-            columns = matrix.T
+        payloads = [item[1] for item in group]
+        matrices: Iterator[FloatArray]
+        if len(payloads) * math.prod(shape) <= CHUNK_VALUES:  # the usual case, without looking at each
+            matrices = iter([np.frombuffer(b"".join(payloads), dtype=np.float64).reshape(-1, width)])
+        else:
+            matrices = _decode.matrices(payloads, width)
+        for matrix in matrices:
+            counted, columns = names, matrix.T
             if vectors:
                 batch = self._derived.of_vectors(matrix)
-                names, columns = batch.names, batch.columns
+                counted, columns = batch.names, batch.columns
             elif self._replaced(names):
-                names, columns = _probabilities.NUMERIC, np.stack(_probabilities.derived(matrix)[1:])
-            # Of two columns with one name the first counts.
-            places = [(name, value, names.index(name)) for name, value in left.values() if name in names]
+                counted, columns = _probabilities.NUMERIC, np.stack(_probabilities.derived(matrix)[1:])
+            positions = _positions(counted)
+            places = [(name, value, positions[name]) for name, value in left.values() if name in positions]
             if places:
                 values = np.array([value for _, value, _ in places])
                 hits = columns[[position for _, _, position in places]] == values[:, None]
@@ -90,7 +98,7 @@ class OriginSearch:
 
     def _in_rows(self, found: Sequence[tuple[Sequence[object], object]], left: _Left) -> None:
         known = self._names
-        names: Sequence[str] = known or list(map(str, range(max([len(row) for row, _ in found]))))
+        names: Sequence[str] = known or list(map(str, range(max([len(row) for row, _ in found], default=0))))
         fitting = [
             (row, origin)
             for row, origin in found
@@ -111,6 +119,12 @@ class OriginSearch:
 
     def _replaced(self, names: Iterable[str]) -> bool:
         return self._derived.replaces(tuple(names))
+
+
+@lru_cache(maxsize=16)
+def _positions(names: tuple[str, ...]) -> Mapping[str, int]:
+    """Of two columns with one name the first counts."""
+    return {name: position for position, name in reversed(list(enumerate(names)))}
 
 
 class _Left:

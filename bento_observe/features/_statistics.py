@@ -172,7 +172,10 @@ class FeatureStatistics:
             items = self._intake.take(waiting)
             waiting -= len(items)
             self._count(items)
-            self._exemplars.look(self._state, items)
+            try:
+                self._exemplars.look(self._state, items)
+            except Exception as error:  # noqa: BLE001 - as for what is counted
+                self._intake.losses.add("error", 1, f"exemplars: {type(error).__name__}")
         self._state.settle()
 
     def _count(self, items: Sequence[Item]) -> None:

@@ -204,6 +204,18 @@ def test_confidence_and_vectors_are_linked() -> None:
     assert (12.0, long.number) in linked(vectors)["norm"]
 
 
+def test_confidence_is_linked_where_there_is_much_of_it() -> None:
+    """More than is looked through at once."""
+    stats = FeatureStatistics(probabilities=True)
+    rows = np.full((3000, 2), 0.5)
+    rows[:, 0] += np.linspace(0, 0.4, 3000)
+    rows[:, 1] -= np.linspace(0, 0.4, 3000)
+    spans = [Span() for _ in range(8)]
+    for number, span in enumerate(spans):
+        stats.update(np.roll(rows, number, axis=0) if number != 6 else np.full((3000, 2), [0.95, 0.05]), span)
+    assert (0.95, spans[6].number) in linked(stats)["confidence"]
+
+
 def test_lists_of_probabilities_are_not_taken_for_columns() -> None:
     """They became other features, so what is left are those rows that did not."""
     stats = FeatureStatistics(probabilities=True)
