@@ -61,7 +61,8 @@ class Exemplars:
         self._search = search
         # As `Moments.recent`: the minima, and the maxima with their sign turned.
         self._seen: FloatArray = np.full((2, 0), np.inf)
-        self._found: dict[tuple[int, int], Exemplar] = {}
+        # As an exemplar, the time still a reading of `time.perf_counter_ns`.
+        self._found: dict[tuple[int, int], tuple[float, int, bytes, bytes]] = {}
         self._flush_ns = self._last_flush_ns = time.perf_counter_ns()
 
     def begin(self) -> None:
@@ -84,34 +85,33 @@ class Exemplars:
         if all(item[3] is first for item in items):  # and then there is nothing to look for
             if first is None and not self._found:
                 return
-            offset = time.time_ns() - time.perf_counter_ns()
             for place, value in zip(places, values, strict=True):
-                self._put(place, -value if place[0] else value, first, offset)
+                self._put(place, -value if place[0] else value, first)
             return
         known = state.numeric
         wanted: dict[str, list[float]] = {}
         for (side, row), value in zip(places, values, strict=True):
             wanted.setdefault(known[row], []).append(-value if side else value)
         origins = self._search(wanted, items)
-        offset = time.time_ns() - time.perf_counter_ns()
         for place, value in zip(places, values, strict=True):
             value = -value if place[0] else value
-            self._put(place, value, origins.get((known[place[1]], value)), offset)
+            self._put(place, value, origins.get((known[place[1]], value)))
 
-    def _put(self, place: tuple[int, int], value: float, origin: Any, offset: int) -> None:
+    def _put(self, place: tuple[int, int], value: float, origin: Any) -> None:
         span: Origin | None = origin
         if span is None or not span.sampled:
             self._found.pop(place, None)
             return
         # As recorded somewhere in the span. Prometheus drops what is older than what it has of a series.
-        reading = max(span.start_ns, self._last_flush_ns)
-        self._found[place] = Exemplar(value, offset + reading, span.trace_id, span.span_id)
+        came, since = span.start_ns, self._last_flush_ns
+        self._found[place] = value, came if came > since else since, span.trace_id, span.span_id
 
     def take(self, names: Sequence[str]) -> dict[str, list[Exemplar]]:
         """Those of the interval that ends here, by feature and in the order of their times."""
         found: dict[str, list[Exemplar]] = {}
-        for (_, row), exemplar in self._found.items():
-            found.setdefault(names[row], []).append(exemplar)
+        offset = time.time_ns() - time.perf_counter_ns()
+        for (_, row), (value, reading, trace_id, span_id) in self._found.items():
+            found.setdefault(names[row], []).append(Exemplar(value, offset + reading, trace_id, span_id))
         self._found = {}
         self._seen = np.full_like(self._seen, np.inf)
         for exemplars in found.values():
