@@ -10,6 +10,7 @@ import numpy as np
 
 from bento_observe._monitoring import SIGNALS, Entry
 from bento_observe.features import FeatureStatistics, category
+from bento_observe.request import current_request
 from bento_observe.telemetry import Health
 
 __all__ = ["MonitorRecorder", "Recording", "Statistics"]
@@ -60,7 +61,7 @@ class MonitorRecorder:
                 self._health.dropped(_ITEM, "monitor_names", 1)
                 return
             for signal, columns in self._columns(name, entries).items():
-                statistics.of(signal, tuple(columns)).update(columns)
+                statistics.of(signal, tuple(columns)).update(columns, current_request.get())
         except Exception:  # noqa: BLE001 - a handler must not fail because of what it logs
             self._health.error("monitor")
 

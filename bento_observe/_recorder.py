@@ -13,6 +13,7 @@ import numpy as np
 from bento_observe import semconv
 from bento_observe._slices import Keys, Slices, keys_in
 from bento_observe.features import FeatureStatistics
+from bento_observe.request import LiveSpan, current_request
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ class Call:
         self._recorder = recorder
         self._keys = keys
 
-    def output(self, value: Any) -> None:
-        """The result; None is none, and what a stream is yet to yield is not counted."""
+    def output(self, value: Any, origin: LiveSpan | None = None) -> None:
+        """The result, and the span it came with; None is none, and what a stream is yet to yield is not counted."""
         if value is not None and type(value) not in _STREAMS:
-            self.record(semconv.SIGNAL_PREDICTION, value)
+            self._recorder.record(semconv.SIGNAL_PREDICTION, value, self._keys, None, origin)
             self.identify(value)
 
     def identify(self, value: Any) -> None:
@@ -58,9 +59,11 @@ class Call:
             self._recorder.failed("prediction_ids")
             return []
 
-    def record(self, signal: str, data: Any, names: Sequence[str] | None = None) -> None:
-        """Data of one of the four signals. Never raises."""
-        self._recorder.record(signal, data, self._keys, names)
+    def record(
+        self, signal: str, data: Any, names: Sequence[str] | None = None, origin: LiveSpan | None = None
+    ) -> None:
+        """Data of one of the four signals, and the span it came with. Never raises."""
+        self._recorder.record(signal, data, self._keys, names, origin)
 
     def outcomes(self, probabilities: Any, labels: Any) -> None:
         """Probabilities that were predicted, and the labels that came. Never raises."""
@@ -134,15 +137,19 @@ class ApiRecorder:
         """Count nothing more."""
         self._closed = True
 
-    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The arguments of one call: a lone one is the data itself, several are columns by their names."""
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any], origin: LiveSpan | None = None) -> Call:
+        """The arguments of one call, and the span they came with.
+
+        A lone one is the data itself, several are columns by their names.
+        """
         if self._closed:
             return self._plain
         try:
             if self._first is not None and not self._slices:
                 if args or self._first in kwargs:
                     value = args[0] if args else kwargs[self._first]
-                    self._inputs.update({self._first: value} if isinstance(value, (int, float, str)) else value)
+                    data = {self._first: value} if isinstance(value, (int, float, str)) else value
+                    self._inputs.update(data, origin)
                 return self._plain
             named = {name: value for name, value in kwargs.items() if name != self._context}
             named.update(zip(self._parameters, args, strict=False))
@@ -151,7 +158,7 @@ class ApiRecorder:
             value = named
             if self._first is not None and not isinstance(named[self._first], (int, float, str)):
                 value = named[self._first]
-            self._inputs.update(value)
+            self._inputs.update(value, origin)
             return self._sliced(named, value) if self._slices else self._plain
         except Exception:  # noqa: BLE001 - a call must not fail because its data is odd
             self._health.error("inputs")
@@ -179,7 +186,12 @@ class ApiRecorder:
         return Call(self, keys)
 
     def record(
-        self, signal: str, data: Any, keys: Sequence[tuple[Slices, Keys]], names: Sequence[str] | None = None
+        self,
+        signal: str,
+        data: Any,
+        keys: Sequence[tuple[Slices, Keys]],
+        names: Sequence[str] | None = None,
+        origin: LiveSpan | None = None,
     ) -> None:
         """Data of one signal; `names` are those of an array's columns. Never raises."""
         if self._closed:
@@ -190,7 +202,7 @@ class ApiRecorder:
             # Slices know the reference's names only.
             if wanted is not None and (keys or wanted != statistics.names):
                 data = _named(data, wanted)
-            statistics.update(data)
+            statistics.update(data, origin)
             if keys:
                 self._count_slices(signal, data, keys)
         except _WrongNamesError:
@@ -325,4 +337,4 @@ def record_outcomes(probabilities: object, labels: object) -> None:
 def _record(signal: str, data: object, names: Sequence[str] | None) -> None:
     call = current_call.get()
     if call is not None:
-        call.record(signal, data, names)
+        call.record(signal, data, names, current_request.get())

@@ -59,6 +59,7 @@ class FeatureRecording:
         slices: columns whose values are counted apart.
         slice_values: how many of them are told apart, of each column.
         describe: whether the references themselves are sent; one worker is enough.
+        exemplars: whether extreme values are sent with the spans that they came with.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class FeatureRecording:
         slices: Sequence[str] = (),
         slice_values: int = 20,
         describe: bool = True,
+        exemplars: bool = True,
     ) -> None:
         self._references = references
         self._model = {name: value for name, value in model.items() if name == semconv.ML_MODEL_NAME}
@@ -79,6 +81,7 @@ class FeatureRecording:
         self._slice_values = slice_values
         self._describe = describe
         self._apis: dict[str, ApiStatistics] = {}
+        self._exemplars = exemplars
         self._watched: list[_Watched] = []
         self._judged: dict[str, _Judging] = {}
         self._sliced: list[Slices] = []
@@ -208,7 +211,7 @@ class FeatureRecording:
         """All groups as OTLP metrics."""
         temporality = AGGREGATION_TEMPORALITY_DELTA if delta else AGGREGATION_TEMPORALITY_CUMULATIVE
         watched = self._watched[:]
-        groups = [one.group(delta, self._describe) for one in watched]
+        groups = [one.group(delta, self._describe, self._exemplars) for one in watched]
         for one in watched:
             one.tell_losses(self._health)
         sampled = sum(slices.sampled for slices in self._sliced)
@@ -276,15 +279,14 @@ class _Watched:
             self._windows = Windows(tuple(self._spans.values()), panes)
         self._told: dict[str, int] = {}
 
-    def group(self, delta: bool, describe: bool) -> Group:
+    def group(self, delta: bool, describe: bool, exemplars: bool) -> Group:
         """What is sent of it this time."""
-        change = self.statistics.delta() if delta else None
-        total = self.statistics.snapshot() if change is None or self._spans else change
-        snapshot = total if change is None else change
+        snapshot, found = self.statistics.interval(delta=delta)
+        total = self.statistics.snapshot() if delta and self._spans else snapshot
         windows = self._looked_at(total)
         return Group(
             self._attributes, snapshot, self._reference, self._measures(windows), self._methods,
-            self._estimates(windows), describe, self._detail,
+            self._estimates(windows), describe, self._detail, exemplars=found if exemplars else {},
         )  # fmt: skip
 
     def _looked_at(self, total: Snapshot) -> Mapping[str, Snapshot]:

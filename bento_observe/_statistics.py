@@ -40,8 +40,9 @@ def feature_recording(
     name = str(wanted) if isinstance(wanted, (str, os.PathLike)) else ""
     references = References(find_reference(wanted, models, tell), tell, name)
     drift = Drift(config.drift_windows, config.drift_methods)
+    exemplars = config.exemplar_filter != "always_off"
     recording = FeatureRecording(
-        references, model, telemetry.health, drift, options.slices, options.slice_values, is_first()
+        references, model, telemetry.health, drift, options.slices, options.slice_values, is_first(), exemplars
     )
     telemetry.add(recording, recording.collect)
     return recording, references

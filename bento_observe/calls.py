@@ -23,7 +23,7 @@ from bento_observe._recorder import Call, current_call
 from bento_observe._specs import ORIGINAL, decode_spec, encode_spec
 from bento_observe._stages import close_stage, count_stream, predict_stage
 from bento_observe.batching import Unobserved, batch_at_hand
-from bento_observe.request import BatchSpan, StageSpan
+from bento_observe.request import BatchSpan, LiveSpan, StageSpan
 from bento_observe.telemetry import Health
 
 __all__ = ["CallRecorder", "instrument", "kind_of", "observed_function", "restore"]
@@ -32,9 +32,9 @@ __all__ = ["CallRecorder", "instrument", "kind_of", "observed_function", "restor
 class CallRecorder(Protocol):
     """Counts the features of one API. May neither raise nor block."""
 
-    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The decoded arguments of a call, without the service instance. What it returns takes what the call returned;
-        what a streaming call yields is not counted."""
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any], origin: LiveSpan | None = None) -> Call:
+        """The decoded arguments of a call, without the service instance, and its span. What it returns takes what the
+        call returned; what a streaming call yields is not counted."""
 
 
 def instrument(method: Any, label: str, recorder: CallRecorder, health: Health) -> None:
@@ -134,10 +134,10 @@ def _in_batch(batch: BatchSpan | Unobserved, call: Call, args: tuple[Any, ...]) 
 def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = predict_stage(api, health, queued=True)
-        call = recorder.inputs(args, kwargs)
+        call = recorder.inputs(args, kwargs, stage)
         with _Within(stage, health, call):
             output = func(self, *args, **kwargs)
-        call.output(output)
+        call.output(output, stage)
         return output
 
     return predict
@@ -146,10 +146,10 @@ def _sync(func: Callable[..., Any], api: str, recorder: CallRecorder, health: He
 def _async(func: Callable[..., Any], api: str, recorder: CallRecorder, health: Health) -> Callable[..., Any]:
     async def predict(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = predict_stage(api, health)
-        call = recorder.inputs(args, kwargs)
+        call = recorder.inputs(args, kwargs, stage)
         with _Within(stage, health, call):
             output = await func(self, *args, **kwargs)
-        call.output(output)
+        call.output(output, stage)
         return output
 
     return predict
@@ -159,7 +159,7 @@ def _generator(func: Callable[..., Any], api: str, recorder: CallRecorder, healt
     def predict(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
         stage = predict_stage(api, health)
         stream = count_stream(stage)
-        run = _stream_context(stage, recorder.inputs(args, kwargs)).run
+        run = _stream_context(stage, recorder.inputs(args, kwargs, stage)).run
         items = func(self, *args, **kwargs)
         try:
             while True:
@@ -186,7 +186,7 @@ def _async_generator(func: Callable[..., Any], api: str, recorder: CallRecorder,
     async def predict(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         stage = predict_stage(api, health)
         stream = count_stream(stage)
-        context = _stream_context(stage, recorder.inputs(args, kwargs))
+        context = _stream_context(stage, recorder.inputs(args, kwargs, stage))
         run = context.run
         items = func(self, *args, **kwargs)
         try:
@@ -234,10 +234,11 @@ def _batch(func: Callable[..., Any], api: str, recorder: CallRecorder, health: H
         batch = batch_at_hand(api)
         if batch is None:
             return alone(self, *args, **kwargs)
-        call = recorder.inputs(args, kwargs)
+        origin = batch if isinstance(batch, BatchSpan) else None
+        call = recorder.inputs(args, kwargs, origin)
         with _in_batch(batch, call, args):
             output = func(self, *args, **kwargs)
-        call.output(output)
+        call.output(output, origin)
         return output
 
     return predict
@@ -250,10 +251,11 @@ def _batch_async(func: Callable[..., Any], api: str, recorder: CallRecorder, hea
         batch = batch_at_hand(api)
         if batch is None:
             return await alone(self, *args, **kwargs)
-        call = recorder.inputs(args, kwargs)
+        origin = batch if isinstance(batch, BatchSpan) else None
+        call = recorder.inputs(args, kwargs, origin)
         with _in_batch(batch, call, args):
             output = await func(self, *args, **kwargs)
-        call.output(output)
+        call.output(output, origin)
         return output
 
     return predict

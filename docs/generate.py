@@ -85,6 +85,12 @@ scope being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_F
 |---|---|---|---|---|
 """
 
+_EXEMPLARS = f"""
+Histograms of requests, stages and calls carry exemplars; those of `{semconv.FEATURE_VALUE.name}`, the smallest and the
+largest value of each export interval, with the `predict` span, the request or the batch that had it. Spans that are not
+sampled are never linked to a feature's value; `OTEL_METRICS_EXEMPLAR_FILTER=always_off` sends no exemplars at all.
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -96,6 +102,7 @@ def page() -> str:
         lines.append(
             f"| `{metric.name}` | {metric.kind.value} | `{metric.unit}` | {attributes} | {metric.description} |\n"
         )
+    lines.append(_EXEMPLARS)
     lines.append("\n## Bucket boundaries\n\n")
     for metric in semconv.METRICS:
         if metric.boundaries:

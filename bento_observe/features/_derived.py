@@ -82,6 +82,13 @@ class Derived:
         """What the inputs so far let one expect of the errors, where the reference says how far off they are."""
         return None if self._loss is None else self._loss.expected
 
+    def replaces(self, names: tuple[str, ...]) -> bool:
+        """Whether numbers in columns of these names became other features, going by what has come up to now."""
+        if self._classes is not None:
+            return names == self._classes
+        width = len(names)
+        return self._guessed.get(width, False) and names[0] == "0" and names[-1] == str(width - 1)
+
     def of_vectors(self, matrix: FloatArray) -> Batch:
         """What is made of vectors, rows x dimensions."""
         names, columns = _vectors.derived(matrix, self._mean)

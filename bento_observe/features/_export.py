@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bento_observe import semconv
+from bento_observe.features._exemplars import Exemplar
 from bento_observe.features._feature import CategoricalFeature, NumericFeature
 from bento_observe.features._histograms import ExplicitHistogram
 from bento_observe.features._points import Labels, MetricPoints, Times, labels
@@ -41,6 +42,7 @@ class Group:
         estimates: of predicted probabilities, what they are expected to come to, by the name of the window.
         describe: whether the reference itself is sent as well. One worker is enough, it is the same in all.
         detail: whether more than drift bins and drift is sent; of slices the rest would be too many series.
+        exemplars: single values with their spans, by feature.
     """
 
     attributes: Mapping[str, str]
@@ -51,6 +53,7 @@ class Group:
     estimates: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     describe: bool = False
     detail: bool = True
+    exemplars: Mapping[str, Sequence[Exemplar]] = field(default_factory=dict)
 
 
 def encode(
@@ -143,7 +146,8 @@ class _ValueWriter:
             reference = known.get(name)
             if isinstance(feature, NumericFeature):
                 if group.detail:
-                    self._add_numeric(base, feature, isinstance(reference, NumericReference))
+                    exemplars = group.exemplars.get(name, ())
+                    self._add_numeric(base, feature, isinstance(reference, NumericReference), exemplars)
             elif group.detail:
                 self._add_categorical(base, feature, reference)
             if reference is not None and (feature.count or not self._delta):
@@ -160,16 +164,18 @@ class _ValueWriter:
         if (value or not self._delta) and math.isfinite(value):
             counter.real(base, value, key, label)
 
-    def _add_numeric(self, base: Labels, feature: NumericFeature, in_reference: bool) -> None:
+    def _add_numeric(
+        self, base: Labels, feature: NumericFeature, in_reference: bool, exemplars: Sequence[Exemplar]
+    ) -> None:
         histogram = feature.histogram
         extremes = None if math.isnan(feature.min) else (feature.min, feature.max)
         if not feature.count and self._delta:
             pass
         elif isinstance(histogram, ExplicitHistogram):
-            self._explicit.explicit(base, histogram, feature.count, extremes)
+            self._explicit.explicit(base, histogram, feature.count, extremes, exemplars)
         else:
             total = feature.sum if math.isfinite(feature.sum) else None
-            self._exponential.exponential(base, histogram, feature.count, total, extremes)
+            self._exponential.exponential(base, histogram, feature.count, total, extremes, exemplars)
         self._count(self._missing, base, feature.missing)
         self._count(self._invalid, base, feature.non_finite, semconv.REASON, semconv.REASON_INFINITE)
         self._count(self._invalid, base, feature.invalid, semconv.REASON, semconv.REASON_NOT_A_NUMBER)

@@ -26,11 +26,11 @@ from bento_observe.features._text import (
 
 __all__ = ["Intake", "Item"]
 
-Item = tuple[Hashable, Any, int]
-"""What to do with a payload, the payload, and its cost: the key is the shape for an array's raw float64, else the
-decoder of the payload."""
+Item = tuple[Hashable, Any, int, object]
+"""What to do with a payload, the payload, its cost, and where it came from, if that is known: the key is the shape for
+an array's raw float64, else the decoder of the payload."""
 
-_Handler = Callable[[Any], "Item | None"]
+_Handler = Callable[[Any, object], "Item | None"]
 _FLOAT64: Final = np.dtype(np.float64)
 _SMALL: Final = 4096
 _NUMERIC: Final = "fiub"  # kinds of dtypes
@@ -75,21 +75,21 @@ class Intake:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def put(self, data: object) -> None:
+    def put(self, data: object, origin: object = None) -> None:
         """Takes in `data`; see `FeatureStatistics.update`."""
         try:
             # The usual case in full, without a call more than it needs.
-            if type(data) is np.ndarray and data.size <= _SMALL:
+            if type(data) is np.ndarray and (size := data.size) <= _SMALL:
                 dtype = data.dtype
                 if dtype is _FLOAT64 or dtype.kind in _NUMERIC:
-                    cost = data.size + _ITEM_COST
+                    cost = size + _ITEM_COST
                     if self._cost + cost <= self._max_pending:
                         raw = (data if dtype is _FLOAT64 else data.astype(_FLOAT64)).tobytes()
                         self._cost += cost
-                        self._pending.append((data.shape, raw, cost))
+                        self._pending.append((data.shape, raw, cost, origin))
                         return
             handler = self._handlers.get(type(data)) or self._new_handler(type(data))
-            item = handler(data)
+            item = handler(data, origin)
             self._append(item)
         except Exception as error:  # noqa: BLE001 - a request must not fail because its data is odd
             self.losses.add("error", 1, f"update: {type(error).__name__}")
@@ -154,7 +154,7 @@ class Intake:
             self._handlers[kind] = handler
         return handler
 
-    def _array(self, data: npt.NDArray[Any]) -> Item | None:
+    def _array(self, data: npt.NDArray[Any], origin: object) -> Item | None:
         if data.ndim > 2:
             self.losses.add("too_wide", data.shape[0], f"rows of an array of shape {data.shape}")
             return None
@@ -167,47 +167,47 @@ class Intake:
         if not numeric:
             cells = np.atleast_1d(data if data.dtype.kind in _TEXT else np.full(data.shape, OPAQUE))
             if cells.ndim == 1 or not cells.size or self.is_vector(cells.shape):
-                return self._sequence(cells.tolist())
-            return _decode.tables, small_columns(cells.T.tolist()), cells.size * _TEXT_COST + _ITEM_COST
-        return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + _ITEM_COST
+                return self._sequence(cells.tolist(), origin)
+            return _decode.tables, small_columns(cells.T.tolist()), cells.size * _TEXT_COST + _ITEM_COST, origin
+        return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + _ITEM_COST, origin
 
-    def _scalar(self, data: object) -> Item:
-        return _decode.values, (small(data),), _TEXT_COST + _ITEM_COST
+    def _scalar(self, data: object, origin: object) -> Item:
+        return _decode.values, (small(data),), _TEXT_COST + _ITEM_COST, origin
 
-    def _sequence(self, data: Sequence[Any]) -> Item | None:
+    def _sequence(self, data: Sequence[Any], origin: object) -> Item | None:
         if not data:
             return None
         first = type(data[0])
         if first in PLAIN:
             data = data[:: self._stride(len(data), _CELL_COST)] if len(data) > _SMALL else data
-            return _decode.values, small_cells(data), len(data) * _CELL_COST + _ITEM_COST
+            return _decode.values, small_cells(data), len(data) * _CELL_COST + _ITEM_COST, origin
         if issubclass(first, (list, tuple, Mapping, np.ndarray)):
             width = len(data[0])
         else:
             width = len(vars(data[0])) if has_fields(first) else 1
         nested = issubclass(first, (list, tuple, np.ndarray))
         if nested and self.is_vector((len(data), width)):
-            return self._array(np.asarray(data, dtype=_FLOAT64))
+            return self._array(np.asarray(data, dtype=_FLOAT64), origin)
         data = data[:: self._stride(len(data), width * _CELL_COST + _ITEM_COST)]
         if nested:
             rows = [small_cells(cells) for row in data if (cells := column_of(row)) is not None]
             if len(rows) < len(data):
                 self.losses.add("unsupported_type", len(data) - len(rows), "rows that are no sequences of values")
-            return _decode.rows, rows, _cost(rows)
+            return _decode.rows, rows, _cost(rows), origin
         if issubclass(first, Mapping):
             records = [small_record(record) for record in data if self._fits(len(record))]
-            return _decode.records, records, _cost(records)
+            return _decode.records, records, _cost(records), origin
         if has_fields(first):
             records = [small_record(vars(record)) for record in data]
-            return _decode.records, records, _cost(records)
-        return _decode.values, small_cells(data), len(data) * _TEXT_COST + _ITEM_COST
+            return _decode.records, records, _cost(records), origin
+        return _decode.values, small_cells(data), len(data) * _TEXT_COST + _ITEM_COST, origin
 
-    def _mapping(self, data: Mapping[Any, Any], depth: int = 0) -> Item | None:
+    def _mapping(self, data: Mapping[Any, Any], origin: object, depth: int = 0) -> Item | None:
         if not self._fits(len(data)):
             return None
         data = named(data)
         if PLAIN.issuperset(map(type, data.values())):
-            return _decode.records, (data,), len(data) * _CELL_COST + _ITEM_COST
+            return _decode.records, (data,), len(data) * _CELL_COST + _ITEM_COST, origin
         record: dict[str, object] = {}
         table: dict[str, Sequence[object]] = {}
         for key, value in data.items():
@@ -225,42 +225,43 @@ class Intake:
                 table[key] = small_cells(cells[::stride])
             elif isinstance(value, Mapping) or has_fields(type(value)):
                 if depth < _MAX_DEPTH:
-                    self._append(self._mapping(value if isinstance(value, Mapping) else vars(value), depth + 1))
+                    inner = value if isinstance(value, Mapping) else vars(value)
+                    self._append(self._mapping(inner, origin, depth + 1))
             elif isinstance(value, (list, tuple, np.ndarray)) or _frames.is_frame(type(value)):
-                self.put(value)
+                self.put(value, origin)
             else:
                 record[key] = small(value)
         if table:
             cost = sum(len(cells) * _cell_cost(cells[:1]) + _ITEM_COST for cells in table.values())
-            self._append((_decode.columns, table, cost))
-        return (_decode.records, (record,), len(record) * _TEXT_COST + _ITEM_COST) if record else None
+            self._append((_decode.columns, table, cost, origin))
+        return (_decode.records, (record,), len(record) * _TEXT_COST + _ITEM_COST, origin) if record else None
 
-    def _record(self, data: Any) -> Item | None:
+    def _record(self, data: Any, origin: object) -> Item | None:
         if getattr(data, "__pydantic_root_model__", False):
-            self.put(data.root)
+            self.put(data.root, origin)
             return None
-        return self._mapping(vars(data))
+        return self._mapping(vars(data), origin)
 
-    def _frame(self, data: Any) -> Item | None:
+    def _frame(self, data: Any, origin: object) -> Item | None:
         rows, width = data.shape
-        return self._blocks(*_frames.blocks_of(data), rows) if rows and self._fits(width, rows) else None
+        return self._blocks(*_frames.blocks_of(data), rows, origin) if rows and self._fits(width, rows) else None
 
-    def _series(self, data: Any) -> Item | None:
-        return self._blocks(*_frames.series_blocks(data, self._names), len(data)) if len(data) else None
+    def _series(self, data: Any, origin: object) -> Item | None:
+        return self._blocks(*_frames.series_blocks(data, self._names), len(data), origin) if len(data) else None
 
-    def _blocks(self, labels: Sequence[object], blocks: _frames.Blocks, rows: int) -> Item:
+    def _blocks(self, labels: Sequence[object], blocks: _frames.Blocks, rows: int, origin: object) -> Item:
         stride = 1
         if rows * len(labels) > _SMALL:
             numeric = _frames.numeric_columns(blocks)
             stride = self._stride(rows, numeric + (len(labels) - numeric) * _TEXT_COST)
         found = _frames.taken(labels, blocks, stride)
         cells = len(found.cells) * len(found.cells[0]) if found.cells else 0
-        return _frames.frames, found, len(found.raw) // 8 + cells * _TEXT_COST + _FRAME_COST
+        return _frames.frames, found, len(found.raw) // 8 + cells * _TEXT_COST + _FRAME_COST, origin
 
-    def _unsupported(self, _data: object) -> None:
+    def _unsupported(self, _data: object, _origin: object) -> None:
         self.losses.add("unsupported_type", 1)
 
-    def _nothing(self, _data: object) -> None:
+    def _nothing(self, _data: object, _origin: object) -> None:
         """Bytes are neither numbers nor categories."""
 
     def _stride(self, rows: int, row_cost: int) -> int:

@@ -206,6 +206,16 @@ class NumericTable:
         )  # fmt: skip
         return [Deviations(*numbers) if fixed else None for fixed, *numbers in sums]
 
+    @property
+    def names(self) -> list[str]:
+        """All features, in the order of the tables' rows."""
+        return list(self._rows)
+
+    @property
+    def recent(self) -> FloatArray:
+        """Since the last `take_extremes`: the minimum of each feature, and the maximum with its sign turned."""
+        return self._moments.recent
+
     def take_extremes(self) -> dict[str, tuple[float, float]]:
         """Minimum and maximum of each feature since the last call; features without a value are left out."""
         low, high = self._moments.take_extremes()

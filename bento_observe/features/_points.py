@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from bento_observe.features._exemplars import Exemplar
 from bento_observe.features._histograms import Buckets, ExplicitHistogram, ExponentialHistogram
 from bento_observe.framing import message, string_field, varint
 from bento_observe.semconv import Kind, Metric
@@ -26,11 +27,14 @@ Pairs = tuple[tuple[str, str], ...]
 _NUMBER_ATTRIBUTES: Final = b"\x3a"
 _EXPLICIT_ATTRIBUTES: Final = b"\x4a"
 _EXPONENTIAL_ATTRIBUTES: Final = b"\x0a"
+_EXPLICIT_EXEMPLAR: Final = b"\x42"
+_EXPONENTIAL_EXEMPLAR: Final = b"\x5a"
 
 _POINT: Final = b"\x0a"
 _AS_DOUBLE: Final = struct.Struct("<Bd")
 _AS_INT: Final = struct.Struct("<Bq")
 _COUNT: Final = struct.Struct("<BQ")
+_EXEMPLAR: Final = struct.Struct("<BQBd")
 _DOUBLE_TAG, _INT_TAG = 0x21, 0x31
 
 
@@ -97,12 +101,18 @@ class MetricPoints:
         self._points += (_POINT, varint(size), attributes, self._times, value)
 
     def explicit(
-        self, base: Labels, histogram: ExplicitHistogram, count: int, extremes: tuple[float, float] | None
+        self,
+        base: Labels,
+        histogram: ExplicitHistogram,
+        count: int,
+        extremes: tuple[float, float] | None,
+        exemplars: Iterable[Exemplar] = (),
     ) -> None:
         """A histogram with explicit buckets and no sum."""
         counts, edges = histogram.counts.astype("<u8").tobytes(), histogram.edges.astype("<f8").tobytes()
         fields = [base.explicit, self._times, _COUNT.pack(0x21, count), message(b"\x32", counts)]
         fields.append(message(b"\x3a", edges))
+        fields += [message(_EXPLICIT_EXEMPLAR, _exemplar(one)) for one in exemplars]
         if extremes is not None:
             fields.append(struct.pack("<BdBd", 0x59, extremes[0], 0x61, extremes[1]))
         self._points.append(message(_POINT, b"".join(fields)))
@@ -114,6 +124,7 @@ class MetricPoints:
         count: int,
         total: float | None,
         extremes: tuple[float, float] | None,
+        exemplars: Iterable[Exemplar] = (),
     ) -> None:
         """A histogram with exponential buckets."""
         scale = histogram.scale
@@ -122,6 +133,7 @@ class MetricPoints:
         fields += [message(b"\x42", _buckets(histogram.positive)), message(b"\x4a", _buckets(histogram.negative))]
         if total is not None:
             fields.append(_AS_DOUBLE.pack(0x29, total))
+        fields += [message(_EXPONENTIAL_EXEMPLAR, _exemplar(one)) for one in exemplars]
         if extremes is not None:
             fields.append(struct.pack("<BdBd", 0x61, extremes[0], 0x69, extremes[1]))
         self._points.append(message(_POINT, b"".join(fields)))
@@ -146,6 +158,11 @@ class MetricPoints:
         # In all four the points are field 1.
         data.MergeFromString(b"".join(self._points))
         yield metric
+
+
+def _exemplar(one: Exemplar) -> bytes:
+    fields = _EXEMPLAR.pack(0x11, one.time_unix_nano, 0x19, one.value)
+    return fields + message(b"\x22", one.span_id) + message(b"\x2a", one.trace_id)
 
 
 def _zigzag(number: int) -> int:

@@ -202,6 +202,16 @@ class FeatureState:
         """A copy of everything, by feature name."""
         return {**self._numbers.features(), **{name: counts.feature() for name, counts in self._categories.items()}}
 
+    @property
+    def numeric(self) -> list[str]:
+        """The numeric features, in the order of `recent`."""
+        return self._numbers.names
+
+    @property
+    def recent(self) -> FloatArray:
+        """Extremes of the numeric features since the last `take_extremes`, as `NumericTable.recent`."""
+        return self._numbers.recent
+
     def take_extremes(self) -> dict[str, tuple[float, float]]:
         """Minimum and maximum of each numeric feature since the last call; those without a value are left out."""
         return self._numbers.take_extremes()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bento_observe import semconv
 from bento_observe.features import _decode
 from bento_observe.features._derived import Derived
+from bento_observe.features._exemplars import Exemplar, Exemplars
 from bento_observe.features._intake import Intake, Item
+from bento_observe.features._origins import OriginSearch
 from bento_observe.features._schema import Bounds, schema_of
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._state import FeatureState
@@ -64,12 +66,13 @@ class FeatureStatistics:
         self._derived = Derived(schema, probabilities)
         self._intake = Intake(self._names, max_pending, max_rows, max_features, self._derived.vector_width)
         self._state = FeatureState(schema, max_features, self._intake.losses)
+        self._exemplars = Exemplars(OriginSearch(self._names, self._intake, self._derived))
         self._lock = threading.Lock()
         self._refused: dict[str, int] = {}
         self._merged = Snapshot(reference_id=self._reference_id)
         self._delta_base = Snapshot()
 
-    def update(self, data: object) -> None:
+    def update(self, data: object, origin: object = None) -> None:
         """Takes in `data`. Never raises, never waits, and keeps no reference to anything that could change.
 
         - a two-dimensional array: rows x features. One of another number of columns than there are names is counted
@@ -83,8 +86,11 @@ class FeatureStatistics:
 
         None, NaN, NA and NaT count as missing; infinities as non-finite; what is no number, in a column of numbers,
         as invalid, and so does what is no scalar among categories. Columns of anything else are passed over.
+
+        `origin` is the span that the data came with, one of ours, or nothing. It is kept until the data is counted, and
+        in the end only its ids are, where the data had the smallest or the largest value of a feature.
         """
-        self._intake.put(data)
+        self._intake.put(data, origin)
 
     def flush(self) -> None:
         """Counts what has arrived up to now."""
@@ -99,13 +105,24 @@ class FeatureStatistics:
 
     def delta(self) -> Snapshot:
         """What came since the last call, with the minimum and maximum of that time. For one reader only."""
+        return self.interval(delta=True)[0]
+
+    def interval(self, *, delta: bool) -> tuple[Snapshot, Mapping[str, Sequence[Exemplar]]]:
+        """`delta()` or `snapshot()`, and what the smallest and largest values since the last call came with.
+
+        Those are the exemplars of a feature, at most two, with the spans that `update` was given, if they are sampled.
+        For one reader only, who calls no `delta` besides.
+        """
         with self._lock:
             self._flush()
             total = self._total()
             extremes = self._state.take_extremes()
+            exemplars = self._exemplars.take(self._state.numeric)
+            if not delta:
+                return total, exemplars
             change = (total - self._delta_base).with_extremes(extremes)
             self._delta_base = total
-            return change
+            return change, exemplars
 
     def merge(self, other: FeatureStatistics | Snapshot) -> None:
         """Adds what another aggregator has counted, in this process or another.
@@ -154,16 +171,21 @@ class FeatureStatistics:
         return own + self._merged
 
     def _flush(self) -> None:
+        self._exemplars.begin()
         waiting = len(self._intake)
         while waiting > 0:
             items = self._intake.take(waiting)
             waiting -= len(items)
             self._count(items)
+            try:
+                self._exemplars.look(self._state, items)
+            except Exception as error:  # noqa: BLE001 - as for what is counted
+                self._intake.losses.add("error", 1, f"exemplars: {type(error).__name__}")
         self._state.settle()
 
-    def _count(self, items: Iterable[Item]) -> None:
+    def _count(self, items: Sequence[Item]) -> None:
         payloads: dict[Any, list[Any]] = defaultdict(list)
-        for key, payload, _ in items:
+        for key, payload, _, _ in items:
             payloads[key].append(payload)
         # Arrays of all heights together: what matters is what their columns are.
         raw: dict[tuple[str, ...], list[bytes]] = defaultdict(list)

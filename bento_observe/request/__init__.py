@@ -6,6 +6,7 @@ from bento_observe.request._access_log import AccessLog, AccessLogOptions
 from bento_observe.request._batch import BatchSpan
 from bento_observe.request._call import CallSpan
 from bento_observe.request._connection import ConnectionSpan
+from bento_observe.request._live import LiveSpan
 from bento_observe.request._metrics import RequestMetrics
 from bento_observe.request._source import RequestSource
 from bento_observe.request._span import RequestSpan, StageSpan, Stream, Work, current_request, error_type_of
@@ -17,6 +18,7 @@ __all__ = [
     "BatchSpan",
     "CallSpan",
     "ConnectionSpan",
+    "LiveSpan",
     "RequestMetrics",
     "RequestSource",
     "RequestSpan",

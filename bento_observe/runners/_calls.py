@@ -17,6 +17,7 @@ from bento_observe._recorder import Call
 from bento_observe._recording import FeatureRecording
 from bento_observe._stages import begin_stage, close_stage
 from bento_observe.calls import CallRecorder, kind_of, observed_function
+from bento_observe.request import LiveSpan
 from bento_observe.telemetry import Health
 
 __all__ = ["instrument_api", "method_recorder", "observed_method", "restore_api"]
@@ -94,8 +95,8 @@ class _AnyName:
     def __init__(self, recorder: CallRecorder) -> None:
         self._recorder = recorder
 
-    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        return self._recorder.inputs(args or tuple(kwargs.values())[:1], {})
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any], origin: LiveSpan | None = None) -> Call:
+        return self._recorder.inputs(args or tuple(kwargs.values())[:1], {}, origin)
 
 
 def observed_method(method: Any, func: Any, batchable: bool, label: str, recorder: CallRecorder, health: Health) -> Any:

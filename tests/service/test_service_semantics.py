@@ -310,6 +310,28 @@ def test_exemplars_point_at_real_traces(scene: Scene) -> None:
     assert durations | stages == spans
 
 
+def test_an_extreme_value_points_at_the_request_that_sent_it(scene: Scene) -> None:
+    """Of what came in and of what went out, among other requests."""
+    others = [scene.ask("/several", count=1, factor=factor).trace_id for factor in (7.0, 8.0)]
+    answer = scene.ask("/several", count=1, factor=123456.5)
+    others += [scene.ask("/several", count=1, factor=factor).trace_id for factor in (9.0, 10.0)]
+    (predict,) = [span.span_id for span in scene.trace(answer.trace_id) if span.name == "predict"]
+
+    def exemplars(feature: str) -> set[tuple[float, str, str]]:
+        points = scene.sink.points(metric=semconv.FEATURE_VALUE.name)
+        return {
+            (exemplar.value, exemplar.trace_id, exemplar.span_id)
+            for point in points
+            if point.attributes[semconv.ML_FEATURE_NAME] == feature
+            for exemplar in point.exemplars
+            if exemplar.value == 123456.5
+        }
+
+    for feature in ("factor", "product"):
+        assert scene.sink.wait(lambda: exemplars(feature)) == {(123456.5, answer.trace_id, predict)}  # noqa: B023
+    assert answer.trace_id not in others
+
+
 def test_durations_are_in_seconds_and_stages_fit_into_them(scene: Scene) -> None:
     """A handler that takes a fifth of a second."""
     scene.traced("/slow", seconds=0.2)

@@ -16,11 +16,13 @@ import stack_signals as otlp
 from server import BentoServer
 from traffic import Client, Request
 
+from bento_observe import semconv
 from bento_observe.features import FeatureStatistics, NumericFeature, Snapshot
 from bento_observe.features.drift import FLOORS, drift
 from bento_observe.features.reference import Reference, SignalReference
+from bento_observe.prometheus_names import metric_name
 from bento_observe.stack import Running, Stack, _http
-from bento_observe.stack.query import prometheus_query, prometheus_value
+from bento_observe.stack.query import jaeger_traces, prometheus_exemplars, prometheus_query, prometheus_value
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("collector_log")]
 
@@ -30,6 +32,9 @@ METHODS = ("psi", "js", "ks")
 EXPORT_SECONDS, SECONDS = 1, 30
 EXTRAPOLATED = 0.06
 """By how much n may come out too large: by 1.1 intervals, and no more, of the half minute that there are samples."""
+
+_EXTREME = {"input": "amount", "prediction": "amount"}
+"""A feature of each signal."""
 
 Series = tuple[str, str, str, str]
 """Signal, value of the slice, feature, method."""
@@ -62,6 +67,7 @@ class Served:
     reference: Reference
     pooled: Mapping[tuple[str, str], tuple[SignalReference, Snapshot]]
     settled: float
+    largest: Mapping[str, tuple[str, float]]
 
     def rule(self, name: str, window: bool = True) -> dict[Series, float]:
         """The series of a recording rule, of the last hour, computed since everything was there."""
@@ -121,7 +127,15 @@ def served(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         total = f'sum(ml_feature_bin_total{{service_name="{service}", ml_feature_name="country", ml_slice_name=""}})'
         otlp.eventually(lambda: prometheus_value(running.prometheus, total), ROWS)
         settled = max(prometheus_value(running.prometheus, "time()"), first + SECONDS)
-        yield Served(running.prometheus, service, reference, _pooled(reference, rows), settled)
+        pooled = _pooled(reference, rows)
+        largest = {signal: _largest(pooled[signal, ""][1], name) for signal, name in _EXTREME.items()}
+        yield Served(running.prometheus, service, reference, pooled, settled, largest)
+
+
+def _largest(snapshot: Snapshot, name: str) -> tuple[str, float]:
+    feature = snapshot.features[name]
+    assert isinstance(feature, NumericFeature)
+    return name, feature.max
 
 
 def _send(port: int, rows: pd.DataFrame) -> Iterable[str]:
@@ -238,6 +252,20 @@ def test_negative_infinite_and_missing_values_arrive_as_what_they_are(served: Se
     missing = {(name, ""): one.missing for name, one in snapshot.features.items()}
     assert missing["amount", ""] > 0
     assert total("ml_feature_missing_total", "ml_slice_name") == missing
+
+
+def test_an_extreme_value_leads_to_its_trace(served: Served, running: Running) -> None:
+    """From Prometheus' exemplars of inputs and predictions, by trace id, to the request that Jaeger has."""
+    series = f"{metric_name(semconv.FEATURE_VALUE)}_bucket"
+    for signal, largest in served.largest.items():
+        selector = f'{series}{{service_name="{served.service}", ml_feature_name="{largest[0]}", ml_signal="{signal}"}}'
+        found = prometheus_exemplars(served.prometheus, selector)
+        traces = {one["labels"]["trace_id"] for one in found if float(one["value"]) == largest[1]}
+        assert traces, f"{signal}: {len(found)} exemplars"
+        otlp.eventually(
+            lambda: traces - {one["traceID"] for one in jaeger_traces(running.jaeger, served.service)},  # noqa: B023
+            set(),
+        )
 
 
 def test_no_rule_fails(served: Served) -> None:

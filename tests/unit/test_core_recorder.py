@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
@@ -19,6 +20,7 @@ from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
 from bento_observe.calls import instrument, restore
 from bento_observe.features import NumericFeature
+from bento_observe.request import BatchSpan, current_request
 from bento_observe.telemetry import Health
 
 
@@ -161,6 +163,33 @@ def test_parameters_that_go_by_no_name_of_their_own_are_counted(recording: Featu
     recorder = recording.recorder(Api.anything, "anything")
     recorder.inputs((), {"a": 1.0, "b": 2.0})
     assert counts(recorder, "input") == {"a": (1, 1.0), "b": (1, 2.0)}
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_extreme_values_are_sent_with_the_batch_that_had_them(health: Health, wanted: bool) -> None:
+    """Of all four signals, unless exemplars are not wanted."""
+    recording = FeatureRecording(References(None, pytest.fail), {}, health, Drift(), exemplars=wanted)
+    recorder = recording.recorder(Api.sync, "sync")
+    batches = [BatchSpan("sync", [], 2, 0) for _ in range(3)]
+    for value, batch in enumerate(batches):
+        batch.sampled = value != 1
+        token, before = current_request.set(batch), current_call.set(call := recorder.inputs((value,), {}, batch))
+        record_features({"f": value})
+        record_labels({"l": value})
+        current_request.reset(token)
+        current_call.reset(before)
+        call.output(value, batch)
+    (scope,) = recording.collect(time.time_ns(), delta=True)
+    points = [
+        point
+        for metric in scope.metrics
+        if metric.name == semconv.FEATURE_VALUE.name
+        for point in metric.exponential_histogram.data_points
+    ]
+    expected = [(0.0, batches[0].trace_id), (2.0, batches[2].trace_id)] if wanted else []
+    assert len(points) == len(semconv.SIGNALS)
+    for point in points:
+        assert sorted((one.as_double, one.trace_id) for one in point.exemplars) == expected
 
 
 def test_none_is_no_prediction(recording: FeatureRecording) -> None:

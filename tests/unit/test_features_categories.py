@@ -261,7 +261,7 @@ def test_long_keys_do_not_stay_in_memory_while_they_wait() -> None:
         stats.update([{"k" * 1_000_000: "x", "a": 1.0}])
         stats.update({"k" * 1_000_000: [1.0], "b": [1.0]})
         stats.update(pd.DataFrame({"k" * 1_000_000: [1.0], "a": [1.0]}))
-    assert len(pickle.dumps([payload for _, payload, _ in stats._intake._pending])) < 40_000
+    assert len(pickle.dumps([payload for _, payload, *_ in stats._intake._pending])) < 40_000
     assert {name: f.count for name, f in stats.snapshot().features.items()} == {"a": 30, "b": 10}
     assert stats.dropped == {"too_many_features": 40}
 

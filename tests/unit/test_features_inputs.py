@@ -392,7 +392,7 @@ def test_text_does_not_stay_in_memory_while_it_waits() -> None:
     """A megabyte in a column that is no feature is cut when it comes in."""
     stats = FeatureStatistics()
     stats.update({"a": 1.0, "prompt": "x" * 1_000_000, "blob": [b"y" * 1_000_000]})
-    kept = [payload for _, payload, _ in stats._intake._pending]
+    kept = [payload for _, payload, *_ in stats._intake._pending]
     assert len(repr(kept)) < 1000
 
 
@@ -421,7 +421,7 @@ def test_the_text_of_a_frame_does_not_stay_in_memory_while_it_waits(rows: int) -
         stats.update(frame.assign(a=pd.Series(text, dtype=dtype)))
         stats.update(frame.assign(s=pd.Categorical(text)))
         stats.update(pd.DataFrame({"a": np.ones(rows)}, index=text))
-    assert len(pickle.dumps([payload for key, payload, _ in stats._intake._pending])) < 20_000
+    assert len(pickle.dumps([payload for key, payload, *_ in stats._intake._pending])) < 20_000
     features = stats.snapshot().features
     assert (features["a"].count, features["a"].invalid) == (1 + 6 * rows, 2 * rows)
     assert (features["s"].count, len(features["s"].counts)) == (6 * rows, rows)
@@ -434,7 +434,7 @@ def test_a_sample_of_a_frame_does_not_keep_the_frame() -> None:
     frame = pd.DataFrame(whole, copy=False)
     stats = FeatureStatistics()
     stats.update(frame)
-    ((_, payload, cost),) = stats._intake._pending
+    ((_, payload, cost, _),) = stats._intake._pending
     assert type(payload.raw) is bytes
     assert 200_000 < len(payload.raw) // 8 <= cost <= 400_000 + 1000
 
