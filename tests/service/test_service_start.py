@@ -107,13 +107,15 @@ def test_a_service_that_cannot_be_observed_is_served_all_the_same() -> None:
 
 _IMPORT = """
 import json, sys, time
+start = time.process_time()
 import numpy, bentoml, _bentoml_impl.server.app
 before = set(sys.modules)
 began = time.process_time()
 import bento_observe
 face = set(sys.modules) - before
 import bento_observe.service, bento_observe.telemetry._grpc
-print(json.dumps({"ms": 1000 * (time.process_time() - began), "face": sorted(face)}))
+share = (time.process_time() - began) / (began - start)
+print(json.dumps({"share": share, "face": sorted(face)}))
 """
 
 
@@ -126,10 +128,13 @@ def _import(bytecode: Path) -> dict[str, object]:
     return found
 
 
-def test_importing_costs_a_worker_at_most_150_ms(tmp_path: Path) -> None:
-    """Median CPU time of five processes, for all that an observed worker loads over what a plain one has loaded."""
+def test_importing_costs_little_beside_what_a_plain_worker_loads(tmp_path: Path) -> None:
+    """Median of five processes: CPU time of all that an observed worker loads, over that of what a plain one loads.
+
+    A share, because the same imports take twice as long on one machine as on another.
+    """
     _import(tmp_path)
-    assert statistics.median(float(str(_import(tmp_path)["ms"])) for _ in range(5)) <= 150
+    assert statistics.median(float(str(_import(tmp_path)["share"])) for _ in range(5)) <= 0.35
 
 
 def test_the_supervisor_loads_nothing_heavy(tmp_path: Path) -> None:
