@@ -64,6 +64,7 @@ def observed_http_app(service: Any, options: Options) -> Any:
         worker.start()
         return factory()
     except Exception:
+        worker.source.close()
         for api in service.apis.values():
             restore_api(api)
         raise
@@ -97,14 +98,18 @@ def _observe_factory(factory: Any) -> None:
     worker = Worker(runner.name, runner.models, access, vars(runner)[OPTIONS])
     mark(runner, RECORDING, worker.recording)
     routes = ("" if method.name == "__call__" else method.name for method in runner.runner_methods)
-    factory.observation = _observation(worker, routes, "")
-    if not BentoMLContainer.tracing.exporter_type.get():
-        factory.observation.reader = reader = _RunnerReader()
-        factory.observation.kept_headers |= reader.headers
-    for name, dispatcher in factory.dispatchers.items():
-        observe_runner_dispatcher(dispatcher, name, worker.source.add, worker.telemetry.health)
-    factory.__class__ = _ObservedRunnerAppFactory
-    worker.start()
+    try:
+        factory.observation = _observation(worker, routes, "")
+        if not BentoMLContainer.tracing.exporter_type.get():
+            factory.observation.reader = reader = _RunnerReader()
+            factory.observation.kept_headers |= reader.headers
+        for name, dispatcher in factory.dispatchers.items():
+            observe_runner_dispatcher(dispatcher, name, worker.source.add, worker.telemetry.health)
+        factory.__class__ = _ObservedRunnerAppFactory
+        worker.start()
+    except Exception:
+        worker.source.close()  # the dispatchers stay observed, and nobody takes what they add
+        raise
 
 
 class _RunnerReader(ContextReader):

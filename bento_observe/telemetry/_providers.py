@@ -94,6 +94,10 @@ class Providers:
         if not isinstance(_logs.get_logger_provider(), LoggerProvider):
             _logs.set_logger_provider(self.logger_provider)
 
+    def enter_child(self) -> None:
+        """In a forked child: what the application flushes there is nobody's."""
+        self._reader.close()
+
     def others(self) -> list[str]:
         """Of which signals somebody else has set the global provider."""
         own = {
@@ -218,6 +222,7 @@ class _Reader(MetricReader):
         self._collected: list[ScopeMetrics] = []
         self._lock = threading.Lock()
         self._collecting: threading.Thread | None = None
+        self._closed = False
 
     def produce(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
         """What the user's instruments hold.
@@ -235,13 +240,17 @@ class _Reader(MetricReader):
         return collected
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
-        if metrics_data is None:
+        if metrics_data is None or self._closed:
             return
         encoded = encode_metrics(metrics_data)
         newest = [scope for resource in encoded.resource_metrics for scope in resource.scope_metrics]
         with self._lock:
             # What came too late to be sent stands there still. Its deltas are told only once, the rest is told anew.
             self._collected = [*_deltas(self._collected), *newest]
+
+    def close(self) -> None:
+        """Keep nothing more, and wait for no lock: in a forked child another thread may hold it for ever."""
+        self._closed = True
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Nothing: the pipeline collects a last time by itself."""

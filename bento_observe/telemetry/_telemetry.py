@@ -96,6 +96,7 @@ class Telemetry:
     def _in_child(self) -> None:
         """The threads that send stayed behind: what is recorded here would pile up for nobody."""
         self.health.enter_child()
+        self.providers.enter_child()
         self._pipeline.close()
 
     def shutdown(self) -> None:

@@ -21,6 +21,7 @@ from bento_observe.request import (
     RequestSource,
     SpanEncoder,
     StageSpan,
+    _source,
 )
 from bento_observe.request._traces import scope_spans
 from bento_observe.telemetry import Health
@@ -171,13 +172,32 @@ def test_what_is_given_up_is_counted_as_what_it_would_have_been() -> None:
     access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
     source = RequestSource(SpanEncoder({}), RequestMetrics("always_off"), access_log, None, None, health)
     connection = ConnectionSpan()
+    connection.sampled = True
     asked = CallSpan(make_request().get_span_context(), "http://a", "/score", "")
-    for finished in (make_request(), connection, BatchSpan("score", [member()], 1, 0), asked):
+    for finished in (make_request(), make_request(sampled=False), connection, BatchSpan("a", [member()], 1, 0), asked):
         source.add(finished)
     source.give_up()
 
     assert health.counts()[semconv.DROPPED] == {
         ("traces", "shutdown"): 4,
-        ("metrics", "shutdown"): 4,
-        ("logs", "shutdown"): 1,
+        ("metrics", "shutdown"): 5,
+        ("logs", "shutdown"): 2,
     }
+
+
+def test_what_finds_no_place_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what has been sent: BentoML keeps the context of a request, and so the request, for its whole time-out."""
+    monkeypatch.setattr(_source, "_PENDING_LIMIT", 0)
+    access_log = AccessLog(AccessLogOptions(), lambda _request, run: run())
+    source = RequestSource(SpanEncoder({}), RequestMetrics("always_off"), access_log, None, None, Health())
+    request, batch = make_request(), BatchSpan("score", [member()], 1, 0)
+    request.stage("score", "predict", 1)
+    request.close(2)
+    request.stage("score", "task", 3)
+    afterwards = request.leave(4)
+    assert afterwards is not None
+    for finished in (request, afterwards, batch):
+        source.add(finished)
+
+    assert (request.headers, request.stages, request.later, afterwards.stages) == ({}, [], [], ())
+    assert (batch.members, batch.stages) == ((), [])

@@ -9,8 +9,11 @@ from typing import Any
 import bentoml
 import pytest
 from bentoml import server_context
+from bentoml._internal.server.runner_app import RunnerAppFactory
 
-from bento_observe import observe, observe_runner
+from bento_observe import observe, observe_runner, semconv
+from bento_observe.request import BatchSpan
+from bento_observe.runners import _apps
 
 
 class Model(bentoml.legacy.Runnable):
@@ -121,3 +124,33 @@ def test_a_service_that_is_served_over_grpc_says_that_it_is_not_observed(
     assert [record.getMessage() for record in caplog.records].count(
         "bento_observe: over_grpc is served over gRPC, which is not observed; its runners are"
     ) == lines
+
+
+@pytest.mark.parametrize("kind", ["runner", "service"])
+def test_where_telemetry_does_not_start_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Nobody would take it: the application is BentoML's, and what a dispatcher still adds is let go."""
+    made: list[Any] = []
+
+    def start(worker: Any) -> None:
+        made.append(worker)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_apps.Worker, "start", start)
+    monkeypatch.setattr(RunnerAppFactory, "__call__", RunnerAppFactory.__call__)  # put back after the test
+    for signal in ("TRACES", "METRICS", "LOGS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    if kind == "runner":
+        runner = observe_runner(make_runner())
+        _apps.observe_runner_process()
+        assert RunnerAppFactory(runner)() is not None
+    else:
+        service: Any = observe(bentoml.legacy.Service("shop"))
+        assert service.asgi_app is not None
+
+    assert any("served unobserved" in record.getMessage() for record in caplog.records)
+    (worker,) = made
+    worker.source.add(BatchSpan("double", [], 1, 0))
+    worker.source.give_up()
+    assert worker.telemetry.health.total(semconv.DROPPED) == 0
