@@ -27,11 +27,15 @@ from collector.grafana.preview import Window, known_unit, run
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("collector_log")]
 
-RULES: Final[list[dict[str, Any]]] = [
-    group
-    for file in sorted((collector_dir() / "prometheus" / "rules").glob("*.yaml"))
-    for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
-]
+
+def _groups(*files: str) -> list[dict[str, Any]]:
+    paths = sorted(path for file in files for path in (collector_dir() / "prometheus" / "rules").glob(file))
+    return [group for path in paths for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
+
+
+RULES: Final = _groups("*.yaml")
+# The others take labels with ids, or a calibration: test_stack_labels.py, test_stack_estimates.py.
+FED: Final = _groups("alerts.yaml", "feature_drift.yaml")
 MAY_BE_EMPTY: Final = {
     "Failed to send": "no server of the stack fails here; tests/stack/test_stack_outage.py lets them",
     "Alerts": "nothing needs to be alarmed about within the few minutes of this; tests/stack/test_stack_alerts.py",
@@ -251,14 +255,15 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_every_rule_is_evaluated(scene: Scene) -> None:
-    """Prometheus has loaded each of them and none failed; what looks back an hour at most has recorded something."""
+    """Prometheus has loaded each of them and none failed; what looks back an hour at most has recorded something, of
+    what this traffic feeds."""
     groups = _http.get_json(f"{scene.running.prometheus}/api/v1/rules")["data"]["groups"]
     loaded = {(group["name"], rule["name"]): rule for group in groups for rule in group["rules"]}
     written = {(group["name"], rule.get("record") or rule["alert"]) for group in RULES for rule in group["rules"]}
     assert loaded.keys() == written
     assert {name: rule["lastError"] for name, rule in loaded.items() if rule.get("lastError")} == {}
     names = {
-        rule["record"] for group in RULES if "24h" not in group["name"] for rule in group["rules"] if "record" in rule
+        rule["record"] for group in FED if "24h" not in group["name"] for rule in group["rules"] if "record" in rule
     }
 
     def unrecorded() -> set[str]:
@@ -270,7 +275,7 @@ def test_every_rule_is_evaluated(scene: Scene) -> None:
 
 def test_rules_of_a_day_find_what_those_of_an_hour_find(scene: Scene) -> None:
     """They are evaluated every four minutes only; each expression over what workers sent has data by now."""
-    for group in RULES:
+    for group in FED:
         for rule in group["rules"]:
             if "24h" in group["name"] and "24h" not in rule["expr"].replace("[24h]", ""):
                 assert prometheus_query(scene.running.prometheus, rule["expr"]), rule["record"]

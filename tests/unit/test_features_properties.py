@@ -342,7 +342,7 @@ def test_no_step_of_a_flush_is_longer_than_a_chunk(monkeypatch: pytest.MonkeyPat
             stats.update([1.0] * long)
             taken = []
             while items := stats._intake.take(100_000):
-                taken.append(sum(cost for _, _, cost in items[:-1]))
+                taken.append(sum(item[2] for item in items[:-1]))
                 stats._count(items)
             assert max(taken) <= 262_144
             assert stats.dropped.keys() <= {"sampled"}

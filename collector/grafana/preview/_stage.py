@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 import urllib3
 
+from bento_observe import semconv
+from bento_observe.prometheus_names import label_name
 from bento_observe.stack import Running, Stack
 from bento_observe.stack.query import prometheus_query
 from collector.grafana.preview.orders import data, traffic
@@ -85,13 +87,14 @@ def _send(url: str, kind: str, seconds: float, generator: np.random.Generator) -
 
 def _await_rules(running: Running, url: str, generator: np.random.Generator) -> None:
     """Send more, until Prometheus has recorded drift of all kinds lately."""
-    recorded = f'feature:ml_feature_drift:drifted{{service_name="{SERVICE}", ml_drift_window="1h"}}'
+    service, window = label_name(semconv.SERVICE_NAME), label_name(semconv.ML_DRIFT_WINDOW)
+    recorded = f'feature:ml_feature_drift:drifted{{{service}="{SERVICE}", {window}="1h"}}'
     since, deadline = time.time(), time.monotonic() + _RULES_S
     found: set[str] = set()
     while found != {"psi", "js", "ks"} and time.monotonic() < deadline:
         _send(url, "drifted", 2 * EXPORT_SECONDS, generator)
         samples = prometheus_query(running.prometheus, f"{recorded} and timestamp({recorded}) >= {since}")
-        found = {sample.labels["ml_drift_method"] for sample in samples}
+        found = {sample.labels[label_name(semconv.ML_DRIFT_METHOD)] for sample in samples}
 
 
 @contextmanager
