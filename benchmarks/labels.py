@@ -159,7 +159,7 @@ def _labels(keys: Keys, rounds: int, at_once: int) -> float:
         tokens = [tokens[position] for position in random.permutation(total)]
         labels = random.choice(_CLASSES, total).tolist()
         performance = Performance(lambda model: Classes(_CLASSES, _CLASSES), lambda model: 0.0)
-        matcher = Matcher(TokenReader(keys), seen, performance, 3600, lambda context, told: None)
+        matcher = Matcher(TokenReader(keys), lambda: seen, performance, 3600, lambda context, told: None)
         matcher.take(
             maker.tokens([Context("classify", "iris", "v1")], _predictions(1), os.urandom(8), time.time()), ["a"]
         )

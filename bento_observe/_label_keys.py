@@ -82,6 +82,5 @@ def keys_of(env: EnvironmentReader) -> Keys:
 
 
 def generate(environ: MutableMapping[str, str]) -> None:
-    """Make up a key for the processes that are started with `environ`, where there is none yet."""
-    if not environ.get(KEYS, "").strip():
-        environ.setdefault(GENERATED, secrets.token_hex(32))
+    """Make up a key for the processes that are started with `environ`: for when none is given, or none that is good."""
+    environ.setdefault(GENERATED, secrets.token_hex(32))

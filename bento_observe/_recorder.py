@@ -172,9 +172,13 @@ class ApiRecorder:
         """A call of these arguments, for which nothing is counted."""
         if not self._slices:
             return self._plain
-        named = {name: value for name, value in kwargs.items() if name != self._context}
-        named.update(zip(self._parameters, args, strict=False))
-        return Call(self, self._keys_of(named))
+        try:
+            named = {name: value for name, value in kwargs.items() if name != self._context}
+            named.update(zip(self._parameters, args, strict=False))
+            return Call(self, self._keys_of(named))
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error("inputs")
+            return self._plain
 
     def _keys_of(self, named: Mapping[str, Any]) -> list[tuple[Slices, Keys]]:
         found = ((one, keys_in(named, one.column, self._names)) for one in self._slices)
@@ -212,6 +216,8 @@ class ApiRecorder:
 
     def outcomes(self, probabilities: Any, labels: Any) -> None:
         """Probabilities, rows x classes, and the label of each row. Never raises."""
+        if self._closed:
+            return
         try:
             if self._judged is None:
                 self._health.dropped(_HEALTH, "outcomes_without_calibration", 1)
@@ -315,7 +321,12 @@ def prediction_ids(predictions: Any, confidence: Any = None) -> list[str]:
 
 
 def _rows(predictions: Any) -> int:
-    return len(predictions) if hasattr(predictions, "__len__") and not isinstance(predictions, str) else 1
+    if isinstance(predictions, str):
+        return 1
+    try:
+        return len(predictions)
+    except TypeError:  # a scalar, or an array or tensor of no dimensions
+        return 1
 
 
 def record_outcomes(probabilities: object, labels: object) -> None:

@@ -166,7 +166,9 @@ class ObserveMiddleware:
                 if header:
                     headers = [*headers, (header, request.trace_id.hex().encode())]
                 if request.prediction_ids and request.status < 400:
-                    headers = [*headers, (self._o.prediction_header, ",".join(request.prediction_ids).encode())]
+                    name = self._o.prediction_header
+                    if not any(given.lower() == name for given, _ in headers):  # the service's own stays alone
+                        headers = [*headers, (name, ",".join(request.prediction_ids).encode())]
                 if headers is not request.response_headers:
                     message = {**message, "headers": headers}
             elif kind == "http.response.body":

@@ -22,8 +22,11 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LABEL_PATH: Final = "/observe/labels"
-MAX_BODY: Final = 4 << 20
-"""Bytes; some 20,000 labels."""
+MAX_BODY: Final = 1 << 20
+"""Bytes; some 5,000 labels. Reading JSON keeps the event loop waiting, so there is not more of it at once."""
+
+_BODY_SECONDS: Final = 30.0
+_MAX_LABELS: Final = 20_000
 
 _MOST_READ: Final = 64 << 20
 _MAX_AT_ONCE: Final = 8
@@ -81,7 +84,10 @@ class LabelEndpoint:
             raise _RefusedError(429, "too many requests with labels at once: try again", ((b"retry-after", b"1"),))
         self._at_once += 1
         try:
-            body = await _body(receive)
+            try:
+                body = await asyncio.wait_for(_body(receive), _BODY_SECONDS)
+            except asyncio.TimeoutError:
+                raise _RefusedError(408, f"the body did not come within {_BODY_SECONDS:g} s") from None
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._take, body)
         finally:
             self._at_once -= 1
@@ -89,6 +95,8 @@ class LabelEndpoint:
     def _take(self, body: bytes) -> tuple[int, dict[str, Any]]:
         """Match what a body says. Runs in the endpoint's thread."""
         ids, labels = _pairs(body)
+        if max(len(ids), len(labels)) > _MAX_LABELS:
+            raise _RefusedError(413, f"more than {_MAX_LABELS} labels: send fewer at once")
         matched = 0
         refused: dict[int, str] = {}
         try:

@@ -62,7 +62,7 @@ class Feedback:
         self._header = config.prediction_header.encode()
         self._performance = Performance(self._classes, self._centre)
         self.matcher = Matcher(
-            TokenReader(self._keys), self._seen, self._performance, config.label_max_age, self._pass_on
+            TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on
         )
         self.intake = LabelIntake(self.matcher, health)
 
@@ -94,7 +94,7 @@ class Feedback:
         return Seen(self._path(), self._config.label_window, self._tell)
 
     def _path(self) -> Path | None:
-        below = directory(self._config.label_max_age)
+        below = directory()
         if below is None:
             return None
         # One for all workers of this host, named by the oldest key: while a key is replaced, it stays the same table.

@@ -22,7 +22,11 @@ from bento_observe.telemetry import Health, random_bytes
 __all__ = ["MAX_ROWS", "Identifier"]
 
 MAX_ROWS: Final = 16
-"""Answers of more rows have no header: 16 ids are about two kilobytes, and proxies refuse headers beyond four."""
+"""Answers of more rows have no header."""
+
+_MAX_HEADER: Final = 2500
+"""Nor have those whose ids come to more characters, as long classes and many slices make them: proxies refuse headers
+beyond four kilobytes."""
 
 _MAX_CALLER: Final = 256
 
@@ -101,6 +105,8 @@ class Identifier:
         return hashlib.blake2b(given[:_MAX_CALLER], digest_size=8, key=self._caller_key).digest()
 
     def _attach(self, request: RequestSpan, made: list[str]) -> None:
+        if sum(map(len, made)) > _MAX_HEADER:
+            made = []
         request.prediction_ids = made
         if request.sampled:
             given = request.headers.get(self._header, b"")[:_MAX_CALLER].decode("latin-1")

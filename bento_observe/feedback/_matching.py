@@ -37,7 +37,7 @@ class Matcher:
 
     Args:
         reader: reads ids.
-        seen: knows which predictions have had their label.
+        seen: gives what knows which predictions have had their label; asked when the first label comes.
         performance: takes the pairs.
         oldest: seconds, beyond which an id is too old.
         sink: takes the labels that were matched, those of one context at a time.
@@ -47,7 +47,7 @@ class Matcher:
     def __init__(
         self,
         reader: TokenReader,
-        seen: Seen,
+        seen: Callable[[], Seen],
         performance: Performance,
         oldest: float,
         sink: LabelSink,
@@ -101,7 +101,7 @@ class Matcher:
         positions = np.flatnonzero(good)
         if not positions.size:
             return Matched(0, refused)
-        fresh = self._seen.add(read.identity[positions])
+        fresh = self._seen().add(read.identity[positions])
         refused.update(dict.fromkeys(positions[~fresh].tolist(), semconv.LABEL_DUPLICATE))
         positions = positions[fresh]
         if positions.size:

@@ -31,6 +31,7 @@ __all__ = ["Seen", "directory"]
 _WAYS: Final = 128
 _SPARE: Final = 2  # so that no bucket is full before all of them have seen `window` labels, but once in 10**9 tables
 _CHUNK: Final = 1024
+_OLDEST_SECONDS: Final = 366 * 86400.0  # the most that `BENTO_OBSERVE_LABEL_MAX_AGE` may be
 _SPREAD: Final = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -114,6 +115,9 @@ def _opened(path: Path, size: int) -> IO[bytes]:
         if os.fstat(descriptor).st_size != size:
             os.ftruncate(descriptor, 0)
             os.ftruncate(descriptor, size)
+            # A hole that there is no room for, once it is written to, would end the process.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, size)
         os.utime(descriptor)
         fcntl.flock(file, fcntl.LOCK_UN)
     except BaseException:
@@ -122,10 +126,10 @@ def _opened(path: Path, size: int) -> IO[bytes]:
     return file
 
 
-def directory(oldest_seconds: float) -> Path | None:
+def directory() -> Path | None:
     """Where tables lie: a directory of this user's own below the temporary one; None where there can be none.
 
-    What nobody has used for `oldest_seconds` is deleted: no id that it knows is accepted any more.
+    What nobody has used for a year is deleted: no service accepts an id that it knows any more.
     """
     path = Path(tempfile.gettempdir()) / f"bento-observe-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     try:
@@ -138,6 +142,6 @@ def directory(oldest_seconds: float) -> Path | None:
         return None
     for old in path.glob("labels-*.seen"):
         with suppress(OSError):
-            if time.time() - old.stat().st_mtime > oldest_seconds:
+            if time.time() - old.stat().st_mtime > _OLDEST_SECONDS:
                 old.unlink()
     return path

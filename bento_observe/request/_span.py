@@ -207,6 +207,7 @@ class RequestSpan(Work):
         self.response_headers = ()
         self.stages = []
         self.additions = None
+        self.prediction_ids = ()
 
     def leave(self, end_ns: int) -> Afterwards | None:
         """The application is through with the request; what it did after the answer, if anything."""

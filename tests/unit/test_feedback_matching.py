@@ -33,7 +33,7 @@ class Bench:
         self.counted: list[Any] = []
         self.performance = Performance(lambda model: Classes(known, known), lambda model: 0.0)
         seen = Seen(None, 10_000, pytest.fail)
-        self.matcher = Matcher(TokenReader(KEYS), seen, self.performance, 3600, self._counted, lambda: self.now)
+        self.matcher = Matcher(TokenReader(KEYS), lambda: seen, self.performance, 3600, self._counted, lambda: self.now)
         self._maker = TokenMaker(KEYS)
         self._made = 0
 

@@ -27,7 +27,7 @@ class Sender:
     def __init__(self) -> None:
         self.performance = Performance(lambda model: Classes(), lambda model: 0.0)
         seen = Seen(None, 10_000, pytest.fail)
-        self.matcher = Matcher(TokenReader(KEYS), seen, self.performance, 3600, lambda *_: None, lambda: 160.0)
+        self.matcher = Matcher(TokenReader(KEYS), lambda: seen, self.performance, 3600, lambda *_: None, lambda: 160.0)
         self.metrics = PerformanceMetrics(self.performance, self.matcher.refused, 1000)
         self._nonce = 0
 

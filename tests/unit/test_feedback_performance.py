@@ -28,7 +28,7 @@ def counted(predictions: Predictions, labels: Any, known: tuple[str, ...] = (), 
     """The sums of so many pairs, by way of ids."""
     performance = Performance(lambda model: Classes(known, known), lambda model: centre)
     seen = Seen(None, 100_000, pytest.fail)
-    matcher = Matcher(TokenReader(KEYS), seen, performance, 3600, lambda context, labels: None, lambda: 100.0)
+    matcher = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda context, labels: None, lambda: 100.0)
     ids = TokenMaker(KEYS).tokens([CONTEXT], predictions, b"nonce 01", 100.0)
     assert matcher.take(ids, labels.tolist()).matched == len(labels)
     return dict(performance.groups())[GroupKey(Model(*CONTEXT[:3]))]

@@ -64,16 +64,16 @@ def test_a_file_that_cannot_be_used_is_told_and_done_without(tmp_path: Path) -> 
 def test_the_directory_is_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that somebody else made is not followed; what is older than any id is deleted."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = directory(3600)
+    found = directory()
     assert found is not None
     assert found.stat().st_mode & 0o777 == 0o700
-    for name, age in (("labels-a.seen", 7200), ("labels-b.seen", 60)):
+    for name, age in (("labels-a.seen", 367 * 86400), ("labels-b.seen", 40 * 86400)):
         (found / name).write_bytes(b"x")
         os.utime(found / name, (time.time() - age,) * 2)
-    assert directory(3600) == found
+    assert directory() == found
     assert [path.name for path in found.iterdir()] == ["labels-b.seen"]
     other = tmp_path / "other"
     other.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(other))
     (other / found.name).symlink_to(found)
-    assert directory(3600) is None
+    assert directory() is None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
-from bento_observe._label_keys import GENERATED, KEYS, Key, Keys, generate, keys_of
+from bento_observe._label_keys import KEYS, Key, Keys, generate, keys_of
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
 
@@ -168,7 +168,7 @@ def test_keys_come_from_the_environment() -> None:
 
 
 def test_without_a_key_all_processes_have_the_one_that_the_supervisor_made_up() -> None:
-    """A key that is given stays the only one."""
+    """Also where the key that is given is too short; one that is good stays the only one."""
     environment: dict[str, str] = {}
     generate(environment)
     generate(made := dict(environment))
@@ -176,6 +176,10 @@ def test_without_a_key_all_processes_have_the_one_that_the_supervisor_made_up() 
     first, second = (keys_of(EnvironmentReader(environment)) for _ in range(2))
     assert first.signing.id == second.signing.id
     assert first.generated
-    given_key = {KEYS: "0123456789abcdef"}
-    generate(given_key)
-    assert GENERATED not in given_key
+    short = {KEYS: "short"}
+    generate(short)
+    assert keys_of(EnvironmentReader(short)).signing.id == keys_of(EnvironmentReader(short)).signing.id
+    good = {KEYS: "0123456789abcdef"}
+    generate(good)
+    assert len(keys_of(EnvironmentReader(good)).all) == 1
+    assert not keys_of(EnvironmentReader(good)).generated

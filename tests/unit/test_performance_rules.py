@@ -61,9 +61,8 @@ def test_rules_ask_only_for_metrics_that_are_sent_or_recorded() -> None:
 def _series(worker: str, predictions: Predictions, labels: list[Any]) -> Iterator[tuple[str, float]]:
     """What Prometheus has of one worker: series, and what it rises to from 0."""
     performance = Performance(lambda model: CLASSES if predictions.of == 3 else Classes(), lambda model: 1.0)
-    matcher = Matcher(
-        TokenReader(KEYS), Seen(None, 10_000, pytest.fail), performance, 3600, lambda *_: None, lambda: 100.0
-    )
+    seen = Seen(None, 10_000, pytest.fail)
+    matcher = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda *_: None, lambda: 100.0)
     api = Context("values" if len(predictions.values) else f"classes{predictions.of}", "m")
     matcher.take(TokenMaker(KEYS).tokens([api], predictions, worker.encode().ljust(8), 100.0), labels)
     known = {metric.name: metric for metric in semconv.METRICS}
