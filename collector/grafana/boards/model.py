@@ -219,9 +219,9 @@ OVER_TIME = [
     ),
     note(
         "Performance",
-        "No data yet, because labels are counted but not joined to the predictions they belong to: there is no "
-        "accuracy to show. What labels tell today, their shares and their drift against training, is on the "
-        "dashboard *Predictions and labels*.",
+        "No data yet, because nothing here is drawn of labels that came with prediction ids. Prometheus has what they "
+        "say of the model: accuracy, precision, recall and the rest, in the rules of `model_performance.yaml`. Shares "
+        "of labels and their drift are on the dashboard *Predictions and labels*.",
         12,
         8,
     ),

@@ -183,8 +183,8 @@ LABELS = [
     ),
     note(
         "Label delay and performance",
-        "No data yet, because labels are counted but not joined to the predictions they belong to: neither how late "
-        "they come nor how right the predictions were is known.",
+        "No data yet, because nothing here is drawn of labels that came with prediction ids. Prometheus has how late "
+        "they came and how right the predictions were, in the rules of `model_performance.yaml`.",
         12,
         8,
     ),
