@@ -228,6 +228,7 @@ def test_every_metric_is_known(scene: Scene, runs: Runs) -> None:
     assert {name: asked[name] for name in strangers if name not in there and name not in foreign.FAILURES} == {}
     known = {label_name(key) for metric in semconv.METRICS for key in metric.attributes} | set(foreign.LABELS)
     known |= {label_name(key) for key in RESOURCE}
+    known |= {key for group in RULES for rule in group["rules"] for key in rule.get("labels", {})}
     assert labels - known == set()
 
 
