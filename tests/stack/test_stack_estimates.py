@@ -55,17 +55,8 @@ def _series(worker: int, metrics: Iterable[pb.Metric]) -> Iterator[dict[str, str
             }
 
 
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    """What comes with Prometheus for the testing of rules."""
-    found = shutil.which("promtool")
-    if found is None:
-        pytest.skip("there is no promtool on the PATH; it comes with Prometheus")
-    return found
-
-
 @pytest.mark.parametrize("shift", [0.0, -2.5])
-def test_the_rules_compute_what_python_does(promtool: str, tmp_path: Path, shift: float) -> None:
+def test_the_rules_compute_what_python_does(promtool: Path, tmp_path: Path, shift: float) -> None:
     """Values and bands of each class and of all; whether they fell below what the reference came to."""
     signal = prediction(reference(predicted(HELD_OUT, 1, 3)))
     snapshots = [counted(signal, predicted(rows, rows, 3, shift).scores) for rows in WORKERS]
@@ -100,7 +91,7 @@ def test_the_rules_compute_what_python_does(promtool: str, tmp_path: Path, shift
 
 
 @pytest.mark.parametrize("larger", [0.0, 1.0])
-def test_the_rules_compute_losses_as_python_does(promtool: str, tmp_path: Path, larger: float) -> None:
+def test_the_rules_compute_losses_as_python_does(promtool: Path, tmp_path: Path, larger: float) -> None:
     """Of a regression whose inputs are those that it was tested with, or larger ones, of which it knows less."""
     signal = _regressions.inputs_of(_regressions.reference())
     inputs = [_regressions.homes(rows, rows, larger)[0] for rows in WORKERS]
@@ -124,7 +115,7 @@ def test_the_rules_compute_losses_as_python_does(promtool: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(("errors", "drifted"), [(390, False), (700, True), (100, True)])
-def test_labels_that_disagree_are_told(promtool: str, tmp_path: Path, errors: int, drifted: bool) -> None:
+def test_labels_that_disagree_are_told(promtool: Path, tmp_path: Path, errors: int, drifted: bool) -> None:
     """Of 3,000 labels at two workers, 400 were to be expected to be wrong; that many more or fewer are no chance."""
     pairs = {semconv.ML_REFERENCE_ID: "r", semconv.API_NAME: "a"}
     rows = 'ml_estimate_reference_rows{service_name="s", ml_reference_id="r"}'
@@ -142,7 +133,7 @@ def test_labels_that_disagree_are_told(promtool: str, tmp_path: Path, errors: in
 
 
 def _run(
-    promtool: str,
+    promtool: Path,
     folder: Path,
     series: list[dict[str, str]],
     expected: dict[str, dict[tuple[str, ...], float]],
