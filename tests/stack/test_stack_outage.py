@@ -29,7 +29,10 @@ def _assert_all_arrived(running: Running, service: str) -> None:
     )
 
 
-@pytest.mark.parametrize("crashed", [*([name] for name in BACKENDS), BACKENDS, [*BACKENDS, "otelcol"]], ids="+".join)
+EVERYTHING = [*BACKENDS, "alertmanager", "otelcol"]
+
+
+@pytest.mark.parametrize("crashed", [*([name] for name in BACKENDS), BACKENDS, EVERYTHING], ids="+".join)
 def test_what_is_sent_while_servers_are_dead_arrives_when_they_are_back(stack: Stack, crashed: list[str]) -> None:
     """Killed backends, and even the Collector killed with a full queue, cost no span, no sample and no log record."""
     running = stack.running()
