@@ -1,4 +1,4 @@
-"""Writes rules/feature_drift.yaml: run `python collector/prometheus/generate.py`; a test keeps the two equal.
+"""Writes rules/feature_drift.yaml: run `python -m collector.prometheus.generate`; a test keeps the two equal.
 
 So that drift shows within minutes where somebody watches, demo/feature_drift.yaml has a window of minutes as well. The
 formulas are those of `bento_observe.features.drift`, in PromQL.
@@ -6,14 +6,13 @@ formulas are those of `bento_observe.features.drift`, in PromQL.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bento_observe import semconv
 from bento_observe.features.drift import FLOORS, MINIMUM, MINIMUM_PER_BIN, MINIMUM_TRAINING_PER_BIN, SMOOTHING
 from bento_observe.prometheus_names import label_name, metric_name
+from collector.prometheus._rules import RESOURCE, Rule, group
 
 RULES = Path(__file__).with_name("rules") / "feature_drift.yaml"
 DEMO_RULES = Path(__file__).with_name("demo") / "feature_drift.yaml"
@@ -52,9 +51,8 @@ _WINDOWS = {"1h": ("30s", "1m"), "24h": ("4m", "4m")}
 
 DEMO_WINDOWS = {"2m": ("5s", "15s"), **_WINDOWS}
 
-_RESOURCE = (semconv.SERVICE_NAMESPACE, semconv.SERVICE_NAME, semconv.DEPLOYMENT_ENVIRONMENT_NAME)
 _BY = ", ".join(
-    label_name(name) for name in (*_RESOURCE, *semconv.FEATURE_BIN.attributes) if name != semconv.ML_FEATURE_BIN
+    label_name(name) for name in (*RESOURCE, *semconv.FEATURE_BIN.attributes) if name != semconv.ML_FEATURE_BIN
 )
 _BIN = label_name(semconv.ML_FEATURE_BIN)
 _METHOD = label_name(semconv.ML_DRIFT_METHOD)
@@ -73,36 +71,29 @@ _MISSING = "feature:ml_feature_missing:share"
 _OUTSIDE = "feature:ml_feature_outside:share"
 
 
-@dataclass(frozen=True)
-class _Rule:
-    record: str
-    expr: str
-    labels: dict[str, str] = field(default_factory=dict)
-
-
 def document(windows: Mapping[str, tuple[str, str]] = _WINDOWS) -> str:
     """The file, for windows of drift: name -> how often psi and js, and ks, are computed."""
-    groups = [_group("feature_reference", min(often for often, _ in windows.values()), _reference())]
+    groups = [group("feature_reference", min(often for often, _ in windows.values()), _reference())]
     for window, (often, seldom) in windows.items():
-        groups.append(_group(f"feature_drift_{window}", often, _bins(window)))
-        groups.append(_group(f"feature_drift_ks_{window}", seldom, _ks(window)))
+        groups.append(group(f"feature_drift_{window}", often, _bins(window)))
+        groups.append(group(f"feature_drift_ks_{window}", seldom, _ks(window)))
     return f"{_HEAD}groups:\n" + "\n".join(groups)
 
 
-def _reference() -> list[_Rule]:
+def _reference() -> list[Rule]:
     """The training data, which one worker of every replica tells; they all tell the same."""
     methods = "|".join((semconv.DRIFT_PSI, semconv.DRIFT_JS, semconv.DRIFT_KS))
     return [
-        _Rule(_SHARE_OF_TRAINING, f"avg by ({_BY}, {_BIN}) ({metric_name(semconv.FEATURE_REFERENCE)})"),
-        _Rule(_TRAINING_COUNT, f"avg by ({_BY}) ({metric_name(semconv.FEATURE_REFERENCE_COUNT)}) > 0"),
-        _Rule(
+        Rule(_SHARE_OF_TRAINING, f"avg by ({_BY}, {_BIN}) ({metric_name(semconv.FEATURE_REFERENCE)})"),
+        Rule(_TRAINING_COUNT, f"avg by ({_BY}) ({metric_name(semconv.FEATURE_REFERENCE_COUNT)}) > 0"),
+        Rule(
             _QUANTILE,
             f'avg by ({_BY}, {_METHOD}) ({metric_name(semconv.FEATURE_DRIFT_QUANTILE)}{{{_METHOD}=~"{methods}"}})',
         ),
     ]
 
 
-def _bins(window: str) -> list[_Rule]:
+def _bins(window: str) -> list[Rule]:
     """PSI and Jensen-Shannon divergence over drift bins, and what else is told by a few counters."""
     counts = f"feature_bin:ml_feature_bin:increase{window}"
     n = f"feature:ml_feature_bin:increase{window}"
@@ -112,9 +103,9 @@ def _bins(window: str) -> list[_Rule]:
     trained = f"({_TRAINING_COUNT} >= {MINIMUM_TRAINING_PER_BIN} * count without ({_BIN}) ({q}))"
     unseen = f'{label_name(semconv.ML_FEATURE_CATEGORY)}="{semconv.CATEGORY_UNSEEN}"'
     return [
-        _Rule(counts, f"sum by ({_BY}, {_BIN}) (increase({metric_name(semconv.FEATURE_BIN)}[{window}]))"),
-        _Rule(n, f"sum without ({_BIN}) ({counts})"),
-        _Rule(
+        Rule(counts, f"sum by ({_BY}, {_BIN}) (increase({metric_name(semconv.FEATURE_BIN)}[{window}]))"),
+        Rule(n, f"sum without ({_BIN}) ({counts})"),
+        Rule(
             p,
             f"({counts} + {SMOOTHING})\n/ ignoring ({_BIN}) group_left () (\n"
             f"  ({n} >= {MINIMUM_PER_BIN} * count without ({_BIN}) ({counts}))\n"
@@ -129,9 +120,9 @@ def _bins(window: str) -> list[_Rule]:
             f"clamp_min(0.5 * sum without ({_BIN}) (\n  {p} * log2(2 * {p} / ({p} + {q}))\n"
             f"  + {q} * log2(2 * {q} / ({p} + {q}))\n), 0)\nand {trained}",
         ),
-        _Rule(values, f"{n}\n+ {missing}\n+ {_increase(semconv.FEATURE_INVALID, window)}"),
-        _Rule(_MISSING, f"{missing}\n/ ({values} > 0)", {_WINDOW: window}),
-        _Rule(
+        Rule(values, f"{n}\n+ {missing}\n+ {_increase(semconv.FEATURE_INVALID, window)}"),
+        Rule(_MISSING, f"{missing}\n/ ({values} > 0)", {_WINDOW: window}),
+        Rule(
             _OUTSIDE,
             f"(\n  {_increase(semconv.FEATURE_OUT_OF_RANGE, window)}\n"
             f"  or {_increase(semconv.FEATURE_CATEGORY, window, unseen)}\n)\n/ ({n} > 0)",
@@ -140,7 +131,7 @@ def _bins(window: str) -> list[_Rule]:
     ]  # fmt: skip
 
 
-def _ks(window: str) -> list[_Rule]:
+def _ks(window: str) -> list[Rule]:
     """The largest distance of the two distribution functions, at the edges of the buckets."""
     known = f'{label_name(semconv.ML_REFERENCE_ID)}!=""'
     n = f"feature:ml_feature_value:increase{window}"
@@ -148,7 +139,7 @@ def _ks(window: str) -> list[_Rule]:
     up_to = f"sum by ({_BY}, le) (increase({_VALUE}{{{known}}}[{window}]))"
     all_of_them = f'sum by ({_BY}) (increase({_VALUE}{{{known}, le="+Inf"}}[{window}]))'
     return [
-        _Rule(n, all_of_them),
+        Rule(n, all_of_them),
         *_measure(
             semconv.DRIFT_KS, window, n,
             f"max without (le) (abs(\n  {up_to}\n"
@@ -159,7 +150,7 @@ def _ks(window: str) -> list[_Rule]:
     ]  # fmt: skip
 
 
-def _measure(method: str, window: str, n: str, value: str) -> list[_Rule]:
+def _measure(method: str, window: str, n: str, value: str) -> list[Rule]:
     """A measure; its critical value max(floor, c r), with r = 1/n + 1/m, of `ks` its root; which of them is larger."""
     labels = {_METHOD: method, _WINDOW: window}
     this = f'{{{_METHOD}="{method}", {_WINDOW}="{window}"}}'
@@ -172,24 +163,15 @@ def _measure(method: str, window: str, n: str, value: str) -> list[_Rule]:
         f"and ignoring ({_METHOD}, {_WINDOW}) {_DRIFT}{this}"
     )
     return [
-        _Rule(_DRIFT, value, labels),
-        _Rule(_CRITICAL, critical, labels),
-        _Rule(_DRIFTED, f"{_DRIFT}{this}\n> bool {_CRITICAL}{this}", labels),
+        Rule(_DRIFT, value, labels),
+        Rule(_CRITICAL, critical, labels),
+        Rule(_DRIFTED, f"{_DRIFT}{this}\n> bool {_CRITICAL}{this}", labels),
     ]
 
 
 def _increase(counter: semconv.Metric, window: str, selector: str = "") -> str:
     name = metric_name(counter) + (f"{{{selector}}}" if selector else "")
     return f"sum by ({_BY}) (increase({name}[{window}]))"
-
-
-def _group(name: str, interval: str, rules: list[_Rule]) -> str:
-    lines = [f"  - name: {name}", f"    interval: {interval}", "    rules:"]
-    for rule in rules:
-        lines += [f"      - record: {rule.record}", "        expr: |-", textwrap.indent(rule.expr, " " * 10)]
-        if rule.labels:
-            lines.append(f"        labels: {{{', '.join(f'{key}: {value}' for key, value in rule.labels.items())}}}")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

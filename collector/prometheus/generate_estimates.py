@@ -1,18 +1,16 @@
-"""Writes rules/performance_estimate.yaml: run `python collector/prometheus/generate_estimates.py`; a test compares.
+"""Writes rules/performance_estimate.yaml: run `python -m collector.prometheus.generate_estimates`; a test compares.
 
 The formulas are those of `bento_observe.features.estimate`, in PromQL.
 """
 
 from __future__ import annotations
 
-import json
-import textwrap
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bento_observe import semconv
 from bento_observe.features.estimate import BAND
 from bento_observe.prometheus_names import label_name, metric_name
+from collector.prometheus._rules import RESOURCE, Alert, Rule, alert_group, group
 
 RULES = Path(__file__).with_name("rules") / "performance_estimate.yaml"
 
@@ -58,7 +56,6 @@ _LEAST_LABELS = 50
 _WINDOWS = {"1h": "1m", "24h": "4m"}
 """By window, how often it is computed."""
 
-_RESOURCE = (semconv.SERVICE_NAMESPACE, semconv.SERVICE_NAME, semconv.DEPLOYMENT_ENVIRONMENT_NAME)
 _CLASS, _BIN, _OUTCOME, _METRIC, _WINDOW = map(
     label_name,
     (
@@ -66,10 +63,10 @@ _CLASS, _BIN, _OUTCOME, _METRIC, _WINDOW = map(
         semconv.ML_DRIFT_WINDOW,
     ),
 )  # fmt: skip
-_BY = ", ".join(label_name(name) for name in (*_RESOURCE, *semconv.ESTIMATE_REFERENCE_ROWS.attributes))
+_BY = ", ".join(label_name(name) for name in (*RESOURCE, *semconv.ESTIMATE_REFERENCE_ROWS.attributes))
 
-_OF_LABELS = ", ".join(label_name(name) for name in (*_RESOURCE, *semconv.ESTIMATE_JUDGED.attributes))
-_OF_REFERENCE = ", ".join(label_name(name) for name in (*_RESOURCE, semconv.ML_REFERENCE_ID))
+_OF_LABELS = ", ".join(label_name(name) for name in (*RESOURCE, *semconv.ESTIMATE_JUDGED.attributes))
+_OF_REFERENCE = ", ".join(label_name(name) for name in (*RESOURCE, semconv.ML_REFERENCE_ID))
 
 _ROWS = "model:ml_estimate_reference_rows:avg"
 _REFERENCE = "model:ml_performance_reference:avg"
@@ -93,45 +90,29 @@ _DISAGREES = "model:ml_estimate:disagrees"
 _DRIFTED_WORKERS = "model:ml_concept_drift:workers"
 
 
-@dataclass(frozen=True)
-class _Rule:
-    record: str
-    expr: str
-    labels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Alert:
-    name: str
-    expr: str
-    wait: str
-    summary: str
-    description: str
-
-
 def document() -> str:
     """The file."""
-    groups = [_group("performance_reference", "30s", _reference())]
+    groups = [group("performance_reference", "30s", _reference())]
     for window, often in _WINDOWS.items():
-        groups.append(_group(f"performance_estimate_{window}", often, _estimates(window)))
-        groups.append(_group(f"loss_estimate_{window}", often, _losses(window)))
-        groups.append(_group(f"concept_drift_{window}", often, _disagreement(window)))
+        groups.append(group(f"performance_estimate_{window}", often, _estimates(window)))
+        groups.append(group(f"loss_estimate_{window}", often, _losses(window)))
+        groups.append(group(f"concept_drift_{window}", often, _disagreement(window)))
     groups.append(_alerts())
     return f"{_HEAD}groups:\n" + "\n".join(groups)
 
 
-def _reference() -> list[_Rule]:
+def _reference() -> list[Rule]:
     """What one worker of every replica tells; they all tell the same."""
     return [
-        _Rule(_ROWS, f"avg by ({_BY}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
-        _Rule(_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_REFERENCE)})"),
-        _Rule(_LOSS_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_LOSS_REFERENCE)})"),
-        _Rule(_REFERENCE_ROWS, f"max by ({_OF_REFERENCE}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
-        _Rule(_DRIFTED_WORKERS, f"sum by ({_OF_LABELS}) ({metric_name(semconv.CONCEPT_DRIFT)})"),
+        Rule(_ROWS, f"avg by ({_BY}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
+        Rule(_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_REFERENCE)})"),
+        Rule(_LOSS_REFERENCE, f"avg by ({_BY}, {_METRIC}) ({metric_name(semconv.PERFORMANCE_LOSS_REFERENCE)})"),
+        Rule(_REFERENCE_ROWS, f"max by ({_OF_REFERENCE}) ({metric_name(semconv.ESTIMATE_REFERENCE_ROWS)}) > 0"),
+        Rule(_DRIFTED_WORKERS, f"sum by ({_OF_LABELS}) ({metric_name(semconv.CONCEPT_DRIFT)})"),
     ]
 
 
-def _estimates(window: str) -> list[_Rule]:
+def _estimates(window: str) -> list[Rule]:
     names = (
         "predictions", "spread", "hits", "misses", "hits_variance", "misses_variance", "positives", "negatives",
         "positives_above", "area",
@@ -159,26 +140,26 @@ def _estimates(window: str) -> list[_Rule]:
         return f'avg without ({_CLASS}) ({series}{{{_METRIC}="{metric}", {_WINDOW}="{window}"}})'
 
     return [
-        _Rule(chosen, f"sum by ({_BY}, {_CLASS}) (increase({metric_name(semconv.ESTIMATE_PREDICTIONS)}[{window}]))"),
-        _Rule(spread, f"1 + sum without ({_CLASS}) ({chosen}) / {_ROWS}"),
-        _Rule(hits, increase(semconv.ESTIMATE_OUTCOMES, semconv.OUTCOME_HIT)),
-        _Rule(misses, increase(semconv.ESTIMATE_OUTCOMES, semconv.OUTCOME_MISS)),
-        _Rule(hits_variance, spreading(semconv.OUTCOME_HIT)),
-        _Rule(misses_variance, spreading(semconv.OUTCOME_MISS)),
-        _Rule(
+        Rule(chosen, f"sum by ({_BY}, {_CLASS}) (increase({metric_name(semconv.ESTIMATE_PREDICTIONS)}[{window}]))"),
+        Rule(spread, f"1 + sum without ({_CLASS}) ({chosen}) / {_ROWS}"),
+        Rule(hits, increase(semconv.ESTIMATE_OUTCOMES, semconv.OUTCOME_HIT)),
+        Rule(misses, increase(semconv.ESTIMATE_OUTCOMES, semconv.OUTCOME_MISS)),
+        Rule(hits_variance, spreading(semconv.OUTCOME_HIT)),
+        Rule(misses_variance, spreading(semconv.OUTCOME_MISS)),
+        Rule(
             scores,
             f"sum by ({_BY}, {_CLASS}, {_BIN}, {_OUTCOME}) "
             f"(increase({metric_name(semconv.ESTIMATE_SCORES)}[{window}]))",
         ),
-        _Rule(positives, f"sum without ({_BIN}, {_OUTCOME}) ({scored(semconv.OUTCOME_POSITIVE)})"),
-        _Rule(negatives, f"sum without ({_BIN}, {_OUTCOME}) ({scored(semconv.OUTCOME_NEGATIVE)})"),
-        _Rule(
+        Rule(positives, f"sum without ({_BIN}, {_OUTCOME}) ({scored(semconv.OUTCOME_POSITIVE)})"),
+        Rule(negatives, f"sum without ({_BIN}, {_OUTCOME}) ({scored(semconv.OUTCOME_NEGATIVE)})"),
+        Rule(
             above,
             f"sum without ({_BIN}, {_OUTCOME}) (\n  {scored(semconv.OUTCOME_POSITIVE)}\n  * ignoring ({_OUTCOME}) (\n"
             f"    {scored(semconv.OUTCOME_NEGATIVE_BELOW)}\n"
             f"    + ignoring ({_OUTCOME}) {scored(semconv.OUTCOME_NEGATIVE)} / 2\n  )\n)",
         ),
-        _Rule(area, f"{above} / ({positives} * {negatives} > 0)"),
+        Rule(area, f"{above} / ({positives} * {negatives} > 0)"),
         *_both(
             semconv.METRIC_PRECISION, window,
             f"{hits} / ({chosen} > 0)",
@@ -202,18 +183,18 @@ def _estimates(window: str) -> list[_Rule]:
             f"  + (2 * {area} ^ 2 / (1 + {area}) - {area} ^ 2) * ({negatives} - 1), 0)\n"
             f"  / ({positives} * {negatives} > 0)\n  * ignoring ({_CLASS}) group_left () {spread}\n)",
         ),
-        _Rule(
+        Rule(
             _ESTIMATE,
             f"sum without ({_CLASS}) ({hits}) / (sum without ({_CLASS}) ({chosen}) > 0)",
             {_METRIC: semconv.METRIC_ACCURACY, _WINDOW: window},
         ),
-        _Rule(
+        Rule(
             _ERROR,
             f"sqrt(sum without ({_CLASS}) ({hits_variance})) / (sum without ({_CLASS}) ({chosen}) > 0)",
             {_METRIC: semconv.METRIC_ACCURACY, _WINDOW: window},
         ),
         *(
-            _Rule(record, of_classes(of, metric), {_METRIC: metric, _WINDOW: window})
+            Rule(record, of_classes(of, metric), {_METRIC: metric, _WINDOW: window})
             for metric in semconv.PERFORMANCE_METRICS
             if metric != semconv.METRIC_ACCURACY
             for record, of in ((_ESTIMATE, _OF_CLASS), (_ERROR, _OF_CLASS_ERROR))
@@ -222,20 +203,20 @@ def _estimates(window: str) -> list[_Rule]:
     ]  # fmt: skip
 
 
-def _both(metric: str, window: str, value: str, error: str) -> list[_Rule]:
+def _both(metric: str, window: str, value: str, error: str) -> list[Rule]:
     """A figure of each class, and its standard error."""
     labels = {_METRIC: metric, _WINDOW: window}
-    return [_Rule(_OF_CLASS, value, labels), _Rule(_OF_CLASS_ERROR, error, labels)]
+    return [Rule(_OF_CLASS, value, labels), Rule(_OF_CLASS_ERROR, error, labels)]
 
 
-def _bands(window: str) -> list[_Rule]:
+def _bands(window: str) -> list[Rule]:
     this = f'{{{_WINDOW}="{window}"}}'
     estimate, high = _ESTIMATE + this, _HIGH + this
     reference = f"ignoring ({_WINDOW}) {_REFERENCE}"
     return [
-        _Rule(_LOW, f"clamp_min({estimate} - {BAND} * {_ERROR}{this}, 0)", {_WINDOW: window}),
-        _Rule(_HIGH, f"clamp_max({estimate} + {BAND} * {_ERROR}{this}, 1)", {_WINDOW: window}),
-        _Rule(
+        Rule(_LOW, f"clamp_min({estimate} - {BAND} * {_ERROR}{this}, 0)", {_WINDOW: window}),
+        Rule(_HIGH, f"clamp_max({estimate} + {BAND} * {_ERROR}{this}, 1)", {_WINDOW: window}),
+        Rule(
             _FELL,
             f"({high} < bool {reference})\n* ({estimate} + {FLOOR} < bool {reference})",
             {_WINDOW: window},
@@ -243,7 +224,7 @@ def _bands(window: str) -> list[_Rule]:
     ]
 
 
-def _losses(window: str) -> list[_Rule]:
+def _losses(window: str) -> list[Rule]:
     """The errors of a regression that its inputs lead one to expect."""
     rows, sums = f"model:ml_estimate_loss_rows:increase{window}", f"model:ml_estimate_loss:increase{window}"
     mae, rmse = ({_METRIC: metric, _WINDOW: window} for metric in (semconv.METRIC_MAE, semconv.METRIC_RMSE))
@@ -256,20 +237,20 @@ def _losses(window: str) -> list[_Rule]:
     squared = of(semconv.OUTCOME_SQUARED)
     reference = f"ignoring ({_WINDOW}) {_LOSS_REFERENCE}"
     return [
-        _Rule(rows, f"sum by ({_BY}) (increase({metric_name(semconv.ESTIMATE_LOSS_ROWS)}[{window}]))"),
-        _Rule(sums, f"sum by ({_BY}, {_OUTCOME}) (increase({metric_name(semconv.ESTIMATE_LOSS)}[{window}]))"),
-        _Rule(_LOSS, f"{of(semconv.OUTCOME_ABSOLUTE)} / ({rows} > 0)", mae),
-        _Rule(_LOSS_ERROR, f"sqrt({of(semconv.OUTCOME_ABSOLUTE_VARIANCE)} * {spread})\n/ ({rows} > 0)", mae),
-        _Rule(_LOSS, f"sqrt({squared} / ({rows} > 0))", rmse),
-        _Rule(
+        Rule(rows, f"sum by ({_BY}) (increase({metric_name(semconv.ESTIMATE_LOSS_ROWS)}[{window}]))"),
+        Rule(sums, f"sum by ({_BY}, {_OUTCOME}) (increase({metric_name(semconv.ESTIMATE_LOSS)}[{window}]))"),
+        Rule(_LOSS, f"{of(semconv.OUTCOME_ABSOLUTE)} / ({rows} > 0)", mae),
+        Rule(_LOSS_ERROR, f"sqrt({of(semconv.OUTCOME_ABSOLUTE_VARIANCE)} * {spread})\n/ ({rows} > 0)", mae),
+        Rule(_LOSS, f"sqrt({squared} / ({rows} > 0))", rmse),
+        Rule(
             _LOSS_ERROR,
             f"sqrt({of(semconv.OUTCOME_SQUARED_VARIANCE)} * {spread})\n"
             f"/ ({rows} > 0)\n/ (2 * sqrt({squared} / ({rows} > 0)) > 0)",
             rmse,
         ),
-        _Rule(_LOSS_LOW, f"clamp_min({_LOSS}{this} - {BAND} * {_LOSS_ERROR}{this}, 0)", {_WINDOW: window}),
-        _Rule(_LOSS_HIGH, f"{_LOSS}{this} + {BAND} * {_LOSS_ERROR}{this}", {_WINDOW: window}),
-        _Rule(
+        Rule(_LOSS_LOW, f"clamp_min({_LOSS}{this} - {BAND} * {_LOSS_ERROR}{this}, 0)", {_WINDOW: window}),
+        Rule(_LOSS_HIGH, f"{_LOSS}{this} + {BAND} * {_LOSS_ERROR}{this}", {_WINDOW: window}),
+        Rule(
             _LOSS_ROSE,
             f"({_LOSS_LOW}{this} > bool {reference})\n* ({_LOSS}{this} / {RISE} > bool {reference})",
             {_WINDOW: window},
@@ -277,7 +258,7 @@ def _losses(window: str) -> list[_Rule]:
     ]
 
 
-def _disagreement(window: str) -> list[_Rule]:
+def _disagreement(window: str) -> list[Rule]:
     """Errors that were observed less those that were expected, of the same predictions."""
     judged, errors = f"model:ml_estimate_judged:increase{window}", f"model:ml_estimate_errors:increase{window}"
     labels = {_WINDOW: window}
@@ -289,30 +270,28 @@ def _disagreement(window: str) -> list[_Rule]:
     enough = f"({judged} >= {_LEAST_LABELS})"
     spread = f"(1 + {judged} / on ({_OF_REFERENCE}) group_left () {_REFERENCE_ROWS})"
     return [
-        _Rule(judged, f"sum by ({_OF_LABELS}) (increase({metric_name(semconv.ESTIMATE_JUDGED)}[{window}]))"),
-        _Rule(
-            errors, f"sum by ({_OF_LABELS}, {_OUTCOME}) (increase({metric_name(semconv.ESTIMATE_ERRORS)}[{window}]))"
-        ),
-        _Rule(
+        Rule(judged, f"sum by ({_OF_LABELS}) (increase({metric_name(semconv.ESTIMATE_JUDGED)}[{window}]))"),
+        Rule(errors, f"sum by ({_OF_LABELS}, {_OUTCOME}) (increase({metric_name(semconv.ESTIMATE_ERRORS)}[{window}]))"),
+        Rule(
             _DISAGREEMENT,
             f"(\n  {of(semconv.OUTCOME_OBSERVED)}\n  - ignoring ({_OUTCOME}) {of(semconv.OUTCOME_EXPECTED)}\n)\n"
             f"/ {enough}",
             labels,
         ),
-        _Rule(
+        Rule(
             _DISAGREEMENT_CRITICAL,
             f"clamp_min(\n  {_CRITICAL} * sqrt(sum without ({_OUTCOME}) ({of(semconv.OUTCOME_VARIANCE)}) * {spread})\n"
             f"  / {enough},\n  {FLOOR}\n)",
             labels,
         ),
-        _Rule(_DISAGREES, f"abs({_DISAGREEMENT}{this}) > bool {_DISAGREEMENT_CRITICAL}{this}", labels),
+        Rule(_DISAGREES, f"abs({_DISAGREEMENT}{this}) > bool {_DISAGREEMENT_CRITICAL}{this}", labels),
     ]
 
 
 def _alerts() -> str:
     service, api = (label_name(name) for name in (semconv.SERVICE_NAME, semconv.API_NAME))
     alerts = (
-        _Alert(
+        _alert(
             "EstimatedPerformanceDrop",
             f'{_FELL}{{{_WINDOW}="1h"}} == 1\nor {_LOSS_ROSE}{{{_WINDOW}="1h"}} == 1',
             "10m",
@@ -321,7 +300,7 @@ def _alerts() -> str:
             "whole band, is worse than what the reference's held-out predictions came to. No label has been looked at. "
             "See which inputs drifted.",
         ),
-        _Alert(
+        _alert(
             "ConceptDrift",
             f"max without ({_WINDOW}) ({_DISAGREES}) == 1\nor {_DRIFTED_WORKERS} > 0",
             "5m",
@@ -331,29 +310,12 @@ def _alerts() -> str:
             "or calibrate again.",
         ),
     )
-    lines = ["  - name: performance_estimate_alerts", "    rules:"]
-    for alert in alerts:
-        lines += [
-            f"      - alert: {alert.name}",
-            "        expr: |-",
-            textwrap.indent(alert.expr, " " * 10),
-            f"        for: {alert.wait}",
-            "        labels: {severity: ticket}",
-            "        annotations:",
-            f"          summary: {json.dumps(alert.summary)}",
-            f"          description: {json.dumps(alert.description)}",
-            f"          runbook: docs/performance-estimation.md#{alert.name.lower()}",
-        ]
-    return "\n".join(lines) + "\n"
+    return alert_group("performance_estimate_alerts", "", alerts)
 
 
-def _group(name: str, interval: str, rules: list[_Rule]) -> str:
-    lines = [f"  - name: {name}", f"    interval: {interval}", "    rules:"]
-    for rule in rules:
-        lines += [f"      - record: {rule.record}", "        expr: |-", textwrap.indent(rule.expr, " " * 10)]
-        if rule.labels:
-            lines.append(f"        labels: {{{', '.join(f'{key}: {value}' for key, value in rule.labels.items())}}}")
-    return "\n".join(lines) + "\n"
+def _alert(name: str, expr: str, wait: str, summary: str, description: str) -> Alert:
+    runbook = f"docs/performance-estimation.md#{name.lower()}"
+    return Alert(name, expr, wait, "ticket", {"summary": summary, "description": description, "runbook": runbook})
 
 
 if __name__ == "__main__":

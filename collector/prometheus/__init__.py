@@ -1,0 +1,1 @@
+"""Prometheus' configuration, and what writes its rules: each `generate*.py` and `performance.py` one file of them."""
