@@ -9,7 +9,7 @@ from bento_observe._version import __version__
 
 if TYPE_CHECKING:
     from bento_observe._observe import observe
-    from bento_observe._recorder import prediction_ids, record_features, record_labels, record_outcomes
+    from bento_observe._said import prediction_ids, record_features, record_labels, record_outcomes
     from bento_observe.features import FeatureStatistics
     from bento_observe.features.drift import drift
     from bento_observe.features.reference import Reference
@@ -27,10 +27,10 @@ _HOMES = {
     "drift": "bento_observe.features.drift",
     "observe": "bento_observe._observe",
     "observe_runner": "bento_observe.runners",
-    "prediction_ids": "bento_observe._recorder",
-    "record_features": "bento_observe._recorder",
-    "record_labels": "bento_observe._recorder",
-    "record_outcomes": "bento_observe._recorder",
+    "prediction_ids": "bento_observe._said",
+    "record_features": "bento_observe._said",
+    "record_labels": "bento_observe._said",
+    "record_outcomes": "bento_observe._said",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -20,33 +19,20 @@ from bento_observe._recorder import ApiRecorder, ApiStatistics
 from bento_observe._references import References
 from bento_observe._slices import Slices
 from bento_observe._version import __version__
-from bento_observe.features import FeatureStatistics, Group, Snapshot, encode
+from bento_observe._watched import ITEM, Drift, Judging, Watched
+from bento_observe.features import FeatureStatistics, encode
 from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
-    from bento_observe.features.concept import Judged, Judgement
-    from bento_observe.features.drift import Measures
-    from bento_observe.features.estimate import Estimate
+    from bento_observe.features.concept import Judged
 
 __all__ = ["Drift", "FeatureRecording"]
 
 _FLUSH_SECONDS = 1.0
-_ITEM = "features"
 _ON_REQUEST = (semconv.SIGNAL_FEATURE, semconv.SIGNAL_LABEL)
 _ANSWERS = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
 _SLICE_PENDING = 400_000
-# Snapshots that are kept of each window; slices are many.
-_PANES = 12
-_SLICE_PANES = 4
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Which drift is sent: `windows` are names and seconds, `methods` of `semconv.DRIFT_METHODS`."""
-
-    windows: Mapping[str, float] = field(default_factory=dict)
-    methods: Sequence[str] = semconv.DRIFT_METHODS
 
 
 class FeatureRecording:
@@ -82,8 +68,8 @@ class FeatureRecording:
         self._describe = describe
         self._apis: dict[str, ApiStatistics] = {}
         self._exemplars = exemplars
-        self._watched: list[_Watched] = []
-        self._judged: dict[str, _Judging] = {}
+        self._watched: list[Watched] = []
+        self._judged: dict[str, Judging] = {}
         self._sliced: list[Slices] = []
         self._recorders: list[ApiRecorder] = []
         self._sampled = 0
@@ -151,7 +137,7 @@ class FeatureRecording:
             from bento_observe.features.concept import Judged
 
             attributes = {**self._model, semconv.API_NAME: api, semconv.ML_REFERENCE_ID: reference.id}
-            self._judged[api] = _Judging(attributes, Judged(reference))
+            self._judged[api] = Judging(attributes, Judged(reference))
         return self._judged[api].judged
 
     def monitor(self, name: str) -> ApiStatistics:
@@ -185,7 +171,7 @@ class FeatureRecording:
             statistics = FeatureStatistics(reference, names, probabilities=probabilities, max_pending=_SLICE_PENDING)
         detail = attributes is None or signal in _ANSWERS
         everything = {semconv.ML_SIGNAL: signal, semconv.API_NAME: api, **self._model, **(attributes or {})}
-        self._watched.append(_Watched(everything, statistics, reference, self._drift, detail))
+        self._watched.append(Watched(everything, statistics, reference, self._drift, detail))
         return statistics
 
     def step(self) -> bool:
@@ -200,7 +186,7 @@ class FeatureRecording:
 
     def give_up(self) -> None:
         """Count what waits as dropped."""
-        self._health.dropped(_ITEM, "shutdown", sum(watched.statistics.pending for watched in self._watched[:]))
+        self._health.dropped(ITEM, "shutdown", sum(watched.statistics.pending for watched in self._watched[:]))
 
     def close(self) -> None:
         """Count nothing more of what APIs take and answer; `_monitoring` keeps away by itself what monitors log."""
@@ -215,7 +201,7 @@ class FeatureRecording:
         for one in watched:
             one.tell_losses(self._health)
         sampled = sum(slices.sampled for slices in self._sliced)
-        self._health.dropped(_ITEM, "slices_sampled", sampled - self._sampled)
+        self._health.dropped(ITEM, "slices_sampled", sampled - self._sampled)
         self._sampled = sampled
         metrics = encode(groups, self._start_ns, now_ns, temporality, self._began_ns)
         if self._judged:
@@ -234,91 +220,3 @@ def _parameters(method: Any) -> list[str]:
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     declared = list(inspect.signature(method.func).parameters.items())[1:]
     return [name for name, one in declared if name != method.ctx_param and one.kind not in several]
-
-
-class _Judging:
-    """Predictions that were judged, and what was made of them the last time."""
-
-    def __init__(self, attributes: Mapping[str, str], judged: Judged) -> None:
-        self.judged = judged
-        self._attributes = attributes
-        self._last = judged.judgement()
-
-    def judgement(self, delta: bool) -> tuple[Mapping[str, str], Judgement]:
-        """What is sent of it this time."""
-        self.judged.step()
-        now = self.judged.judgement()
-        change = now - self._last if delta else now
-        self._last = now
-        return self._attributes, change
-
-
-class _Watched:
-    """One aggregator, and what it was the last time that it was looked at."""
-
-    def __init__(
-        self,
-        attributes: Mapping[str, str],
-        statistics: FeatureStatistics,
-        reference: Any,
-        drift: Drift,
-        detail: bool,
-    ) -> None:
-        self.statistics = statistics
-        self._attributes = attributes
-        self._reference = reference if isinstance(reference, SignalReference) else None
-        self._detail = detail
-        self._spans = drift.windows if self._reference is not None else {}
-        self._methods = drift.methods
-        self._windows: Any = None
-        if self._spans:
-            # Imported here: a worker without a reference does without.
-            from bento_observe.features.drift import Windows
-
-            panes = _SLICE_PANES if semconv.ML_SLICE_NAME in attributes else _PANES
-            self._windows = Windows(tuple(self._spans.values()), panes)
-        self._told: dict[str, int] = {}
-
-    def group(self, delta: bool, describe: bool, exemplars: bool) -> Group:
-        """What is sent of it this time."""
-        snapshot, found = self.statistics.interval(delta=delta)
-        total = self.statistics.snapshot() if delta and self._spans else snapshot
-        windows = self._looked_at(total)
-        return Group(
-            self._attributes, snapshot, self._reference, self._measures(windows), self._methods,
-            self._estimates(windows), describe, self._detail, exemplars=found if exemplars else {},
-        )  # fmt: skip
-
-    def _looked_at(self, total: Snapshot) -> Mapping[str, Snapshot]:
-        if not self._spans:
-            return {}
-        now = time.monotonic()
-        self._windows.add(total, now)
-        return {name: self._windows.window(span, now) for name, span in self._spans.items()}
-
-    def _measures(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Measures]:
-        if self._reference is None or not windows:
-            return {}
-        from bento_observe.features.drift import measure
-
-        return {name: measure(self._reference, window) for name, window in windows.items()}
-
-    def _estimates(self, windows: Mapping[str, Snapshot]) -> Mapping[str, Mapping[str, Estimate]]:
-        if self._reference is None or (self._reference.calibration is None and self._reference.losses is None):
-            return {}
-        from bento_observe.features.estimate import loss_performance, performance
-
-        calibration, tree = self._reference.calibration, self._reference.losses
-        found: dict[str, Mapping[str, Estimate]] = {}
-        for name, window in windows.items():
-            if calibration is not None and window.expected is not None:
-                found[name] = performance(window.expected, calibration.rows)
-            elif tree is not None and window.loss is not None:
-                found[name] = loss_performance(window.loss, tree.total)
-        return found
-
-    def tell_losses(self, health: Health) -> None:
-        """Adds what was left out since the last time to our own metrics."""
-        for reason, count in self.statistics.dropped.items():
-            health.dropped(_ITEM, reason, count - self._told.get(reason, 0))
-            self._told[reason] = count
