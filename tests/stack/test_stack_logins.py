@@ -8,15 +8,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import stack_signals as otlp
 from ports import free_port
 from second_collector import running_collector
+from standin import Quiet, serving
 
 from bento_observe.stack._assets import collector_dir
 
@@ -28,7 +28,7 @@ def elasticsearch() -> Iterator[tuple[str, list[str | None]]]:
     """Its URL, and the `authorization` of each document that it took."""
     logins: list[str | None] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers["content-encoding"] == "gzip":
@@ -44,13 +44,8 @@ def elasticsearch() -> Iterator[tuple[str, list[str | None]]]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", logins
-        server.shutdown()
+    with serving(Handler) as url:
+        yield url, logins
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from ports import free_port
 from second_collector import running_collector
+from standin import Quiet, serving
 
 from bento_observe.stack import Stack, _http, _tools
 from bento_observe.stack._assets import collector_dir
@@ -75,7 +75,7 @@ def logstash() -> Iterator[tuple[str, Input]]:
     """Its URL, and what it got."""
     got = Input()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if got.busy:
@@ -92,13 +92,8 @@ def logstash() -> Iterator[tuple[str, Input]]:
             self.end_headers()
             self.wfile.write(b"ok")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", got
-        server.shutdown()
+    with serving(Handler) as url:
+        yield url, got
 
 
 def test_logstash_writes_the_documents_that_the_collector_would(

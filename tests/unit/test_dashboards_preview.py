@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from standin import Quiet, serving
 
 from collector.grafana.preview import Sources, Window, known_unit, load, run
 from collector.grafana.preview._elasticsearch import request
@@ -157,7 +157,7 @@ def test_units_are_those_that_grafana_knows() -> None:
     assert not known_unit("%")
 
 
-class _Prometheus(BaseHTTPRequestHandler):
+class _Prometheus(Quiet, BaseHTTPRequestHandler):
     """Stands in for Prometheus: what it is asked, and one series with label a=1 for everything but nonsense."""
 
     asked: list[tuple[str, dict[str, list[str]]]]
@@ -190,21 +190,13 @@ class _Prometheus(BaseHTTPRequestHandler):
             return [{"seriesLabels": {"a": "1"}, "exemplars": [{"value": "3", "timestamp": 1.5, "labels": {}}]}]
         return {"resultType": "vector", "result": [{"metric": {"a": "1"}, "value": [1, "NaN"]}]}
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the test says what was asked."""
-
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[tuple[str, dict[str, list[str]]]]]]:
     """A stand-in for Prometheus: its URL, and what it was asked."""
     asked: list[tuple[str, dict[str, list[str]]]] = []
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Prometheus,), {"asked": asked}))
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}", asked
-    http.shutdown()
-    http.server_close()
-    thread.join()
+    with serving(type("Handler", (_Prometheus,), {"asked": asked})) as url:
+        yield url, asked
 
 
 def _document(*targets: dict[str, Any]) -> dict[str, Any]:

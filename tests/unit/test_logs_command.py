@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from standin import Quiet, serving
 
 from bento_observe.cli import main
 from bento_observe.stack._http import get_json, send_json, without_password
@@ -29,7 +29,7 @@ def asked() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A stand-in for an Elasticsearch with a password and no records: its URL, and what it was asked."""
     requests: list[dict[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             known = self.headers["authorization"] == "Basic ZWxhc3RpYzpww6Q6cy8="  # elastic:pä:s/
@@ -40,13 +40,8 @@ def asked() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}", requests
-        server.shutdown()
+    with serving(Handler) as url:
+        yield url.removeprefix("http://"), requests
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@ tests/stack/test_stack_logs.py follows in the real Elasticsearch.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from standin import Quiet, serving
 
 from bento_observe.cli import main
 from bento_observe.stack.logs import LATE_NS, follow_logs
@@ -52,7 +52,7 @@ def elasticsearch() -> Iterator[Elasticsearch]:
     """The stand-in, serving."""
     made = Elasticsearch()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             answer = json.dumps(made.search(json.loads(self.rfile.read(int(self.headers["content-length"])))))
             self.send_response(200)
@@ -60,14 +60,9 @@ def elasticsearch() -> Iterator[Elasticsearch]:
             self.end_headers()
             self.wfile.write(answer.encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        made.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Handler) as url:
+        made.url = url
         yield made
-        server.shutdown()
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import json
 import os
 import runpy
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from standin import Quiet, serving
 
 from bento_observe import semconv
 from bento_observe.stack._assets import collector_dir
@@ -88,7 +88,7 @@ def kibana() -> Iterator[tuple[str, list[tuple[str, dict[str, str], str]], list[
     requests: list[tuple[str, dict[str, str], str]] = []
     answers = [b'{"successCount":4,"success":true}']
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"])).decode()
             requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}, body))
@@ -97,13 +97,8 @@ def kibana() -> Iterator[tuple[str, list[tuple[str, dict[str, str], str]], list[
             self.end_headers()
             self.wfile.write(answers[0])
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", requests, answers
-        server.shutdown()
+    with serving(Handler) as url:
+        yield url, requests, answers
 
 
 def _import(url: str) -> subprocess.CompletedProcess[str]:

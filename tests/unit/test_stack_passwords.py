@@ -10,13 +10,13 @@ import shlex
 import socket
 import stat
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from standin import Quiet, serving
 
 from bento_observe.cli import main
 from bento_observe.stack import _assets, _passwords, compose_elasticsearch, write_passwords
@@ -145,7 +145,7 @@ def elasticsearch() -> Iterator[tuple[str, list[tuple[str, str, object]]]]:
     """A stand-in with users: its URL, and what it was told by whoever knows the password."""
     told: list[tuple[str, str, object]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             known = self.headers["authorization"] == f"Basic {base64.b64encode(b'elastic:secret').decode()}"
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -155,13 +155,8 @@ def elasticsearch() -> Iterator[tuple[str, list[tuple[str, str, object]]]]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", told
-        server.shutdown()
+    with serving(Handler) as url:
+        yield url, told
 
 
 def _run(script: str, url: str, password: str) -> subprocess.CompletedProcess[str]:

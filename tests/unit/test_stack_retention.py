@@ -6,12 +6,12 @@ tests/stack/test_stack_logs.py deletes in the real Elasticsearch, which does not
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from standin import Quiet, serving
 
 from bento_observe.stack import prune_logs
 from bento_observe.stack._retention import prune_at_start
@@ -49,7 +49,7 @@ def elasticsearch() -> Iterator[Elasticsearch]:
     """The stand-in, serving."""
     made = Elasticsearch()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def _serve(self) -> None:
             self.rfile.read(int(self.headers["content-length"] or 0))
             found = made.answer(self.command, self.path)
@@ -61,14 +61,9 @@ def elasticsearch() -> Iterator[Elasticsearch]:
 
         do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        made.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Handler) as url:
+        made.url = url
         yield made
-        server.shutdown()
 
 
 def test_only_the_newest_of_each_is_left(elasticsearch: Elasticsearch) -> None:
