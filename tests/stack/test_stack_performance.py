@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import runpy
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,11 +27,12 @@ from bento_observe.feedback._token import Context, Predictions, TokenMaker
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.semconv import Kind
 from bento_observe.stack._assets import collector_dir
-from bento_observe.stack._directories import default_cache_dir
 
 PROMETHEUS = collector_dir() / "prometheus"
 COMMITTED = (PROMETHEUS / "rules" / "model_performance.yaml").read_text(encoding="utf-8")
 RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(COMMITTED)["groups"] for rule in group["rules"]]
+pytestmark = pytest.mark.stack
+
 KEYS = Keys((Key.of(b"a key"),))
 CLASSES = Classes(("a", "b", "c"), ("a", "b", "c"))
 
@@ -128,17 +128,8 @@ def _write_rules(directory: Path, *groups: str, interval: str = "1m") -> None:
     (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": chosen}), encoding="utf-8")
 
 
-def _promtool() -> str:
-    built = sorted(default_cache_dir().glob("promtool/*/promtool"))
-    found = str(built[-1]) if built else shutil.which("promtool")
-    if not found:
-        pytest.skip("there is no promtool: `bento-observe stack` builds none, Prometheus' releases have it")
-    return found
-
-
-def test_prometheus_makes_scikit_learns_figures_of_the_sums_of_two_workers(tmp_path: Path) -> None:
+def test_prometheus_makes_scikit_learns_figures_of_the_sums_of_two_workers(promtool: Path, tmp_path: Path) -> None:
     """All that is counted to 1e-9, the area under the curve to 0.002; evaluated by Prometheus' own promtool."""
-    promtool = _promtool()
     series, expected = _expected()
     _write_rules(tmp_path, "model_score_bounds", "model_performance_1h")
     tests = []
@@ -167,14 +158,13 @@ def test_prometheus_makes_scikit_learns_figures_of_the_sums_of_two_workers(tmp_p
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     result = subprocess.run(
-        [promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [str(promtool), "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_fall_of_accuracy_is_told_and_told_apart_where_nothing_drifted(tmp_path: Path) -> None:
+def test_a_fall_of_accuracy_is_told_and_told_apart_where_nothing_drifted(promtool: Path, tmp_path: Path) -> None:
     """A day at 0.9, then an hour at 0.6: with drift of the predictions it is a fall, without it another concept."""
-    promtool = _promtool()
     _write_rules(tmp_path, "model_performance_1h", "model_performance_24h", "model_performance_alerts", interval="5m")
 
     def counter(api: str, correct: str, usual: int, later: int) -> dict[str, str]:
@@ -217,6 +207,6 @@ def test_a_fall_of_accuracy_is_told_and_told_apart_where_nothing_drifted(tmp_pat
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     result = subprocess.run(
-        [promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [str(promtool), "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
