@@ -25,6 +25,9 @@ from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from bento_observe.features.concept import Judged
 
 __all__ = ["Drift", "FeatureRecording"]
@@ -127,6 +130,23 @@ class FeatureRecording:
         statistics = self._apis.get(api)
         if statistics is not None:
             statistics.of(semconv.SIGNAL_LABEL).update(labels)
+
+    def judge(
+        self,
+        api: str,
+        names: Sequence[str],
+        predicted: npt.NDArray[np.int64],
+        confidence: npt.NDArray[np.float64],
+        correct: npt.NDArray[np.bool_],
+    ) -> None:
+        """Judge predictions of an API whose labels were matched, if it is one of this worker's and can be judged.
+
+        `names` are classes, `predicted` the position of each prediction among them, `confidence` its probability.
+        """
+        judging = self._judged.get(api)
+        if judging is not None:
+            full = judging.judged.add_named(names, predicted, confidence, correct)
+            self._health.dropped(ITEM, "outcomes_full", full)
 
     def judged(self, api: str) -> Judged | None:
         """Where predictions of an API go whose labels came; None where the reference has no calibration."""

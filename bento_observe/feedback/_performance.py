@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bento_observe import semconv
 from bento_observe.feedback._classes import Classes
-from bento_observe.feedback._group import Group, Histogram
+from bento_observe.feedback._group import BoolArray, FloatArray, Group, Histogram
 from bento_observe.feedback._reading import NO_CLASS, Read
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, same_class
@@ -22,6 +22,9 @@ _MAX_MODELS: Final = 64
 _MAX_GROUPS: Final = 2000
 
 IntArray = npt.NDArray[np.int64]
+Judge = Callable[[Context, Sequence[str], IntArray, FloatArray, BoolArray], None]
+"""Takes pairs of classes of one context: names, the position of each predicted one among them, its confidence, whether
+it was right."""
 
 
 class Model(NamedTuple):
@@ -46,11 +49,15 @@ class Performance:
     Args:
         classes_of: what is known of a model's classes.
         centre_of: what deviations of a model's true values are taken from.
+        judge: takes the pairs of classes too, each once, whatever slices it is in.
     """
 
-    def __init__(self, classes_of: Callable[[Model], Classes], centre_of: Callable[[Model], float]) -> None:
+    def __init__(
+        self, classes_of: Callable[[Model], Classes], centre_of: Callable[[Model], float], judge: Judge | None = None
+    ) -> None:
         self._classes_of = classes_of
         self._centre_of = centre_of
+        self._judge = judge
         self._lock = threading.Lock()
         self._classes: dict[Model, Classes] = {}
         self._groups: dict[GroupKey, Group] = {}
@@ -84,7 +91,9 @@ class Performance:
                     if values.size:
                         group.add_values(read.value[values], truth.value[values])
                 if named.size:
-                    _add_classes([group for _, group in groups], classes, read, truth, named)
+                    correct = _add_classes([group for _, group in groups], classes, read, truth, named)
+            if named.size and self._judge is not None:
+                self._judge(context, read.names, read.name[named], read.confidence[named], correct)
 
     def _of(self, context: Context) -> list[tuple[GroupKey, Group]]:
         model = Model(*context[:3])
@@ -110,8 +119,8 @@ class Performance:
             yield from self._delays.items()
 
 
-def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth, rows: IntArray) -> None:
-    """Pairs of classes, of one context, into all groups that it belongs to."""
+def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth, rows: IntArray) -> BoolArray:
+    """Pairs of classes, of one context, into all groups that it belongs to; which of them were right."""
     predicted, true = read.name[rows], truth.name[rows]
     equal = np.array([[same_class(one, other) for other in truth.names] for one in read.names])
     correct = equal[predicted, true]
@@ -140,3 +149,4 @@ def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth
             group.scores[positive].add(scores, came_true[binary])
         if rest.any():
             group.scores[semconv.EVENT_PREDICTED].add(confidence[rest], correct[rest])
+    return correct

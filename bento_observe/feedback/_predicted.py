@@ -56,7 +56,8 @@ def shape_of(predictions: object, labels: object) -> Shape:
     """What the two signals of a reference say."""
     columns: tuple[str, ...] = ()
     if isinstance(predictions, SignalReference) and predictions.classes:
-        columns = tuple(map(str, predictions.classes))
+        # The labels' own names for them, where they are known: `yes` rather than `p_yes`.
+        columns = predictions.calibration.labels if predictions.calibration else tuple(map(str, predictions.classes))
     column, classes, names, centre = "", True if columns else None, dict.fromkeys(columns), 0.0
     for signal in (labels, predictions):
         if not isinstance(signal, SignalReference) or len(signal.features) != 1:

@@ -132,19 +132,19 @@ def test_more_is_tolerated_where_less_is_known() -> None:
 def test_what_waits_is_bounded() -> None:
     """What there is no room for is told, and judging makes room."""
     found = Judged(prediction(REFERENCE))
-    confidence, correct = np.full(150_000, 0.9), np.ones(150_000, bool)
-    assert found.add(confidence, correct) == 0
-    assert found.add(confidence, correct) == 100_000
-    assert found.add(confidence, correct) == 150_000
+    given = np.ones(150_000, np.intp), np.full(150_000, 0.9), np.ones(150_000, bool)
+    assert found.add(*given) == 0
+    assert found.add(*given) == 100_000
+    assert found.add(*given) == 150_000
     found.step()
     assert found.judgement().labels == 200_000
-    assert found.add(confidence, correct) == 0
+    assert found.add(*given) == 0
 
 
 def test_a_confidence_that_is_none_is_left_out() -> None:
     """As a label that is missing is, and a row with an element that is none."""
     found = Judged(prediction(REFERENCE))
-    found.add(np.array([np.nan, 0.9]), np.array([True, False]))
+    found.add(np.array([0, 1, -1]), np.array([np.nan, 0.9, 0.9]), np.array([True, False, False]))
     found.add_outcomes(np.array([[0.2, 0.8], [0.2, 0.8], [np.nan, 0.8]]), [None, 0, 1])
     found.step()
     assert (found.judgement().labels, found.judgement().errors) == (2, 2)

@@ -162,7 +162,6 @@ def _calibration(field: Field, classes: tuple[str, ...] | None) -> Calibration:
         tuple(map(_curve, found.values())),
         tuple(_increasing(one["edges"], MAX_BIN_EDGES) for one in found.values()),
         tuple(one["label"].text() for one in found.values()),
-        _curve(field["confidence"]),
         measured,
     )
 
