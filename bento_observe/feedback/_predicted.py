@@ -11,6 +11,7 @@ import numpy as np
 
 from bento_observe.features import MAX_TEXT, category
 from bento_observe.features.reference import CategoricalReference, SignalReference
+from bento_observe.feedback._truth import same_class
 
 __all__ = ["Prediction", "Shape", "predicted", "shape_of"]
 
@@ -43,6 +44,7 @@ class Shape:
         names: all classes, those that telemetry tells apart first; none where nobody knows.
         columns: of predictions that are probabilities, the class that each is of.
         centre: the mean of the labels, 0 where they have none.
+        scored: where a prediction is one number, the probability of the second of two classes: these two.
     """
 
     column: str = ""
@@ -50,15 +52,20 @@ class Shape:
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     centre: float = 0.0
+    scored: tuple[str, ...] = ()
 
 
 def shape_of(predictions: object, labels: object) -> Shape:
     """What the two signals of a reference say."""
     columns: tuple[str, ...] = ()
+    scored: tuple[str, ...] = ()
+    if isinstance(predictions, SignalReference) and predictions.calibration and not predictions.classes:
+        scored = predictions.calibration.labels
     if isinstance(predictions, SignalReference) and predictions.classes:
         # The labels' own names for them, where they are known: `yes` rather than `p_yes`.
         columns = predictions.calibration.labels if predictions.calibration else tuple(map(str, predictions.classes))
-    column, classes, names, centre = "", True if columns else None, dict.fromkeys(columns), 0.0
+    names = dict.fromkeys((*columns, *scored))
+    column, classes, centre = "", True if names else None, 0.0
     for signal in (labels, predictions):
         if not isinstance(signal, SignalReference) or len(signal.features) != 1:
             continue
@@ -73,7 +80,7 @@ def shape_of(predictions: object, labels: object) -> Shape:
         elif feature.kind == "numeric" and not classes:
             classes = False
             centre = centre or feature.mean
-    return Shape(column, classes, tuple(names), columns, centre)
+    return Shape(column, classes, tuple(names), columns, centre, scored)
 
 
 def predicted(output: Any, shape: Shape, most: int) -> list[Prediction] | None:
@@ -139,6 +146,10 @@ def _of_fields(fields: Mapping[str, Any], shape: Shape) -> Prediction | None:
     cell = fields[column]
     if not isinstance(cell, _SCALARS):
         return None
+    if shape.scored and column == shape.column:
+        decided = next((name for name in _PREDICTIONS if name in fields and name != column), "")
+        if decided:
+            return _of_decision(fields[decided], cell, shape.scored)
     confidence = math.nan
     for name in _CONFIDENCES:
         if name in fields and name != column:
@@ -155,12 +166,34 @@ def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
     is_class = shape.classes
     if is_class is None or isinstance(cell, str):
         is_class = not isinstance(cell, (float, np.floating))
+    if shape.scored and isinstance(cell, (float, np.floating)):
+        return _of_score(float(cell), shape.scored)
     if is_class:
         name = category(cell)
         of = 2 if isinstance(cell, (bool, np.bool_)) else len(shape.names)
         return Prediction(name, math.nan, confidence, of) if name else None
     value = float(cell)
     return Prediction(None, value) if math.isfinite(value) else None
+
+
+def _of_score(score: float, classes: tuple[str, ...]) -> Prediction | None:
+    """The likelier one of two classes, of which `score` is the second one's probability."""
+    if not 0 <= score <= 1:
+        return None
+    second = score > 0.5
+    return Prediction(classes[second], math.nan, score if second else 1 - score, 2)
+
+
+def _of_decision(cell: Any, score: Any, classes: tuple[str, ...]) -> Prediction | None:
+    """A class that was decided by a rule of the service's own, and the `score` beside it."""
+    name = category(cell) if isinstance(cell, _SCALARS) else None
+    if not name:
+        return None
+    confidence = math.nan
+    if isinstance(score, (float, np.floating)) and 0 <= score <= 1:
+        for one, given in zip(classes, (1 - float(score), float(score)), strict=True):
+            confidence = given if same_class(one, name) else confidence
+    return Prediction(name, math.nan, confidence, 2)
 
 
 def _of_matrix(matrix: np.ndarray[Any, Any], shape: Shape) -> list[Prediction] | None:

@@ -77,6 +77,7 @@ class Judged:
         self.reference_id: Final = reference.id
         self.reference_rows: Final = reference.calibration.rows
         self._calibration: Final[Calibration] = reference.calibration
+        self._scores: Final = reference.classes is None
         self._classes: Final = len(reference.calibration.labels)
         self._positions: Final = {
             name: position for names in (reference.classes or (), reference.calibration.labels)
@@ -117,12 +118,17 @@ class Judged:
     def add_outcomes(self, probabilities: FloatArray, labels: Sequence[object]) -> int:
         """The same of probabilities, rows x classes, and the label of each row.
 
+        Where the reference is of single scores, a score a row is taken too.
+
         Rows with an element that is not finite, and those whose label is missing, are left out.
 
         Raises:
             ValueError: there are not as many labels as rows, another number of classes than the reference has, or a
                 label is none of them.
         """
+        if self._scores and (probabilities.ndim == 1 or probabilities.shape[1:] == (1,)):
+            scores = probabilities.reshape(-1)
+            probabilities = np.stack([1.0 - scores, scores], axis=1)
         if probabilities.ndim != 2 or probabilities.shape[1] != self._classes:
             raise ValueError(f"probabilities of shape {probabilities.shape}, the reference has {self._classes} classes")
         if len(labels) != len(probabilities):
