@@ -121,6 +121,18 @@ def test_of_classes_and_of_values_nothing_is_said(predictions: Any, labels: Any)
     assert made.skipped == {}
 
 
+@pytest.mark.parametrize("signal", ["prediction", "label"])
+def test_a_score_has_to_be_alone(signal: str) -> None:
+    """Also where what is beside it is no feature."""
+    frame = pd.DataFrame({"x": 0.0, "score": HELD_OUT.scores[:, 1], "answer": HELD_OUT.labels})
+    frame["when"] = pd.Timestamp("2026-01-01")
+    roles: dict[str, Any] = {"prediction": ["score"], "label": ["answer"]}
+    roles[signal].append("when")
+    made = Reference.from_frame(frame, **roles)
+    assert prediction(made).calibration is None
+    assert counted(prediction(made), {"score": [0.5]}).features["score"].count == 1
+
+
 def test_files_have_what_frames_have_and_bring_it_back(tmp_path: Path) -> None:
     """However the data is cut; with slices; and a calibration that does not fit is refused."""
     frame = pd.DataFrame({"land": np.where(np.arange(3000) % 3, "DE", "FR"), "score": HELD_OUT.scores[:, 1]})

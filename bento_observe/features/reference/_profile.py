@@ -84,8 +84,12 @@ def profile(source: Source, loss_model: Any = None) -> Profile:
     ]
     losses = losses_of(loss_model, numbers)
     of_outputs = ([plan for (signal, _), plan in plans.items() if signal == wanted] for wanted in _OUTPUTS)
+    # Of a column that was left out there is no plan, but it is a prediction all the same.
+    lone = all(source.columns(signal) == 1 for signal in _OUTPUTS)
     outcomes = Outcomes(
-        scans.classes.get(semconv.SIGNAL_PREDICTION), source.columns(semconv.SIGNAL_LABEL), is_score(*of_outputs)
+        scans.classes.get(semconv.SIGNAL_PREDICTION),
+        source.columns(semconv.SIGNAL_LABEL),
+        lone and is_score(*of_outputs),
     )
 
     def counted() -> Iterator[list[npt.NDArray[Any]]]:
