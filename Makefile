@@ -7,7 +7,7 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env test lint unit service stack matrix dashboards-preview lock clean
+.PHONY: help demo env test lint unit service stack gpu matrix dashboards-preview lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ service: $(VENV)/.test ## tests over `bentoml serve`
 
 stack: $(VENV)/.test ## tests over the real servers, which are built the first time
 	$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
+
+gpu: $(VENV)/.test ## tests on an NVIDIA GPU, where VENV has PyTorch; not part of `test`
+	$(BIN)/python -m pytest tests/gpu $(PYTEST_ARGS)
 
 matrix: $(VENV)/.test ## the oldest and the newest BentoML, on Python 3.10, 3.12 and 3.13 where there are; ARGS=oldest: one of them
 	$(BIN)/python tests/matrix/matrix.py $(ARGS)
