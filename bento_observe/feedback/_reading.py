@@ -112,10 +112,11 @@ class TokenReader:
                 self._alike(tokens, [position], size, found)
             return
         table = np.frombuffer(raw, dtype=np.uint8).reshape(-1, size)
-        for row in np.flatnonzero((table[:, 0] != VERSION) | (table[:, 1] * 3 != size)).tolist():
-            cut = table[row, 0] == VERSION and int(table[row, 1]) * 3 > size
+        ours, whole = table[:, 0] == VERSION, table[:, 1].astype(np.int64) * 3
+        for row in np.flatnonzero(~ours | (whole != size)).tolist():
+            cut = ours[row] and whole[row] > size
             found.refuse(positions[row], semconv.LABEL_TRUNCATED if cut else semconv.LABEL_MALFORMED)
-        alike = np.flatnonzero((table[:, 0] == VERSION) & (table[:, 1].astype(np.int64) * 3 == size))
+        alike = np.flatnonzero(ours & (whole == size))
         # Of one key and one size of the body.
         kinds = table[:, 2].astype(np.int64) << 16 | table[:, 3].astype(np.int64) << 8 | table[:, HEAD.size - 1]
         for kind in np.unique(kinds[alike]).tolist():

@@ -34,6 +34,16 @@ def one(name: str = "setosa", confidence: float = 0.25) -> str:
     return MAKER.token(CONTEXT, class_body(name, confidence, 3, 1_700_000_000), NONCE)
 
 
+def test_the_longest_ids_come_back() -> None:
+    """All names as long as they may be: of more bytes than an eighth of a token's length can count."""
+    context = Context("a" * 64, "m" * 64, "v" * 64, tuple((f"{n}" * 64, "w" * 64) for n in range(3)))
+    tokens = MAKER.tokens([context], Predictions(["x" * 120], confidence=[0.5], of=3), NONCE, 1)
+    assert len(tokens[0]) > 600
+    read = READER.read(tokens)
+    assert read.reasons == {}
+    assert read.names == ["x" * 120]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(contexts, min_size=1, max_size=4),
