@@ -3,8 +3,11 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+PARALLEL = -n $(JOBS) --dist loadfile
 ARGS ?=
 PYTEST_ARGS ?=
+# Files of tests at once: as many as there are CPUs.
+JOBS ?= logical
 
 .DEFAULT_GOAL := help
 .PHONY: help demo env test lint unit service stack gpu matrix dashboards-preview lock clean
@@ -26,10 +29,10 @@ lint: $(VENV)/.test ## ruff and mypy
 	$(BIN)/mypy
 
 unit: $(VENV)/.test ## tests that start no service
-	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
 
 service: $(VENV)/.test ## tests over `bentoml serve`
-	$(BIN)/python -m pytest tests/service $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/service $(PARALLEL) $(PYTEST_ARGS)
 
 stack: $(VENV)/.test ## tests over the real servers, which are built the first time
 	$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
