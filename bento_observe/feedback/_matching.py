@@ -119,7 +119,8 @@ class Matcher:
             if classes is None:
                 refused.update(dict.fromkeys(some.tolist(), semconv.LABEL_TOO_MANY_MODELS))
                 continue
-            unknown = [one for one, name in enumerate(said.names) if not classes.knows(name)]
+            there = np.unique(said.name[some]).tolist()
+            unknown = [one for one in there if one >= 0 and not classes.knows(said.names[one])]
             if unknown:
                 odd = some[np.isin(said.name[some], unknown)]
                 refused.update(dict.fromkeys(odd.tolist(), semconv.LABEL_UNKNOWN_CLASS))

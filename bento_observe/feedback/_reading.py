@@ -144,7 +144,9 @@ class TokenReader:
             hashed = sign()
             hashed.update(text[start : start + size])
             digests.append(hashed.digest())
-        right = (np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, TAG_BYTES) == tags).all(axis=1)
+        # As `hmac.compare_digest` does, for all at once: every byte of every tag is looked at, wherever they differ.
+        wrong = np.bitwise_or.reduce(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, TAG_BYTES) ^ tags, axis=1)
+        right = wrong == 0
         for position in positions[~right].tolist():
             found.refuse(position, semconv.LABEL_FORGED)
         if right.any():

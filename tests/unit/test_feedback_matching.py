@@ -12,12 +12,14 @@ import pytest
 from bento_observe import semconv
 from bento_observe._label_keys import Key, Keys
 from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._group import Group
 from bento_observe.feedback._intake import LabelIntake
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._performance import GroupKey, Model, Performance
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._token import Context, TokenMaker, class_body, value_body
+from bento_observe.feedback._truth import same_class
 from bento_observe.telemetry import Health
 
 KEYS = Keys((Key.of(b"a key"),))
@@ -44,6 +46,9 @@ class Bench:
         self._made += 1
         body = class_body(predicted, 0.5, 0, NOW) if isinstance(predicted, str) else value_body(predicted, NOW)
         return self._maker.token(Context(api, "m", "1", slices), body, self._made.to_bytes(8, "big"))
+
+    def group(self) -> Group:
+        return dict(self.performance.groups())[GroupKey(MODEL)]
 
     def confusion(self, key: GroupKey = GroupKey(MODEL)) -> dict[tuple[str, str], int]:  # noqa: B008
         group = dict(self.performance.groups())[key]
@@ -144,6 +149,26 @@ def test_there_is_no_end_of_series_by_labels() -> None:
     found = bench.matcher.take([bench.id("a", api=f"api{number}") for number in range(70)], ["a"] * 70)
     assert found.matched == 64
     assert set(found.refused.values()) == {semconv.LABEL_TOO_MANY_MODELS}
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+def test_as_many_classes_as_labels_are_compared_only_where_they_meet(
+    sliced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All with all would keep the lock for seconds; and once for each slice, for minutes."""
+    compared = Counter[str]()
+
+    def counted(predicted: str, label: str) -> bool:
+        compared["all"] += 1
+        return same_class(predicted, label)
+
+    for module in ("_performance", "_classes"):
+        monkeypatch.setattr(f"bento_observe.feedback.{module}.same_class", counted)
+    bench = Bench()
+    ids = [bench.id(f"class {n}", (("n", str(n)),) if sliced else ()) for n in range(500)]
+    assert bench.matcher.take(ids, [f"class {n % 250}" for n in range(500)]).matched == 500
+    assert 500 <= compared["all"] < 500 * 50  # those that telemetry tells apart are 20
+    assert sum(count for (_, _, right), count in bench.group().confusion.items() if right) == 250
 
 
 def test_threads_that_send_at_once_lose_nothing() -> None:
