@@ -16,6 +16,7 @@ from bento_observe import semconv
 from bento_observe.feedback._performance import Performance
 from bento_observe.feedback._reading import NO_CLASS, Read, TokenReader
 from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shared import BusyError
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, truth
 
@@ -63,18 +64,22 @@ class Matcher:
         self._refused: Counter[str] = Counter()
 
     def take(self, ids: Sequence[object], labels: Sequence[object]) -> Matched:
-        """Match `labels` with `ids`; where one list is longer, what is missing in the other is told of each."""
+        """Match `labels` with `ids`; where one list is longer, what is missing in the other is told of each.
+
+        Those that are refused for a reason that passes (`semconv.LABELS_AGAIN`) are as if they had never come, and not
+        counted: the caller takes them again, or gives up and calls `refuse`.
+        """
         if len(ids) != len(labels):
             longest = max(len(ids), len(labels))
             ids = [*ids, *[None] * (longest - len(ids))]
             labels = [*labels, *[None] * (longest - len(labels))]
         with self._lock:
             found = self._take(ids, labels)
-            self._refused.update(found.refused.values())
+            self._refused.update(reason for reason in found.refused.values() if reason not in semconv.LABELS_AGAIN)
             return found
 
     def refuse(self, reason: str, count: int) -> None:
-        """Count labels that were refused before."""
+        """Count labels that `take` has not counted."""
         with self._lock:
             self._refused[reason] += count
 
@@ -101,7 +106,11 @@ class Matcher:
         positions = np.flatnonzero(good)
         if not positions.size:
             return Matched(0, refused)
-        fresh = self._seen().add(read.identity[positions])
+        try:
+            fresh = self._seen().add(read.identity[positions])
+        except BusyError:
+            refused.update(dict.fromkeys(positions.tolist(), semconv.LABEL_BUSY))
+            return Matched(0, refused)
         refused.update(dict.fromkeys(positions[~fresh].tolist(), semconv.LABEL_DUPLICATE))
         positions = positions[fresh]
         if positions.size:
