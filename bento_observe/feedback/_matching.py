@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bento_observe import semconv
 from bento_observe.feedback._performance import Performance
-from bento_observe.feedback._reading import NO_CLASS, Read, TokenReader
+from bento_observe.feedback._reading import Read, TokenReader
 from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._shared import BusyError
 from bento_observe.feedback._token import Context
@@ -137,7 +137,7 @@ class Matcher:
     def _pass_on(self, read: Read, said: Truth, positions: npt.NDArray[np.int64]) -> None:
         for number in np.unique(read.context[positions]).tolist():
             some = positions[read.context[positions] == number]
-            named = said.name[some] != NO_CLASS
+            named = said.name[some] >= 0
             classes: list[Any] = [said.names[one] for one in said.name[some[named]].tolist()]
             values: list[Any] = said.value[some[~named]].tolist()
             for column in filter(None, (classes, values)):

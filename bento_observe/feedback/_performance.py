@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bento_observe import semconv
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import Group, Histogram
-from bento_observe.feedback._reading import NO_CLASS, Read
+from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, same_class
 
@@ -78,9 +78,10 @@ class Performance:
                 groups = self._of(context)
                 delays = self._delays.setdefault(groups[0][0].model, Histogram(semconv.LABEL_DELAY))
                 delays.add(np.maximum(now - read.time[some], 0.0))
-                predicted_class = read.name[some] != NO_CLASS
-                values, named = some[~predicted_class], some[predicted_class]
+                predicted = read.name[some]
+                values, named, texts = some[predicted == NO_CLASS], some[predicted >= 0], some[predicted == TEXT]
                 for _, group in groups:
+                    group.labels += texts.size  # there is nothing that they could be compared with
                     if values.size:
                         group.add_values(read.value[values], truth.value[values])
                 if named.size:

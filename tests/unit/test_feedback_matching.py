@@ -176,6 +176,21 @@ def test_as_many_classes_as_labels_are_compared_only_where_they_meet(
     assert sum(count for (_, _, right), count in bench.group().confusion.items() if right) == 250
 
 
+def test_what_is_said_of_a_text_is_counted_by_itself() -> None:
+    """A number or a short text, with its delay; there is no class that it could be right or wrong about."""
+    bench = Bench()
+    texts = [bench.id("") for _ in range(8)]
+    labels = ["good", 4, 2.5, True, "a whole\nparagraph", float("inf"), ["good"], "x" * 65]
+    cases = [*zip(texts, labels, strict=True), (bench.id("a"), "x" * 65), (bench.id(1.0), 2.0), (bench.id("a"), "a")]
+    found = bench.matcher.take([one for one, _ in cases], [label for _, label in cases])
+    assert found.refused == dict.fromkeys(range(4, 8), "not_a_label")
+    assert Counter(bench.counted) == Counter(("api", label) for label in ("good", 4.0, 2.5, "true", "x" * 65, 2.0, "a"))
+    assert bench.group().labels == 7
+    assert bench.confusion() == {("a", "__other__"): 1, ("a", "a"): 1}
+    assert sum(histogram.counts.sum() for _, histogram in bench.performance.delays()) == 7
+    assert bench.matcher.take([texts[0]], ["good"]).refused == {0: "duplicate"}
+
+
 def test_threads_that_send_at_once_lose_nothing() -> None:
     """Each label is counted once."""
     bench = Bench()
