@@ -50,8 +50,9 @@ class _RefusedError(Exception):
 class LabelEndpoint:
     """Answers requests for `path`, and passes all others on to `app`.
 
-    It is outside of BentoML's limits of concurrency and time, which are those of predictions, and has its own: eight
-    requests at once, `MAX_BODY` bytes each, matched by one thread.
+    It is inside of the user's middlewares, so that those authenticate who sends labels, and outside of BentoML's limits
+    of concurrency and time, which are those of predictions. It has its own: eight requests at once, `MAX_BODY` bytes
+    each, matched by one thread.
     """
 
     def __init__(self, app: App, path: str, matcher: Matcher, health: Health) -> None:
