@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +21,17 @@ TOKEN = {"authorization": "the token"}
 
 
 @pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables")
+
+
+@pytest.fixture(scope="module")
+def scene(tables: Path) -> Iterator[Scene]:
     with (
         Sink() as sink,
-        BentoServer("guarded:Guarded", {**sink.environment(), **SETTINGS}, prefix="/v1") as server,
+        BentoServer(
+            "guarded:Guarded", {**sink.environment(), **SETTINGS, "TMPDIR": str(tables)}, prefix="/v1"
+        ) as server,
     ):
         yield Scene(server, sink)
 
@@ -93,6 +102,28 @@ def test_the_limits_of_predictions_are_not_those_of_labels(scene: Scene) -> None
     slow.close()
 
 
+def test_while_another_process_keeps_the_table_labels_are_put_off(scene: Scene, tables: Path) -> None:
+    """By 503 where somebody can send them again, in memory where a handler has recorded them; each then counts once."""
+    before, at_once, later = predicted(scene), predicted(scene), predicted(scene)
+    assert send_labels(scene, {"id": before, "label": "b"}, **TOKEN).json()["matched"] == 1
+    matched = scene.count("ml.label.delay")
+    (table,) = tables.glob("bento-observe-*/labels-*.seen")
+    with table.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as a worker that was stopped has it
+        answer = send_labels(scene, [{"id": at_once, "label": "b"}, {"id": "nonsense", "label": "b"}], **TOKEN)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["refused"] == {"busy": 1, "malformed": 1}
+        assert scene.ask("/v1/feedback", headers=TOKEN, id=later, label="b").status == 200
+        assert scene.ask("/v1/verdict", headers=TOKEN, number=1).status == 200
+        assert scene.count("ml.label.delay") == matched
+    assert send_labels(scene, {"id": at_once, "label": "b"}, **TOKEN).json()["matched"] == 1
+    scene.sink.wait(lambda: scene.sink.count("ml.label.delay") == matched + 2, what="the label that was recorded")
+    assert send_labels(scene, {"id": later, "label": "b"}, **TOKEN).json()["refused"] == {"duplicate": 1}
+    scene.count("ml.label.delay")
+    refused = {point.attributes["reason"]: point.value for point in scene.sink.last("ml.label.refused")}
+    assert refused == {"busy": 1, "malformed": 1, "duplicate": 1}
+
+
 def test_none_of_it_is_in_a_span_or_in_a_metric_of_requests(scene: Scene) -> None:
     """Whoever answered it: BentoML's own metrics do not have it either."""
     scene.count("http.server.request.duration")
@@ -103,6 +134,6 @@ def test_none_of_it_is_in_a_span_or_in_a_metric_of_requests(scene: Scene) -> Non
     assert LABELS not in routes
     shown = scene.send(Request("metrics", "/v1/metrics", method="GET", headers=TOKEN)).body.decode()
     assert 'endpoint="/v1/verdict"' in shown
-    assert LABELS not in shown
+    assert f'"{LABELS}"' not in shown
     scene.nothing_in_flight()
     assert scene.sink.last("bento_observe.errors") == []

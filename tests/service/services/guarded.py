@@ -9,7 +9,7 @@ import bentoml
 from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from bento_observe import observe
+from bento_observe import observe, record_labels
 
 catch_all = FastAPI()
 
@@ -55,6 +55,10 @@ class Guarded:
     @bentoml.api
     async def verdict(self, number: int) -> str:
         return "ab"[number % 2]
+
+    @bentoml.api
+    async def feedback(self, id: str, label: str) -> None:
+        record_labels(id, label)
 
     @bentoml.api
     async def wait(self) -> str:
