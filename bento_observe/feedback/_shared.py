@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,9 +48,10 @@ class SharedFile:
         except FileNotFoundError:
             _make(self.path, size)
             self._descriptor = _opened(self.path)
+        # Not at exit: a thread may be using it then.
+        weakref.finalize(self, os.close, self._descriptor).atexit = False
         there = os.fstat(self._descriptor).st_size
         if there != size:
-            os.close(self._descriptor)
             raise OSError(errno.EINVAL, f"has {there} bytes, not {size}", str(self.path))
         with suppress(OSError):
             os.utime(self._descriptor)
