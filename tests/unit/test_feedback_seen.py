@@ -124,7 +124,8 @@ def test_who_makes_the_file_at_the_same_time_has_the_same_one(tmp_path: Path) ->
 
     def made(_number: int) -> int:
         start.wait(20)
-        return os.fstat(SharedFile(tmp_path / "x", 1 << 20).fileno()).st_ino
+        shared = SharedFile(tmp_path / "x", 1 << 20)
+        return os.fstat(shared.fileno()).st_ino
 
     with ThreadPoolExecutor(8) as pool:
         inodes = set(pool.map(made, range(8)))
