@@ -11,8 +11,9 @@ import numpy as np
 
 from bento_observe.features import MAX_TEXT, category
 from bento_observe.features.reference import CategoricalReference, SignalReference
+from bento_observe.feedback._truth import is_class_name
 
-__all__ = ["Prediction", "Shape", "predicted", "shape_of"]
+__all__ = ["Prediction", "Shape", "class_of", "predicted", "shape_of"]
 
 _MOST_CLASSES: Final = 1024  # of a list of probabilities, which is looked at on the request's thread
 _TOLERANCE: Final = 1e-3  # of a row's sum, as the statistics of probabilities have it
@@ -22,9 +23,9 @@ _CONFIDENCES: Final = ("confidence", "probability", "score")
 
 
 class Prediction(NamedTuple):
-    """Of one row: `name` is the class, None where a `value` was predicted; `confidence` is NaN where nobody said.
+    """Of one row: `name` is the class, None where a `value` was predicted, empty where it was a text, which is neither.
 
-    `of` is how many classes there are, 0 where that is not known.
+    `confidence` is NaN where nobody said. `of` is how many classes there are, 0 where that is not known.
     """
 
     name: str | None
@@ -149,17 +150,24 @@ def _of_fields(fields: Mapping[str, Any], shape: Shape) -> Prediction | None:
 
 
 def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
-    if type(cell) is str:
-        return Prediction(cell[:MAX_TEXT], math.nan, confidence, len(shape.names)) if cell else None
+    if isinstance(cell, str):
+        name = class_of(cell, shape)
+        return Prediction(name, math.nan, confidence, len(shape.names)) if cell else None
     is_class = shape.classes
-    if is_class is None or isinstance(cell, str):
+    if is_class is None:
         is_class = not isinstance(cell, (float, np.floating))
     if is_class:
-        name = category(cell)
+        number = category(cell)
         of = 2 if isinstance(cell, (bool, np.bool_)) else len(shape.names)
-        return Prediction(name, math.nan, confidence, of) if name else None
+        return Prediction(number, math.nan, confidence, of) if number else None
     value = float(cell)
     return Prediction(None, value) if math.isfinite(value) else None
+
+
+def class_of(text: str, shape: Shape) -> str:
+    """The class that a text is; empty of one that is written to be read, unless the reference has it for a class."""
+    name = text[:MAX_TEXT]
+    return name if is_class_name(text) or name in shape.names else ""
 
 
 def _of_matrix(matrix: np.ndarray[Any, Any], shape: Shape) -> list[Prediction] | None:

@@ -85,6 +85,11 @@ class Judged:
         self._labels = self._errors = 0
         self._expected = self._variance = 0.0
 
+    @property
+    def pending(self) -> int:
+        """How many predictions wait to be judged."""
+        return self._waiting_rows
+
     def add(self, confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> int:
         """Predictions whose labels came: the probability of each predicted class, and whether it was right.
 
