@@ -206,7 +206,9 @@ class FeatureRecording:
 
     def give_up(self) -> None:
         """Count what waits as dropped."""
-        self._health.dropped(ITEM, "shutdown", sum(watched.statistics.pending for watched in self._watched[:]))
+        waiting = sum(watched.statistics.pending for watched in self._watched[:])
+        waiting += sum(judging.judged.pending for judging in list(self._judged.values()))
+        self._health.dropped(ITEM, "shutdown", waiting)
 
     def close(self) -> None:
         """Count nothing more of what APIs take and answer; `_monitoring` keeps away by itself what monitors log."""

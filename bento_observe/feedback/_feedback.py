@@ -21,7 +21,8 @@ from bento_observe.feedback._metrics import PerformanceMetrics
 from bento_observe.feedback._performance import IntArray, Model, Performance
 from bento_observe.feedback._predicted import Shape
 from bento_observe.feedback._reading import TokenReader
-from bento_observe.feedback._seen import Seen, directory
+from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shared import directory
 from bento_observe.feedback._token import Context, TokenMaker
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Health, Telemetry
@@ -104,7 +105,7 @@ class Feedback:
         if below is None:
             return None
         # One for all workers of this host, named by the oldest key: while a key is replaced, it stays the same table.
-        return below / f"labels-{self._keys.all[-1].name}-{self._config.label_window}.seen"
+        return below / f"labels-{self._keys.all[-1].name}"
 
     def _classes(self, model: Model) -> Classes:
         if model[1:] == self._model and self._shape.classes:

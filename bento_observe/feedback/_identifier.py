@@ -15,7 +15,7 @@ from opentelemetry.trace import get_current_span
 from bento_observe import semconv
 from bento_observe._slices import Keys, Slices
 from bento_observe.features import category
-from bento_observe.feedback._predicted import Prediction, Shape, predicted
+from bento_observe.feedback._predicted import Prediction, Shape, class_of, predicted
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
 from bento_observe.request import RequestSpan, current_request
 from bento_observe.telemetry import Health, random_bytes
@@ -153,9 +153,10 @@ def _columns(predictions: Any, confidence: Any, shape: Shape) -> Predictions:
     known: dict[Any, str] = {}
     for row in rows:
         if row not in known:
-            known[row] = category(row) or ""
-    if "" in known.values():
-        raise ValueError("a prediction is missing, or no class")
+            name = category(row)
+            if not name:
+                raise ValueError("a prediction is missing, or no class")
+            known[row] = class_of(row, shape) if isinstance(row, str) else name
     sure = [one if 0 <= one <= 1 else math.nan for one in given]
     of = 2 if table.dtype.kind == "b" else len(shape.names)
     return Predictions(classes=[known[row] for row in rows], confidence=sure, of=of)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bento_observe import semconv
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import BoolArray, FloatArray, Group, Histogram
-from bento_observe.feedback._reading import NO_CLASS, Read
+from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, same_class
 
@@ -85,9 +85,10 @@ class Performance:
                 groups = self._of(context)
                 delays = self._delays.setdefault(groups[0][0].model, Histogram(semconv.LABEL_DELAY))
                 delays.add(np.maximum(now - read.time[some], 0.0))
-                predicted_class = read.name[some] != NO_CLASS
-                values, named = some[~predicted_class], some[predicted_class]
+                predicted = read.name[some]
+                values, named, texts = some[predicted == NO_CLASS], some[predicted >= 0], some[predicted == TEXT]
                 for _, group in groups:
+                    group.labels += texts.size  # there is nothing that they could be compared with
                     if values.size:
                         group.add_values(read.value[values], truth.value[values])
                 if named.size:
@@ -121,23 +122,25 @@ class Performance:
 
 def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth, rows: IntArray) -> BoolArray:
     """Pairs of classes, of one context, into all groups that it belongs to; which of them were right."""
-    predicted, true = read.name[rows], truth.name[rows]
-    equal = np.array([[same_class(one, other) for other in truth.names] for one in read.names])
-    correct = equal[predicted, true]
-    pairs, counts = np.unique(predicted * len(truth.names) + true, return_counts=True)
-    told: list[tuple[tuple[str, str, bool], int]] = []
+    # Only what occurs is looked at: names may be as many as labels, and each could be asked about with each other one.
+    coded, pair_of, counts = np.unique(
+        read.name[rows] * len(truth.names) + truth.name[rows], return_inverse=True, return_counts=True
+    )
+    pairs = [divmod(pair, len(truth.names)) for pair in coded.tolist()]
+    equal = [same_class(read.names[one], truth.names[other]) for one, other in pairs]
+    correct = np.array(equal)[pair_of]
     # First what was predicted: those are the model's own classes.
-    names = {int(one): classes.predicted(read.names[one]) for one in np.unique(predicted)}
-    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-        one, other = divmod(pair, len(truth.names))
-        key = (names[one], classes.labelled(truth.names[other]), bool(equal[one, other]))
-        told.append((key, count))
+    names = {one: classes.predicted(read.names[one]) for one in dict.fromkeys(one for one, _ in pairs)}
+    told = [
+        ((names[one], classes.labelled(truth.names[other]), right), count)
+        for (one, other), right, count in zip(pairs, equal, counts.tolist(), strict=True)
+    ]
     confidence = read.confidence[rows]
     scored = (confidence >= 0) & (confidence <= 1)
     positive = classes.positive()
     binary = scored & (read.classes[rows] == 2) if positive else np.zeros(rows.size, dtype=bool)
-    is_positive = np.array([same_class(one, positive) for one in read.names])[predicted]
-    came_true = np.array([same_class(one, positive) for one in truth.names])[true]
+    is_positive = np.array([same_class(read.names[one], positive) for one, _ in pairs])[pair_of]
+    came_true = np.array([same_class(truth.names[other], positive) for _, other in pairs])[pair_of]
     rest = scored & ~binary
     for group in groups:
         group.labels += rows.size

@@ -223,6 +223,19 @@ def test_handlers_record_outcomes(in_a_call: Callable[[Reference], FeatureRecord
     assert judged_labels(recording, delta) == (0 if delta else 80)
 
 
+def test_outcomes_that_wait_at_the_end_are_counted_as_dropped(
+    in_a_call: Callable[[Reference], FeatureRecording], health: Health
+) -> None:
+    """As all else that no time was left for; what is judged is not."""
+    recording = in_a_call(REFERENCE)
+    served = predicted(40, 5)
+    record_outcomes(served.scores, served.labels)
+    assert judged_labels(recording) == 40
+    record_outcomes(served.scores, served.labels)
+    recording.give_up()
+    assert health.counts()[semconv.DROPPED] == {("features", "shutdown"): 40}
+
+
 @pytest.mark.parametrize(
     ("probabilities", "labels", "why"),
     [

@@ -94,6 +94,11 @@ class Judged:
         self._labels = self._errors = 0
         self._expected = self._variance = 0.0
 
+    @property
+    def pending(self) -> int:
+        """How many predictions wait to be judged."""
+        return self._waiting_rows
+
     def add(self, predicted: _Positions, confidence: FloatArray, correct: _Flags) -> int:
         """Predictions whose labels came: the position of each predicted class, its probability, whether it was right.
 
