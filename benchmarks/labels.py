@@ -29,6 +29,7 @@ from bento_observe._label_keys import Key, Keys
 from bento_observe.feedback import shape_of
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._identifier import Identifier
+from bento_observe.feedback._issuing import TokenIssuer
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._performance import Performance
 from bento_observe.feedback._reading import TokenReader
@@ -102,9 +103,7 @@ def _hashes(rounds: int) -> float:
 def _requests(keys: Keys, rounds: int) -> float:
     """From a handler's result to the id in the request's header and trace, as `calls` does it."""
     progress("ids of requests")
-    identifier = Identifier(
-        Context("classify", "iris", "v1"), shape_of(None, None), TokenMaker(keys), _HEADER, Health()
-    )
+    identifier = Identifier(_CONTEXT, shape_of(None, None), TokenIssuer(_CONTEXT, TokenMaker(keys)), _HEADER, Health())
 
     count = 2000
     spans = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,7 @@ _MOST_READ: Final = 64 << 20
 _MAX_AT_ONCE: Final = 8
 _MAX_ERRORS: Final = 100
 _STEP: Final = 2000
+_LATER: Final = ((b"retry-after", b"2"),)
 _SHAPES: Final = 'send {"id": ..., "label": ...}, a list of such, or {"ids": [...], "labels": [...]}'
 
 
@@ -49,15 +51,19 @@ class LabelEndpoint:
 
     It is outside of BentoML's limits of concurrency and time, which are those of predictions, and has its own: eight
     requests at once, `MAX_BODY` bytes each, matched by one thread.
+
+    Where ids are looked up, `patience` are the seconds that a request waits for predictions which are not there yet.
+    Then each has a thread, for it is the others' answers that would have to wait.
     """
 
-    def __init__(self, app: App, path: str, matcher: Matcher, health: Health) -> None:
+    def __init__(self, app: App, path: str, matcher: Matcher, health: Health, patience: float | None = None) -> None:
         self._app = app
         self._path = path
         self._matcher = matcher
         self._health = health
         self._at_once = 0
-        self._thread = ThreadPoolExecutor(1, "bento-observe-labels")
+        self._patience = patience
+        self._thread = ThreadPoolExecutor(1 if patience is None else _MAX_AT_ONCE, "bento-observe-labels")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != self._path:
@@ -65,7 +71,7 @@ class LabelEndpoint:
             return
         try:
             status, answer = await self._answer(scope, receive)
-            headers: tuple[tuple[bytes, bytes], ...] = ()
+            headers: tuple[tuple[bytes, bytes], ...] = _LATER if status == 503 else ()
         except _RefusedError as refused:
             status, answer, headers = refused.status, {"error": str(refused)}, refused.headers
         body = json.dumps(answer).encode()
@@ -99,9 +105,10 @@ class LabelEndpoint:
             raise _RefusedError(413, f"more than {_MAX_LABELS} labels: send fewer at once")
         matched = 0
         refused: dict[int, str] = {}
+        until = 0.0 if self._patience is None else time.monotonic() + self._patience
         try:
             for start in range(0, max(len(ids), len(labels)), _STEP):
-                found = self._matcher.take(ids[start : start + _STEP], labels[start : start + _STEP])
+                found = self._matcher.take(ids[start : start + _STEP], labels[start : start + _STEP], until)
                 matched += found.matched
                 refused.update((start + position, reason) for position, reason in found.refused.items())
         except Exception:  # noqa: BLE001 - the sender can try again: what was matched is known then
@@ -113,7 +120,7 @@ class LabelEndpoint:
         if not wrong:
             return 200, answer
         answer["errors"] = [{"position": position, "reason": reason} for position, reason in wrong[:_MAX_ERRORS]]
-        return 422, answer
+        return (503 if semconv.LABEL_LOOKUP_FAILED in answer["refused"] else 422), answer
 
 
 async def _body(receive: Receive) -> bytes:

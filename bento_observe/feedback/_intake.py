@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._matching import TakesLabels
 from bento_observe.telemetry import Health
 
 __all__ = ["LabelIntake"]
@@ -18,7 +18,7 @@ _ITEM: Final = "labels"
 class LabelIntake:
     """A source of the encoder thread; see `bento_observe.telemetry`. At most a million labels wait."""
 
-    def __init__(self, matcher: Matcher, health: Health) -> None:
+    def __init__(self, matcher: TakesLabels, health: Health) -> None:
         self._matcher = matcher
         self._health = health
         self._waiting: deque[tuple[list[object], list[object]]] = deque()

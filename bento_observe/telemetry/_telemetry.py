@@ -33,13 +33,15 @@ from bento_observe.telemetry._transport import Transport
 __all__ = ["Telemetry"]
 
 
+_FIRST_SHARE = 0.25
 _ENCODER_SHARE = 0.5  # of the time for shutting down; it takes a small part of it unless something hangs
 
 
 class Telemetry:
     """Queues, threads and providers of one process.
 
-    `queues` holds a queue for each signal that is sent at all. Nothing runs before `start`, and `shutdown` is final.
+    `queues` holds a queue for each signal that is sent at all, and one for predictions where those are kept. Nothing
+    runs before `start`, and `shutdown` is final.
     """
 
     def __init__(self, settings: Settings, identity: _resource.Identity) -> None:
@@ -72,12 +74,22 @@ class Telemetry:
             logs = LogSource(self.queues["logs"], self.health)
             self._pipeline.add(source=logs)
             self.log_handler = OtlpHandler(logs, settings.log_level)
+        if settings.predictions is not None and "logs" in self.queues:
+            # Records as logs are, in a queue of their own: neither keeps the other from being sent.
+            queue = SignalQueue(semconv.SIGNAL_PREDICTIONS, settings.queue_bytes, self.health)
+            self.queues[semconv.SIGNAL_PREDICTIONS] = queue
+            self._senders.append(Sender(queue, _connect("logs", settings), encoded, settings.logs.timeout, self.health))
+        self._finishing: list[Callable[[float], None]] = []
         self._shut_down = threading.Lock()
         self._fork_told = False
 
     def add(self, source: Source | None = None, producer: MetricProducer | None = None) -> None:
         """Serve one more source of records or producer of metrics; call before `start`."""
         self._pipeline.add(source, producer)
+
+    def finish_first(self, finish: Callable[[float], None]) -> None:
+        """Call `finish` before the encoder's last round, with the seconds that it may take."""
+        self._finishing.append(finish)
 
     def start(self, *, install: bool = True) -> None:
         """Start the threads and, unless `install` is false, make the providers global."""
@@ -105,6 +117,11 @@ class Telemetry:
             return
         keep_out()
         deadline = time.monotonic() + self.settings.shutdown_timeout
+        for finish in self._finishing:
+            try:
+                finish(self.settings.shutdown_timeout * _FIRST_SHARE)
+            except Exception:  # noqa: BLE001 - everything else is sent all the same
+                self.health.error("shutdown")
         self._pipeline.stop(self.settings.shutdown_timeout * _ENCODER_SHARE)
         for sender in self._senders:
             sender.stop(deadline)

@@ -26,7 +26,7 @@ class Matcher:
         self.gate.set()
         self.broken = False
 
-    def take(self, ids: list[Any], labels: list[Any]) -> Matched:
+    def take(self, ids: list[Any], labels: list[Any], until: float) -> Matched:
         self.gate.wait(20)
         if self.broken:
             raise RuntimeError("a fault of ours")
