@@ -54,7 +54,8 @@ class LabelThread:
         self._intake = LabelIntake(self, health)
         self._failed: deque[Pair] = deque()
         self._missing: deque[tuple[float, Pair]] = deque()
-        self._in_hand = 0
+        self._open = 0  # labels that were taken, and have neither been matched nor refused for good
+        self._abandoned = False
         self._starting = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,6 +71,7 @@ class LabelThread:
 
     def take(self, ids: Sequence[object], labels: Sequence[object]) -> None:
         """Match labels that come for the first time; for the intake."""
+        self._open += len(ids)
         self._try(list(zip(ids, labels, strict=True)), _FIRST)
 
     def finish(self, seconds: float) -> None:
@@ -77,9 +79,10 @@ class LabelThread:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(seconds)
-        self._lookup.close()
-        self._health.dropped(_ITEM, "shutdown", len(self._failed) + len(self._missing) + self._in_hand)
+        self._abandoned = True
+        self._health.dropped(_ITEM, "shutdown", self._open)
         self._intake.give_up()
+        self._lookup.close()
 
     def step(self) -> bool:
         """Nothing."""
@@ -107,7 +110,7 @@ class LabelThread:
                     if not self._try(failed[start : start + _STEP], _FIRST):
                         self._failed.extend(failed[start + _STEP :])
                         break
-            while self._intake.step():
+            while not self._abandoned and self._intake.step():
                 pass
             while missing := self._due(last):
                 self._try(missing, _SECOND)
@@ -124,21 +127,21 @@ class LabelThread:
 
     def _try(self, pairs: list[Pair], keep: frozenset[str]) -> bool:
         """Match some, and put aside what is refused for a reason in `keep`; whether all could be looked up."""
-        self._in_hand = len(pairs)
         try:
             ids, labels = zip(*pairs, strict=True)
             refused = self._matcher.take(ids, labels, keep=keep).refused
         except Exception:  # noqa: BLE001 - the next ones may be better
             self._health.error(_ITEM)
             self._health.dropped(_ITEM, "error", len(pairs))
+            self._open -= len(pairs)
             return True
-        finally:
-            self._in_hand = 0
         kept = [(position, reason) for position, reason in refused.items() if reason in keep]
+        self._open -= len(pairs) - len(kept)
         due = time.monotonic() + self._wait
         for position, reason in kept:
             if len(self._failed) + len(self._missing) >= _MAX_ASIDE:
                 self._matcher.refuse(reason, 1)
+                self._open -= 1
             elif reason == semconv.LABEL_LOOKUP_FAILED:
                 self._failed.append(pairs[position])
             else:

@@ -188,6 +188,7 @@ def test_each_program_gets_a_user_that_may_do_what_it_does_and_no_more(
     assert rights == {
         "bento-observe-writer": {"auto_configure", "create_doc"},
         "bento-observe-reader": {"read", "view_index_metadata"},
+        "bento-observe-labels": {"read"},
     }
 
 
