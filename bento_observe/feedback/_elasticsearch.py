@@ -121,7 +121,7 @@ class Elasticsearch:
                         "POST", self._url, body=body, headers=self._headers, timeout=timeout, redirect=False
                     )
             except urllib3.exceptions.HTTPError as error:
-                fault = "it did not answer in time" if _slow(error) else f"it cannot be reached ({_reason(error)})"
+                fault = _fault(error)
             else:
                 if answer.status == 200:
                     return _json(answer.data)
@@ -151,12 +151,12 @@ def _term(field: str, value: str) -> dict[str, Any]:
     return {"term": {field: value}}
 
 
-def _slow(error: Exception) -> bool:
-    return isinstance(error, urllib3.exceptions.TimeoutError)
-
-
-def _reason(error: Exception) -> str:
-    return f"TLS: {error}"[:200] if isinstance(error, urllib3.exceptions.SSLError) else type(error).__name__
+def _fault(error: Exception) -> str:
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # which is a time-out to urllib3
+    if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
+        return "it did not answer in time"
+    tls = isinstance(error, urllib3.exceptions.SSLError)
+    return f"it cannot be reached ({f'TLS: {error}'[:200] if tls else type(error).__name__})"
 
 
 def _json(body: bytes) -> Any:
