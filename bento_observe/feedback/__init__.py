@@ -9,9 +9,13 @@ Where predictions are kept in Elasticsearch, ids are plain ones: `_events` sends
 it, and `_store` is both.
 """
 
+from bento_observe.feedback._elasticsearch import Elasticsearch, StoreError
 from bento_observe.feedback._endpoint import LABEL_PATH, LabelEndpoint
 from bento_observe.feedback._feedback import Feedback, current_feedback
 from bento_observe.feedback._predicted import shape_of
 from bento_observe.feedback._store import store_for
 
-__all__ = ["LABEL_PATH", "Feedback", "LabelEndpoint", "current_feedback", "shape_of", "store_for"]
+__all__ = [
+    "LABEL_PATH", "Elasticsearch", "Feedback", "LabelEndpoint", "StoreError", "current_feedback", "shape_of",
+    "store_for",
+]  # fmt: skip

@@ -125,7 +125,8 @@ class Elasticsearch:
             else:
                 if answer.status == 200:
                     return _json(answer.data)
-                fault = f"it answers {answer.status}: {answer.data[:200].decode(errors='replace')}"
+                text = " ".join(answer.data[:200].decode(errors="replace").split())
+                fault = f"it answers {answer.status}: {text}"
                 if answer.status in _LOGIN:
                     raise StoreError(
                         f"it wants another login; set BENTO_OBSERVE_PREDICTIONS_API_KEY, or _USER: {fault}"

@@ -14,7 +14,10 @@ from server import BentoServer
 from traffic import Answer, Client, Request, send_all
 
 from bento_observe import semconv
+from bento_observe._prediction_store import PredictionStore
+from bento_observe.doctor import Level, check_predictions
 from bento_observe.prometheus_names import metric_name
+from bento_observe.settings import Settings
 from bento_observe.stack import Running, Stack, _http
 from bento_observe.stack.query import elasticsearch_count, elasticsearch_search, prometheus_query
 
@@ -176,3 +179,12 @@ def test_a_class_is_text_whatever_it_looks_like(stack: Stack) -> None:
         assert attributes["ml.prediction.class"]["type"] == "keyword"
         assert attributes["ml.prediction.id"]["type"] == "keyword"
         assert attributes["ml.prediction.value"]["type"] == "double"
+
+
+def test_doctor_finds_all_well(stack: Stack) -> None:
+    """Also where no service has ever sent a prediction."""
+    running = stack.running() or stack.up()
+    for index in (EVENTS, "predictions-of-nobody-*"):
+        kept = Settings(predictions=PredictionStore(running.elasticsearch, index))
+        (found,) = check_predictions(kept)
+        assert (found.level, found.text) == (Level.OK, f"{running.elasticsearch}, {index} can be asked for them")
