@@ -53,7 +53,7 @@ def store_of(env: EnvironmentReader, *, with_events: bool) -> PredictionStore | 
     if not with_events:
         env.problem(
             _PREFIX, _ELASTICSEARCH, "has no way to send predictions",
-            "tokens are used: set neither OTEL_LOGS_EXPORTER nor BENTO_OBSERVE_PREDICTION_HEADER to none",
+            "tokens are used: OTEL_LOGS_EXPORTER has to be otlp, and BENTO_OBSERVE_PREDICTION_HEADER not none",
         )  # fmt: skip
         return None
     faults = len(env.problems)

@@ -137,7 +137,7 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
         labels=env.flag(["BENTO_OBSERVE_LABELS"], False),
         label_max_age=env.number(["BENTO_OBSERVE_LABEL_MAX_AGE"], 30, 1 / 86_400, 366, "days") * 86_400,
         label_window=int(env.number(["BENTO_OBSERVE_LABEL_WINDOW"], 1_000_000, 1000, 1_000_000_000, "labels")),
-        predictions=store_of(env, with_events=logs.exporter != "none" and bool(header)),
+        predictions=store_of(env, with_events=logs.exporter == "otlp" and bool(header)),
         problems=tuple(env.problems),
     )
 

@@ -121,8 +121,11 @@ class PredictionEvents:
             _NAME,
             wire.with_string(_ID, one),
             self._context(context),
-            wire.with_double(_VALUE, value) if name is None else wire.with_string(_CLASS, name),
         ]
+        if name is not None:
+            parts.append(wire.with_string(_CLASS, name))
+        elif math.isfinite(value):  # JSON has no others
+            parts.append(wire.with_double(_VALUE, value))
         if answer.trace_id:
             flags = int(answer.sampled)
             parts.append(_TRACE.pack(b"\x45", flags, b"\x4a\x10", answer.trace_id, b"\x52\x08", answer.span_id))

@@ -24,7 +24,8 @@ class Store:
         self.lookup = lookup
         self.name = name
         self.wait = wait
-        self.events = PredictionEvents(telemetry.queues.get(semconv.SIGNAL_PREDICTIONS), telemetry.health)
+        queue = telemetry.queue_beside("logs", semconv.SIGNAL_PREDICTIONS)
+        self.events = PredictionEvents(queue, telemetry.health)
         self.issuer = EventIssuer(self.events)
         self._telemetry = telemetry
 

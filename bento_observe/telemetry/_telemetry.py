@@ -40,7 +40,7 @@ _ENCODER_SHARE = 0.5  # of the time for shutting down; it takes a small part of 
 class Telemetry:
     """Queues, threads and providers of one process.
 
-    `queues` holds a queue for each signal that is sent at all, and one for predictions where those are kept. Nothing
+    `queues` holds a queue for each signal that is sent at all, and those of `queue_beside`. Nothing
     runs before `start`, and `shutdown` is final.
     """
 
@@ -52,14 +52,10 @@ class Telemetry:
         delta = settings.temporality != "cumulative"
         self.queues: dict[str, SignalQueue] = {}
         self._senders: list[Sender] = []
-        encoded = _resource.encoded(self.resource)
+        self._encoded = _resource.encoded(self.resource)
         for signal in SIGNALS:
-            endpoint = settings.endpoint(signal)
-            if endpoint.exporter == "none":
-                continue
-            queue = SignalQueue(signal, settings.queue_bytes, self.health)
-            self.queues[signal] = queue
-            self._senders.append(Sender(queue, _connect(signal, settings), encoded, endpoint.timeout, self.health))
+            if settings.endpoint(signal).exporter != "none":
+                self._open(signal, signal)
         self._pipeline = Pipeline(
             self.queues.get("metrics"), settings.flush_interval, settings.metric_interval, delta, self.health
         )
@@ -74,11 +70,6 @@ class Telemetry:
             logs = LogSource(self.queues["logs"], self.health)
             self._pipeline.add(source=logs)
             self.log_handler = OtlpHandler(logs, settings.log_level)
-        if settings.predictions is not None and "logs" in self.queues:
-            # Records as logs are, in a queue of their own: neither keeps the other from being sent.
-            queue = SignalQueue(semconv.SIGNAL_PREDICTIONS, settings.queue_bytes, self.health)
-            self.queues[semconv.SIGNAL_PREDICTIONS] = queue
-            self._senders.append(Sender(queue, _connect("logs", settings), encoded, settings.logs.timeout, self.health))
         self._finishing: list[Callable[[float], None]] = []
         self._shut_down = threading.Lock()
         self._fork_told = False
@@ -86,6 +77,17 @@ class Telemetry:
     def add(self, source: Source | None = None, producer: MetricProducer | None = None) -> None:
         """Serve one more source of records or producer of metrics; call before `start`."""
         self._pipeline.add(source, producer)
+
+    def queue_beside(self, signal: str, name: str) -> SignalQueue | None:
+        """One more queue, of what goes where `signal` does: neither keeps the other from being sent. None where that
+        is sent nowhere. Call before `start`."""
+        return self._open(signal, name) if signal in self.queues else None
+
+    def _open(self, signal: str, name: str) -> SignalQueue:
+        queue = self.queues[name] = SignalQueue(name, self.settings.queue_bytes, self.health)
+        timeout = self.settings.endpoint(signal).timeout
+        self._senders.append(Sender(queue, _connect(signal, self.settings), self._encoded, timeout, self.health))
+        return queue
 
     def finish_first(self, finish: Callable[[float], None]) -> None:
         """Call `finish` before the encoder's last round, with the seconds that it may take."""

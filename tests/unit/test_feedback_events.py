@@ -128,6 +128,13 @@ def test_memory_is_bounded_and_what_is_dropped_is_counted() -> None:
     assert len(bench.sent()) == 50_000
 
 
+def test_a_value_that_is_no_number_is_left_out() -> None:
+    """JSON, which Elasticsearch is sent, has none of those."""
+    bench = Bench()
+    bench.identifier.ids([1.5, math.inf, math.nan], None, ())
+    assert [attributes(one).get("ml.prediction.value") for one in bench.sent()] == [1.5, None, None]
+
+
 def test_a_row_that_cannot_be_told_costs_no_other() -> None:
     """It is counted."""
     bench = Bench()

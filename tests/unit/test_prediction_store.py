@@ -73,7 +73,8 @@ def test_no_secret_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("OTEL_LOGS_EXPORTER", "none"), ("BENTO_OBSERVE_PREDICTION_HEADER", "none")]
+    ("name", "value"),
+    [("OTEL_LOGS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "console"), ("BENTO_OBSERVE_PREDICTION_HEADER", "none")],
 )
 def test_predictions_that_cannot_be_sent_are_told(name: str, value: str) -> None:
     """They are sent as logs are, and by the ids of answers."""
