@@ -29,6 +29,8 @@ _QUIET_SECONDS: Final = 2.0
 _AGAIN: Final = (429, 502, 503, 504)
 _LOGIN: Final = (401, 403)
 _AT_LEAST: Final = 0.05
+_MOST_BYTES: Final = 16 << 20
+_PART: Final = 1 << 16
 
 
 class StoreError(Exception):
@@ -118,14 +120,16 @@ class Elasticsearch:
             try:
                 with suppress_instrumentation():
                     answer = self._pool.request(
-                        "POST", self._url, body=body, headers=self._headers, timeout=timeout, redirect=False
-                    )
+                        "POST", self._url, body=body, headers=self._headers, timeout=timeout, redirect=False,
+                        preload_content=False,
+                    )  # fmt: skip
+                    data = _read(answer, deadline)
             except urllib3.exceptions.HTTPError as error:
                 fault = _fault(error)
             else:
                 if answer.status == 200:
-                    return _json(answer.data)
-                text = " ".join(answer.data[:200].decode(errors="replace").split())
+                    return _json(data)
+                text = " ".join(data[:200].decode(errors="replace").split())
                 fault = f"it answers {answer.status}: {text}"
                 if answer.status in _LOGIN:
                     raise StoreError(
@@ -150,6 +154,22 @@ def _login(store: PredictionStore) -> dict[str, str]:
 
 def _term(field: str, value: str) -> dict[str, Any]:
     return {"term": {field: value}}
+
+
+def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """The body.
+
+    Raises:
+        StoreError: it is none of Elasticsearch's, which are small, or comes too slowly.
+    """
+    data = bytearray()
+    while part := answer.read1(_PART):
+        data += part
+        if len(data) > _MOST_BYTES or time.monotonic() > deadline:
+            answer.close()
+            raise StoreError("what it answers does not end")
+    answer.release_conn()
+    return bytes(data)
 
 
 def _fault(error: Exception) -> str:

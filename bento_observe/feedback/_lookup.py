@@ -13,7 +13,7 @@ import numpy as np
 
 from bento_observe import semconv
 from bento_observe.feedback._elasticsearch import AT_ONCE, TIME, StoreError, attribute
-from bento_observe.feedback._plain_ids import MAX_ID, made_at
+from bento_observe.feedback._plain_ids import is_plain, made_at
 from bento_observe.feedback._reading import NO_CLASS, Read
 from bento_observe.feedback._token import Context
 from bento_observe.telemetry import Health
@@ -70,7 +70,7 @@ class Lookup:
         wanted: dict[str, list[int]] = {}
         for position, reason in read.reasons.items():
             one = ids[position]
-            if reason in _ASKED and type(one) is str and 0 < len(one) <= MAX_ID:
+            if reason in _ASKED and type(one) is str and is_plain(one):
                 wanted.setdefault(one, []).append(position)
         if not wanted:
             return

@@ -12,23 +12,24 @@ from typing import Final
 
 from bento_observe.telemetry import random_bytes
 
-__all__ = ["MAX_ID", "base_id", "made_at", "row_ids"]
-
-MAX_ID: Final = 200
-"""Characters of an id that is looked up."""
+__all__ = ["base_id", "is_plain", "made_at", "row_ids"]
 
 _MAX_OWN: Final = 128
+_MAX_ID: Final = 139
+"""With a point and ten digits of a row behind it."""
+
 _OURS: Final = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d{1,10})?")
 
 
 def base_id(given: bytes) -> str:
-    """The caller's id, if it is one: up to 128 printable ASCII characters without spaces and commas, which stand
-    between ids in a header. Else a new one."""
-    if given and len(given) <= _MAX_OWN and given.isascii():
-        own = given.decode()
-        if own.isprintable() and " " not in own and "," not in own:
-            return own
-    return _uuid7()
+    """The caller's id, if it is one: up to 128 characters that `is_plain` allows. Else a new one."""
+    own = given.decode("latin-1")
+    return own if len(own) <= _MAX_OWN and is_plain(own) else _uuid7()
+
+
+def is_plain(text: str) -> bool:
+    """Whether it can be an id: printable ASCII without spaces and commas, which stand between ids in a header."""
+    return 0 < len(text) <= _MAX_ID and text.isascii() and text.isprintable() and not (" " in text or "," in text)
 
 
 def row_ids(one: str, rows: int) -> list[str]:

@@ -154,7 +154,7 @@ def _until_matched(server: BentoServer, pairs: list[Pair]) -> Counter[str]:
         time.sleep(float(answer.headers.get("retry-after", 0.5)))
 
 
-def test_an_event_that_comes_twice_is_one_prediction(stack: Stack) -> None:
+def test_an_event_that_comes_twice_is_one_prediction_also_after_a_restart(stack: Stack) -> None:
     """A Collector may send a batch again of which it does not know whether it was taken; the first one counts."""
     running = stack.running() or stack.up()
     service = otlp.new_service()
@@ -168,6 +168,12 @@ def test_an_event_that_comes_twice_is_one_prediction(stack: Stack) -> None:
         assert _send(server, [("twice", "", "a")]).json() == {"matched": 0, "refused": {"duplicate": 1}}
         by = ("ml_prediction_class", "ml_label_class")
         otlp.eventually(lambda: _told(running, semconv.MODEL_CONFUSION, service, *by), {("a", "a"): 1}, 60)
+        with Client(server.port) as client:
+            client.send(_post("/verdict", "before-the-restart", case={"number": 2}))
+        server.stop()
+    with _serve(running, service) as server:  # without a key
+        found = _send(server, [("before-the-restart", "", "c"), ("twice", "", "a")]).json()
+        assert found == {"matched": 1, "refused": {"duplicate": 1}}
 
 
 def test_a_class_is_text_whatever_it_looks_like(stack: Stack) -> None:

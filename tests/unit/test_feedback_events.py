@@ -159,7 +159,7 @@ def test_a_callers_id_is_taken_as_it_is(own: bytes) -> None:
     assert base_id(own) == own.decode()
 
 
-@pytest.mark.parametrize("own", [b"", b"a b", b"a,b", b"A" * 129, b"\xe4", b"a\tb", b"\x00"])
+@pytest.mark.parametrize("own", [b"", b"a b", b"a,b", b"A" * 129, b"\xe4", b"a\tb", b"\x00", b"\x7f"])
 def test_what_is_none_gets_one_of_ours(own: bytes) -> None:
     """Which is a UUID that tells its age."""
     made = base_id(own)

@@ -19,6 +19,7 @@ from standin import Quiet, serving
 from bento_observe import semconv
 from bento_observe._label_keys import Key, Keys
 from bento_observe._prediction_store import PredictionStore
+from bento_observe.feedback import _elasticsearch
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._elasticsearch import AT_ONCE, TIME, Elasticsearch, StoreError
 from bento_observe.feedback._lookup import Lookup
@@ -53,7 +54,7 @@ class StandIn:
         self.late: dict[str, int] = {}
         """Ids, and how often they have to be asked for before they are there."""
         self.answers: list[tuple[int, bytes]] = []
-        self.seconds = 0.0
+        self.seconds = self.drip = 0.0
         self.asked: list[list[str]] = []
         self.headers: dict[str, str] = {}
         self.body: dict[str, Any] = {}
@@ -88,7 +89,12 @@ def standin() -> Iterator[StandIn]:
             self.send_response(status)
             self.send_header("content-length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(answer)
+            for part in [bytes([one]) for one in answer] if made.drip else [answer]:
+                time.sleep(made.drip)
+                try:
+                    self.wfile.write(part)
+                except OSError:  # it was left
+                    return
 
     with serving(Handler) as url:
         made.url = url
@@ -124,11 +130,15 @@ def test_plain_ids_and_tokens_are_matched_side_by_side(standin: StandIn) -> None
         event("order-2", ml__prediction__class=None, ml__prediction__value=2.5, bentoml__api__name="price"),
         event("order-3", ml__model__name=None, ml__model__version=None),
     )
-    ids = ["order-1", token(1), "order-2", "nobody's", "order-3", 17, "", None, "x" * 201, "order-1"]
-    found = bench.matcher.take(ids, ["a", "b", 2, "a", "a", "a", "a", "a", "a", "a"])
+    ids = ["order-1", token(1), "order-2", "nobody's", "order-3", 17, "", None, "x" * 201, "order-1", "\ud800", "a b"]
+    found = bench.matcher.take(ids, ["a", "b", 2, *["a"] * 9])
     assert found.refused == {
-        3: "unknown_id", 5: "malformed", 6: "no_id", 7: "no_id", 8: "malformed", 9: "duplicate",
+        3: "unknown_id", 5: "malformed", 6: "no_id", 7: "no_id", 8: "malformed", 9: "duplicate", 10: "malformed",
+        11: "malformed",
     }  # fmt: skip
+    # What no answer can have given is not asked for: Elasticsearch might refuse all of the request.
+    (asked,) = standin.asked
+    assert sorted(asked) == ["nobody's", "order-1", "order-2", "order-3"]
     model = Model("api", "m", "1")
     assert bench.counts() == {
         GroupKey(model): 2,
@@ -243,6 +253,18 @@ def test_an_elasticsearch_that_is_slow_or_gone_is_not_waited_for(standin: StandI
         began = time.monotonic()
         assert bench.matcher.take(["order-1"], ["a"], began + 60).refused == {0: "lookup_failed"}
         assert time.monotonic() - began < 1.9
+
+
+def test_an_answer_without_end_is_not_read_to_it(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one that is too large nor one that drips."""
+    monkeypatch.setattr(_elasticsearch, "_MOST_BYTES", 1000)
+    standin.answers = [(200, b"[" * 100_000)]
+    assert Bench(standin.url).matcher.take(["order-1"], ["a"]).refused == {0: "lookup_failed"}
+    standin.answers = [(200, b" " * 900)]
+    standin.drip = 0.05
+    began = time.monotonic()
+    assert Bench(standin.url, timeout=0.5).matcher.take(["order-1"], ["a"]).refused == {0: "lookup_failed"}
+    assert time.monotonic() - began < 5
 
 
 def test_a_thread_that_looks_up_keeps_no_other_from_matching(standin: StandIn) -> None:
