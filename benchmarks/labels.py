@@ -243,7 +243,8 @@ def _elasticsearch(url: str, rounds: int) -> float:
     ids = [os.urandom(16).hex() for _ in range(_ROWS)]
     attributes = {
         semconv.API_NAME: "classify", semconv.ML_MODEL_NAME: "iris", semconv.ML_MODEL_VERSION: "v1",
-        semconv.ML_PREDICTION_CLASS: "setosa", semconv.ML_PREDICTION_CONFIDENCE: 0.5,
+        semconv.ML_PREDICTION_TYPE: "class", semconv.ML_PREDICTION_CLASS: "setosa",
+        semconv.ML_PREDICTION_CONFIDENCE: 0.5,
     }  # fmt: skip
     whose = {"attributes": {semconv.SERVICE_NAME: "benchmark"}}
     lines = [

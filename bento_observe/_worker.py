@@ -37,8 +37,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
     )
     if worker.labels:
         path = join_paths(service.path_prefix, LABEL_PATH)
-        observation.inner.append(worker.label_endpoint(path))
-        observation.quiet_paths |= {path}  # what comes there is told by metrics of its own
+        observation.answer(path, worker.label_endpoint(path))
     # In development mode the services that this one depends on live in the same process.
     for name, observed in service.all_services().items():
         for method in observed.apis.values():

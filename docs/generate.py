@@ -90,6 +90,8 @@ With `BENTO_OBSERVE_PREDICTIONS=elasticsearch` each predicted row is a log recor
 | `{semconv.ML_PREDICTION_ID}` | the caller's id, else a UUID (version 7); of several rows each has `.0`, `.1`, … \
 behind it |
 | `{semconv.API_NAME}`, `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}` | what predicted it |
+| `{semconv.ML_PREDICTION_TYPE}` | `{semconv.PREDICTION_CLASS}`, `{semconv.PREDICTION_VALUE}`, or \
+`{semconv.PREDICTION_TEXT}`, of which nothing is told |
 | `{semconv.ML_PREDICTION_CLASS}`, or `{semconv.ML_PREDICTION_VALUE}` | the class, or the number |
 | `{semconv.ML_PREDICTION_CONFIDENCE}`, `{semconv.ML_PREDICTION_CLASSES}` | probability of the class, and how many \
 there are, where somebody said |

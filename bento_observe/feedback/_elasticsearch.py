@@ -25,7 +25,7 @@ TIME: Final = "@timestamp"
 
 _TRIES: Final = 3
 _FIRST_PAUSE: Final = 0.1
-_QUIET_SECONDS: Final = 2.0
+_QUIET_SECONDS: Final = 1.0
 _AGAIN: Final = (429, 502, 503, 504)
 _LOGIN: Final = (401, 403)
 _AT_LEAST: Final = 0.05
@@ -45,7 +45,7 @@ def attribute(name: str) -> str:
 class Elasticsearch:
     """Looks predictions of one service up. Safe to use from any thread; blocks, at most `store.timeout` seconds.
 
-    Once it has failed it is left alone for two seconds, in which every look-up fails at once: who sends labels is told
+    Once it has failed it is left alone for a second, in which every look-up fails at once: who sends labels is told
     so then, and no thread stands still for a server that is away.
 
     Args:

@@ -36,6 +36,10 @@ _ID, _CLASS, _VALUE, _CONFIDENCE, _CLASSES = (
         semconv.ML_PREDICTION_CONFIDENCE, semconv.ML_PREDICTION_CLASSES,
     )
 )  # fmt: skip
+_OF_CLASS, _OF_VALUE, _OF_TEXT = (
+    wire.attributes(_ATTRIBUTE, {semconv.ML_PREDICTION_TYPE: kind})
+    for kind in (semconv.PREDICTION_CLASS, semconv.PREDICTION_VALUE, semconv.PREDICTION_TEXT)
+)
 
 
 class _Answer(NamedTuple):
@@ -122,10 +126,14 @@ class PredictionEvents:
             wire.with_string(_ID, one),
             self._context(context),
         ]
-        if name is not None:
-            parts.append(wire.with_string(_CLASS, name))
-        elif math.isfinite(value):  # JSON has no others
-            parts.append(wire.with_double(_VALUE, value))
+        if name:
+            parts += _OF_CLASS, wire.with_string(_CLASS, name)
+        elif name is not None:
+            parts.append(_OF_TEXT)
+        else:
+            parts.append(_OF_VALUE)
+            if math.isfinite(value):  # JSON has no others
+                parts.append(wire.with_double(_VALUE, value))
         if answer.trace_id:
             flags = int(answer.sampled)
             parts.append(_TRACE.pack(b"\x45", flags, b"\x4a\x10", answer.trace_id, b"\x52\x08", answer.span_id))

@@ -14,7 +14,7 @@ import numpy as np
 from bento_observe import semconv
 from bento_observe.feedback._elasticsearch import AT_ONCE, TIME, StoreError, attribute
 from bento_observe.feedback._plain_ids import is_plain, made_at
-from bento_observe.feedback._reading import NO_CLASS, Read
+from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 from bento_observe.feedback._token import Context
 from bento_observe.telemetry import Health
 
@@ -127,13 +127,21 @@ class _Result:
         try:
             when = float(_first(fields, TIME)) / 1000
             context = _context(fields)
-            name = _first(fields, attribute(semconv.ML_PREDICTION_CLASS))
-            value = float("nan") if name is not None else float(_first(fields, attribute(semconv.ML_PREDICTION_VALUE)))
+            kind = _first(fields, attribute(semconv.ML_PREDICTION_TYPE))
+            value = math.nan
+            if kind == semconv.PREDICTION_VALUE:
+                value = float(_first(fields, attribute(semconv.ML_PREDICTION_VALUE)))
             confidence = float(_first(fields, attribute(semconv.ML_PREDICTION_CONFIDENCE), math.nan))
             classes = min(int(_first(fields, attribute(semconv.ML_PREDICTION_CLASSES), 0)), 255)
         except (TypeError, ValueError, OverflowError):
             return False  # somebody else's
-        if not math.isfinite(when) or (name is None and not math.isfinite(value)):
+        name = _first(fields, attribute(semconv.ML_PREDICTION_CLASS))
+        made = {
+            semconv.PREDICTION_CLASS: bool(name),
+            semconv.PREDICTION_VALUE: math.isfinite(value),
+            semconv.PREDICTION_TEXT: True,
+        }
+        if not math.isfinite(when) or not made.get(kind):
             return False
         read = self._read
         at = np.array(positions)
@@ -141,7 +149,10 @@ class _Result:
         read.identity[at] = int.from_bytes(digest, "big")
         read.time[at] = int(when)
         read.context[at] = _number(context, self._contexts, read.contexts)
-        read.name[at] = NO_CLASS if name is None else _number(str(name), self._names, read.names)
+        if kind == semconv.PREDICTION_CLASS:
+            read.name[at] = _number(str(name), self._names, read.names)
+        else:
+            read.name[at] = TEXT if kind == semconv.PREDICTION_TEXT else NO_CLASS
         read.value[at], read.confidence[at], read.classes[at] = value, confidence, classes
         for position in positions:
             del read.reasons[position]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bento_observe import semconv
 from bento_observe.feedback._elasticsearch import Elasticsearch
 from bento_observe.feedback._events import EventIssuer, PredictionEvents
@@ -11,6 +13,8 @@ from bento_observe.feedback._matching import Matcher
 from bento_observe.telemetry import Telemetry
 
 __all__ = ["Store", "store_for"]
+
+_END_SHARE: Final = 0.25  # of the time for shutting down; the encoder, which waits for it, has half of it
 
 
 class Store:
@@ -31,8 +35,9 @@ class Store:
 
     def labels(self, matcher: Matcher) -> LabelThread:
         """What takes the labels that handlers record."""
-        telemetry = self._telemetry
-        return LabelThread(matcher, self.lookup, self.wait, telemetry.settings.flush_interval, telemetry.health)
+        settings, health = self._telemetry.settings, self._telemetry.health
+        end_within = settings.shutdown_timeout * _END_SHARE
+        return LabelThread(matcher, self.lookup, self.wait, settings.flush_interval, end_within, health)
 
 
 def store_for(telemetry: Telemetry) -> Store | None:

@@ -12,6 +12,7 @@ from bentoml._internal.server.runner_app import RunnerAppFactory
 from starlette.middleware import Middleware
 
 from bento_observe import _monitoring
+from bento_observe._endpoints import with_endpoints
 from bento_observe._middlewares import observed_middlewares
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
@@ -65,8 +66,7 @@ def observed_http_app(service: Any, options: Options) -> Any:
             worker, routes, worker.trace_header, mounted, worker.config.prediction_header
         )
         if worker.labels:
-            observation.inner.append(worker.label_endpoint(LABEL_PATH))
-            observation.quiet_paths |= {LABEL_PATH}  # what comes there is told by metrics of its own
+            observation.answer(LABEL_PATH, worker.label_endpoint(LABEL_PATH))
         worker.start()
         return factory()
     except Exception:
@@ -161,7 +161,8 @@ def _observed(middlewares: list[Middleware], observation: Observation) -> list[M
     (observe, *kept), logged = observed_middlewares(
         middlewares, observation, lambda: application_started(observation.telemetry)
     )
-    return [observe, *observation.inner, *(Middleware(_Probes, access_log=one) for one in logged), *kept]
+    probes = [Middleware(_Probes, access_log=one) for one in logged]
+    return with_endpoints([observe, *probes, *kept], observation.endpoints)
 
 
 class _Probes:

@@ -96,6 +96,7 @@ ML_SLICE: Final = "ml.slice."
 ML_SLICE_NAME: Final = "ml.slice.name"
 ML_SLICE_VALUE: Final = "ml.slice.value"
 ML_PREDICTION_ID: Final = "ml.prediction.id"
+ML_PREDICTION_TYPE: Final = "ml.prediction.type"
 ML_PREDICTION_CLASS: Final = "ml.prediction.class"
 ML_PREDICTION_VALUE: Final = "ml.prediction.value"
 ML_PREDICTION_CONFIDENCE: Final = "ml.prediction.confidence"
@@ -111,6 +112,7 @@ ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 ML_PERFORMANCE_WINDOW: Final = "ml.performance.window"
 ML_PERFORMANCE_BOUND: Final = "ml.performance.bound"
 TELEMETRY_SIGNAL: Final = "signal"
+OTEL_COMPONENT_TYPE: Final = "otel.component.type"
 REASON: Final = "reason"
 
 # Values.
@@ -156,6 +158,10 @@ LABEL_NO_LABEL: Final = "no_label"
 LABEL_NOT_A_LABEL: Final = "not_a_label"
 LABEL_UNKNOWN_CLASS: Final = "unknown_class"
 LABEL_TOO_MANY_MODELS: Final = "too_many_models"
+LABEL_BUSY: Final = "busy"
+
+LABELS_AGAIN: Final = frozenset((LABEL_BUSY, LABEL_LOOKUP_FAILED))
+"""Reasons that pass: the label can be sent again, and then be matched."""
 
 EVENT_PREDICTED: Final = "__predicted__"
 """`ml.score.event` where there are not just two classes: that the predicted one is right."""
@@ -213,6 +219,11 @@ OUTCOME_ABSOLUTE: Final = "absolute"
 OUTCOME_SQUARED: Final = "squared"
 OUTCOME_ABSOLUTE_VARIANCE: Final = "absolute_variance"
 OUTCOME_SQUARED_VARIANCE: Final = "squared_variance"
+
+# Values of `ml.prediction.type`.
+PREDICTION_CLASS: Final = "class"
+PREDICTION_VALUE: Final = "value"
+PREDICTION_TEXT: Final = "text"
 
 EVENT_PREDICTION: Final = "ml.prediction"
 """The name of the event that a prediction is, where predictions are kept in Elasticsearch."""

@@ -22,6 +22,7 @@ from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.settings import SIGNALS, Settings
 from bento_observe.telemetry import _resource, _sampling, _transport
+from bento_observe.telemetry._exports import ExportTimes
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out
 from bento_observe.telemetry._pipeline import MetricProducer, Pipeline, Source
@@ -33,15 +34,14 @@ from bento_observe.telemetry._transport import Transport
 __all__ = ["Telemetry"]
 
 
-_FIRST_SHARE = 0.25
 _ENCODER_SHARE = 0.5  # of the time for shutting down; it takes a small part of it unless something hangs
 
 
 class Telemetry:
     """Queues, threads and providers of one process.
 
-    `queues` holds a queue for each signal that is sent at all, and those of `queue_beside`. Nothing
-    runs before `start`, and `shutdown` is final.
+    `queues` holds a queue for each signal that is sent at all, and those of `queue_beside`. Nothing runs
+    before `start`, and `shutdown` is final.
     """
 
     def __init__(self, settings: Settings, identity: _resource.Identity) -> None:
@@ -52,6 +52,7 @@ class Telemetry:
         delta = settings.temporality != "cumulative"
         self.queues: dict[str, SignalQueue] = {}
         self._senders: list[Sender] = []
+        self._exports = ExportTimes(settings)
         self._encoded = _resource.encoded(self.resource)
         for signal in SIGNALS:
             if settings.endpoint(signal).exporter != "none":
@@ -70,7 +71,6 @@ class Telemetry:
             logs = LogSource(self.queues["logs"], self.health)
             self._pipeline.add(source=logs)
             self.log_handler = OtlpHandler(logs, settings.log_level)
-        self._finishing: list[Callable[[float], None]] = []
         self._shut_down = threading.Lock()
         self._fork_told = False
 
@@ -86,12 +86,10 @@ class Telemetry:
     def _open(self, signal: str, name: str) -> SignalQueue:
         queue = self.queues[name] = SignalQueue(name, self.settings.queue_bytes, self.health)
         timeout = self.settings.endpoint(signal).timeout
-        self._senders.append(Sender(queue, _connect(signal, self.settings), self._encoded, timeout, self.health))
+        connect = _connect(signal, self.settings)
+        sender = Sender(queue, connect, self._encoded, timeout, self.health, self._exports, signal)
+        self._senders.append(sender)
         return queue
-
-    def finish_first(self, finish: Callable[[float], None]) -> None:
-        """Call `finish` before the encoder's last round, with the seconds that it may take."""
-        self._finishing.append(finish)
 
     def start(self, *, install: bool = True) -> None:
         """Start the threads and, unless `install` is false, make the providers global."""
@@ -110,6 +108,7 @@ class Telemetry:
     def _in_child(self) -> None:
         """The threads that send stayed behind: what is recorded here would pile up for nobody."""
         self.health.enter_child()
+        self._exports.enter_child()
         self.providers.enter_child()
         self._pipeline.close()
 
@@ -119,11 +118,6 @@ class Telemetry:
             return
         keep_out()
         deadline = time.monotonic() + self.settings.shutdown_timeout
-        for finish in self._finishing:
-            try:
-                finish(self.settings.shutdown_timeout * _FIRST_SHARE)
-            except Exception:  # noqa: BLE001 - everything else is sent all the same
-                self.health.error("shutdown")
         self._pipeline.stop(self.settings.shutdown_timeout * _ENCODER_SHARE)
         for sender in self._senders:
             sender.stop(deadline)
@@ -166,6 +160,7 @@ class Telemetry:
         metrics.append(
             Metric(name=metric.name, unit=metric.unit, description=metric.description, gauge=Gauge(data_points=pending))
         )
+        metrics.extend(self._exports.collect(now_ns))
         scope = InstrumentationScope(name=semconv.SCOPE_HEALTH, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=metrics)]
 

@@ -58,7 +58,8 @@ def test_a_prediction_is_an_event_of_its_request(scene: Scene) -> None:
     assert (found.trace_id, found.span_id) == (answer.trace_id, spans[0].span_id)
     assert found.attributes == pytest.approx(
         {
-            "ml.prediction.id": "order-17", "ml.prediction.class": "b", "ml.prediction.confidence": 0.5 + 4 / 14,
+            "ml.prediction.id": "order-17", "ml.prediction.type": "class", "ml.prediction.class": "b",
+            "ml.prediction.confidence": 0.5 + 4 / 14,
             "bentoml.api.name": "verdict", "ml.slice.country": "FR",
         }
     )  # fmt: skip
@@ -82,7 +83,7 @@ def test_an_elasticsearch_that_is_not_there_is_told_to_who_sends_labels(scene: S
     """With when to send them again; in one line of the log, and to nobody who asks for predictions."""
     body = json.dumps({"ids": ["order-17", None], "labels": ["b", "b"]}).encode()
     answer = scene.send(Request("labels", "/observe/labels", body))
-    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert answer.json() == {
         "matched": 0,
         "refused": {"lookup_failed": 1, "no_id": 1},

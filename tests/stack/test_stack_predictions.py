@@ -100,7 +100,8 @@ def test_labels_find_their_predictions_by_plain_ids_whatever_happens_to_elastics
         (event,) = elasticsearch_search(running.elasticsearch, EVENTS, f'{where} AND ml.prediction.id:"order-4"')
         assert event["event_name"] == semconv.EVENT_PREDICTION
         wanted = {
-            "ml.prediction.id": "order-4", "ml.prediction.class": "b", "ml.prediction.confidence": 0.5 + 4 / 14,
+            "ml.prediction.id": "order-4", "ml.prediction.type": "class", "ml.prediction.class": "b",
+            "ml.prediction.confidence": 0.5 + 4 / 14,
             "bentoml.api.name": "verdict", "ml.slice.country": "DE",
         }  # fmt: skip
         assert event["attributes"] == pytest.approx(wanted)
@@ -120,7 +121,7 @@ def test_labels_find_their_predictions_by_plain_ids_whatever_happens_to_elastics
         stack.crash("elasticsearch")
         by_hand = later[:100]
         answer = _send(server, later[100:])
-        assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         failed = len(later) - 100
         assert answer.json()["refused"] == {"lookup_failed": failed}
         assert answer.json()["errors"][0] == {"position": 0, "reason": "lookup_failed"}

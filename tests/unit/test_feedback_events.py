@@ -80,13 +80,25 @@ def test_an_event_says_what_a_label_is_matched_with() -> None:
     first, *values = bench.sent()
     assert attributes(first) == {
         "ml.prediction.id": "order-17", "bentoml.api.name": "score", "ml.model.name": "m", "ml.model.version": "7",
-        "ml.prediction.class": "spam", "ml.prediction.confidence": 0.75, "ml.slice.country": "DE",
+        "ml.prediction.type": "class", "ml.prediction.class": "spam", "ml.prediction.confidence": 0.75,
+        "ml.slice.country": "DE",
     }  # fmt: skip
     assert first.event_name == semconv.EVENT_PREDICTION
     assert (first.severity_number, first.severity_text, first.flags) == (9, "INFO", 1)
     assert (first.trace_id, first.span_id) == (bytes(range(16)), bytes(range(8)))
     assert before <= first.time_unix_nano == first.observed_time_unix_nano <= time.time_ns()
     assert [attributes(one)["ml.prediction.value"] for one in values] == [1.5, -2.0]
+    assert {attributes(one)["ml.prediction.type"] for one in values} == {"value"}
+
+
+def test_nothing_of_a_text_is_told() -> None:
+    """As a model of language writes it: it could be anything."""
+    bench = Bench()
+    (one,) = bench.identify("Dear Ada,\nyour order is on its way.")
+    (two,) = bench.identifier.ids(["Dear Ada,\nagain."], None, ())
+    for record, made in zip(bench.sent(), (one, two), strict=True):
+        told = {"ml.prediction.id": made, "ml.prediction.type": "text"}
+        assert {name: value for name, value in attributes(record).items() if name.startswith("ml.pred")} == told
 
 
 def test_rows_have_their_numbers_behind_the_requests_id() -> None:

@@ -16,7 +16,7 @@ from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._elasticsearch import TIME, StoreError
 from bento_observe.feedback._later import LabelThread
 from bento_observe.feedback._lookup import Lookup
-from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._matching import Matched, Matcher
 from bento_observe.feedback._performance import Performance
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
@@ -44,12 +44,15 @@ class Predictions:
         self.gate.set()
 
     def _fields(self, one: str) -> Mapping[str, Any]:
-        names = {semconv.ML_PREDICTION_ID: one, semconv.ML_PREDICTION_CLASS: "a", semconv.API_NAME: "api"}
+        names = {
+            semconv.ML_PREDICTION_ID: one, semconv.ML_PREDICTION_TYPE: "class", semconv.ML_PREDICTION_CLASS: "a",
+            semconv.API_NAME: "api",
+        }  # fmt: skip
         return {TIME: [str(time.time() * 1000)], **{f"attributes.{name}": [value] for name, value in names.items()}}
 
 
 class Bench:
-    def __init__(self, wait: float = 0.2) -> None:
+    def __init__(self, wait: float = 0.2, end_within: float = 20.0) -> None:
         self.predictions, self.health = Predictions(), Health()
         self.performance = Performance(lambda model: Classes(), lambda model: 0.0)
         seen = Seen(None, 10_000, pytest.fail)
@@ -57,7 +60,7 @@ class Bench:
         self.matcher = Matcher(
             TokenReader(Keys((Key.of(b"a key"),))), lambda: seen, self.performance, 3600, lambda *_: None, lookup=lookup
         )
-        self.thread = LabelThread(self.matcher, lookup, wait, 0.01, self.health)
+        self.thread = LabelThread(self.matcher, lookup, wait, 0.01, end_within, self.health)
 
     def matched(self) -> int:
         return sum(group.labels for _, group in self.performance.groups())
@@ -70,7 +73,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     made = Bench()
     yield made
-    made.thread.finish(20)
+    made.thread.end()
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -122,15 +125,17 @@ def test_the_end_matches_what_waits(bench: Bench) -> None:
     until(lambda: bench.predictions.asked == 1)
     bench.predictions.there = {"late", "new"}
     bench.thread.put(["new"], ["a"])
-    bench.thread.finish(20)
+    bench.thread.end()
     assert bench.matched() == 2
     assert bench.matcher.refused() == {"unknown_id": 1}
     assert bench.dropped() == {}
 
 
-def test_what_the_end_leaves_is_counted(bench: Bench) -> None:
+def test_what_the_end_leaves_is_counted() -> None:
     """Wherever it is: in hand, kept for another try, or not looked at."""
-    bench = Bench()
+    bench = Bench(wait=1000, end_within=0.05)
+    bench.thread.put(["nobody's"], ["a"])
+    until(lambda: bench.predictions.asked == 1)
     bench.predictions.away = True
     bench.thread.put(["1", "2"], ["a", "a"])
     until(lambda: bench.predictions.asked > 2)
@@ -138,32 +143,44 @@ def test_what_the_end_leaves_is_counted(bench: Bench) -> None:
     asked = bench.predictions.asked
     until(lambda: bench.predictions.asked > asked)
     bench.thread.put(["3"] * 500, ["a"] * 500)
-    bench.thread.finish(0.05)
-    assert bench.dropped() == {("labels", "shutdown"): 502}  # those of the thread, and those that it has not taken
+    bench.thread.end()
+    assert bench.dropped() == {("labels", "shutdown"): 503}
     assert bench.matched() == 0
 
 
-def test_memory_is_bounded_while_elasticsearch_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What there is no room for is refused for what it is."""
-    monkeypatch.setattr(_later, "_MAX_ASIDE", 100)
-    bench.predictions.away = True
+def test_only_so_many_are_asked_for_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are refused at once; what cannot be looked up stays with the intake, whose memory is bounded."""
+    monkeypatch.setattr(_later, "_MAX_MISSING", 100)
+    bench = Bench(wait=1000)
     bench.thread.put([str(number) for number in range(250)], ["a"] * 250)
-    until(lambda: bench.matcher.refused() == {"lookup_failed": 150})
+    until(lambda: bench.matcher.refused() == {"unknown_id": 150})
     bench.predictions.there = {str(number) for number in range(250)}
-    bench.predictions.away = False
-    until(lambda: bench.matched() == 100)
+    bench.thread.end()
+    assert bench.matched() == 100
 
 
 def test_a_fault_of_ours_costs_the_labels_at_hand_and_is_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next ones are matched."""
-    with monkeypatch.context() as broken:
-        broken.setattr(bench.matcher, "take", None)
-        bench.thread.put(["1"], ["a"])
-        until(lambda: bool(bench.dropped()))
+    """At the first try and at the second; the next ones are matched."""
+    bench = Bench(wait=0.0)
+    tries = []
+
+    def take(ids: Sequence[object], *rest: Any, **more: Any) -> Matched:
+        tries.append(ids)
+        if len(tries) in (1, 3):
+            raise RuntimeError("a fault of ours")
+        return plain(ids, *rest, **more)
+
+    plain = bench.matcher.take
+    monkeypatch.setattr(bench.matcher, "take", take)
+    bench.thread.put(["1"], ["a"])
+    until(lambda: bench.dropped() == {("labels", "error"): 1})
+    bench.thread.put(["nobody's"], ["a"])
+    until(lambda: bench.dropped() == {("labels", "error"): 2})
     bench.predictions.there = {"2"}
     bench.thread.put(["2"], ["a"])
     until(lambda: bench.matched() == 1)
-    assert bench.dropped() == {("labels", "error"): 1}
+    bench.thread.end()
+    assert bench.dropped() == {("labels", "error"): 2}
 
 
 def test_a_forked_child_starts_no_thread(bench: Bench) -> None:
@@ -171,6 +188,6 @@ def test_a_forked_child_starts_no_thread(bench: Bench) -> None:
     bench = Bench()
     bench.thread.close()
     bench.thread.put(["1"], ["a"])
-    bench.thread.finish(1)
+    bench.thread.end()
     assert bench.dropped() == {}
     assert bench.predictions.asked == 0

@@ -122,6 +122,7 @@ def test_predictions_come_to_the_data_stream_that_they_are_looked_up_in() -> Non
     types = fields["template"]["mappings"]["properties"]["attributes"]["properties"]
     assert {name: types[name]["type"] for name in types if name.startswith(("ml.", "bentoml."))} == {
         semconv.ML_PREDICTION_ID: "keyword",
+        semconv.ML_PREDICTION_TYPE: "keyword",
         semconv.ML_PREDICTION_CLASS: "keyword",
         semconv.ML_PREDICTION_VALUE: "double",
         semconv.ML_PREDICTION_CONFIDENCE: "double",
