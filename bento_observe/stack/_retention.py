@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import pairwise
 from typing import Any
 
@@ -35,9 +36,9 @@ class Pruned:
     failures: tuple[str, ...] = ()
 
 
-def kept_for() -> float:
-    """The seconds that the template of our logs says; that of predictions says the same."""
-    file = collector_dir() / "elasticsearch" / "templates" / "index" / "bento-observe-logs.json"
+def kept_for(kind: str = "logs") -> float:
+    """The seconds that the template of our logs says, or that of `predictions`."""
+    file = collector_dir() / "elasticsearch" / "templates" / "index" / f"bento-observe-{kind}.json"
     template: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     text = template["template"]["lifecycle"]["data_retention"]
     match = re.fullmatch(r"(\d+)([dhms])", text)
@@ -78,10 +79,11 @@ def prune_logs(url: str, seconds: float | None = None, *, new_index_after: str =
             _http.send_json("POST", f"{url}/{stream}/_rollover", {"conditions": {"max_age": new_index_after}})
         except OSError as error:
             failures.append(str(error))
-    before = (time.time() - (kept_for() if seconds is None else seconds)) * 1000
     deleted: list[str] = []
     found = _streams(url)
-    for indices in found.values():
+    for stream, indices in found.items():
+        kept = kept_for("predictions" if fnmatch(stream, INDEX) else "logs") if seconds is None else seconds
+        before = (time.time() - kept) * 1000
         try:
             for index in _older(url, indices, before):
                 _http.send_json("DELETE", f"{url}/{index}")
