@@ -12,7 +12,7 @@ it, and `_store` is both.
 from bento_observe.feedback._elasticsearch import Elasticsearch, StoreError
 from bento_observe.feedback._endpoint import LABEL_PATH, LabelEndpoint
 from bento_observe.feedback._feedback import Feedback, current_feedback
-from bento_observe.feedback._predicted import shape_of
+from bento_observe.feedback._shape import shape_of
 from bento_observe.feedback._store import store_for
 
 __all__ = [

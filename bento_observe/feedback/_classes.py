@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bento_observe import semconv
-from bento_observe.feedback._truth import same_class
+from bento_observe.feedback._class_names import alike, carried, class_key, distinct
 
 __all__ = ["Classes"]
 
@@ -20,35 +20,41 @@ _PAIRS: Final = (("0", "1"), ("false", "true"))
 class Classes:
     """The classes of one model: those of the training data, else those that it predicts and small whole numbers.
 
-    A text that only a label had never leaves the process: it is told as `__other__`, as is what is beyond 20.
+    A text that only a label had never leaves the process: it is told as `__other__`, as is what is beyond 20. A class
+    has one name, whatever comes first and in whichever worker: the training data's, else that of predictions, where
+    `true` and `1` are two.
 
     Args:
-        known: all classes of the training data; none where it says nothing.
+        known: all classes of the training data; none where it says nothing. Of two names of one class the first counts.
         told: those of them that are told apart, the most frequent ones first.
     """
 
     def __init__(self, known: Iterable[str] = (), told: Sequence[str] = ()) -> None:
-        self._known = frozenset(known)
-        self._told = dict.fromkeys(told[:_MOST])
+        self._known = distinct(known)
+        self._told = dict(list(distinct(told).items())[:_MOST])
 
     def predicted(self, name: str) -> str:
         """What a predicted class is called in telemetry."""
-        return self._name(name, learn=not self._known)
+        return self._name(name, learn=True)
 
-    def labelled(self, name: str) -> str:
-        """What a true class is called there."""
+    def labelled(self, name: str, predicted: str) -> str:
+        """What a true class is called there, beside what was `predicted`."""
+        if not self._known:
+            name = alike(name, predicted)
         number = name in ("true", "false") or (name.lstrip("-").isdigit() and len(name) <= _SHORT)
-        return self._name(name, learn=number and not self._known)
+        return self._name(name, learn=number)
 
     def knows(self, name: str) -> bool:
         """Whether a label can be that; without training data it can be anything."""
-        return not self._known or name in self._known or any(same_class(one, name) for one in self._told)
+        return not self._known or class_key(name) in self._known
+
+    def known_as(self, name: str) -> str:
+        """What the training data calls a class; one that it does not have is called as it is."""
+        return self._known.get(class_key(name), name)
 
     def positive(self) -> str:
         """The positive one of two classes, the last in order as scikit-learn has it; empty where it cannot be told."""
-        if len(self._known or self._told) > 2:
-            return ""
-        names = tuple(sorted(self._known or self._told))
+        names = tuple(sorted((self._known or self._told).values()))
         if len(names) == 2 and (self._known or names in _PAIRS):
             return names[1]
         if not self._known and len(names) == 1:  # the other one has not come yet
@@ -56,12 +62,10 @@ class Classes:
         return ""
 
     def _name(self, name: str, learn: bool) -> str:
-        if name in self._told:
-            return name
-        for told in self._told:
-            if same_class(told, name):
-                return told
-        if learn and len(self._told) < _MOST:
-            self._told[name] = None
-            return name
-        return semconv.CATEGORY_OTHER
+        key = class_key(name) if self._known else carried(name)
+        told = self._told.get(key)
+        if told is None:
+            if self._known or not learn or len(self._told) >= _MOST:
+                return semconv.CATEGORY_OTHER
+            told = self._told[key] = name
+        return told

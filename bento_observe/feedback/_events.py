@@ -8,17 +8,19 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.feedback._plain_ids import base_id, row_ids
-from bento_observe.feedback._predicted import Prediction
+from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._token import Context, Predictions
 from bento_observe.request import RequestSpan
 from bento_observe.telemetry import Health, SignalQueue
 
 __all__ = ["EventIssuer", "PredictionEvents"]
+
+T = TypeVar("T")
 
 _MAX_PENDING: Final = 50_000
 _STEP: Final = 32
@@ -176,7 +178,8 @@ class EventIssuer:
         """See `Issuer`."""
         ids = row_ids(base_id(given), len(rows))
         names, values, confidence, of = zip(*rows, strict=True)
-        self._events.put(ids, names, values, confidence, contexts, max(of), request)
+        missing = [number for number, row in enumerate(rows) if row is MISSING] if MISSING in rows else ()
+        self._put(ids, names, values, confidence, contexts, max(of), request, missing)
         return ids
 
     def many(
@@ -194,5 +197,34 @@ class EventIssuer:
             values = columns.values if len(columns.values) else (math.nan,)
             confidence = columns.confidence if len(columns.confidence) else (math.nan,)
             each = [contexts[one] for one in which] if which else contexts
-            self._events.put(ids, names, values, confidence, each, columns.of, request)
+            self._put(ids, names, values, confidence, each, columns.of, request, columns.missing)
         return ids
+
+    def _put(
+        self,
+        ids: list[str],
+        names: Sequence[str | None],
+        values: Sequence[float],
+        confidence: Sequence[float],
+        contexts: Sequence[Context],
+        of: int,
+        request: RequestSpan | None,
+        missing: Sequence[int],
+    ) -> None:
+        """As `PredictionEvents.put`, but for rows that are `missing`, which lose their ids."""
+        if not missing:
+            self._events.put(ids, names, values, confidence, contexts, of, request)
+            return
+        left_out = frozenset(missing)
+        rows = [row for row in range(len(ids)) if row not in left_out]
+        if rows:
+            some = [ids[row] for row in rows]
+            told = _at(rows, names), _at(rows, values), _at(rows, confidence), _at(rows, contexts)
+            self._events.put(some, *told, of, request)
+        for row in missing:
+            ids[row] = ""
+
+
+def _at(rows: Sequence[int], column: Sequence[T]) -> Sequence[T]:
+    """Some rows of a column, which may have one value for all."""
+    return [column[row] for row in rows] if len(column) > 1 else column

@@ -21,9 +21,9 @@ from bento_observe.feedback._issuing import Issuer, TokenIssuer
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._metrics import PerformanceMetrics
 from bento_observe.feedback._performance import IntArray, Model, Performance
-from bento_observe.feedback._predicted import Shape
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._shared import directory
 from bento_observe.feedback._store import Store
 from bento_observe.feedback._token import Context, TokenMaker

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from opentelemetry.trace import get_current_span
 
 from bento_observe import semconv
 from bento_observe._slices import Keys, Slices
-from bento_observe.features import category
+from bento_observe.feedback._given import given_predictions
 from bento_observe.feedback._issuing import Issuer
-from bento_observe.feedback._predicted import Shape, class_of, predicted
-from bento_observe.feedback._token import Context, Predictions
+from bento_observe.feedback._predicted import predicted
+from bento_observe.feedback._prediction import MISSING
+from bento_observe.feedback._shape import Shape
+from bento_observe.feedback._token import Context
 from bento_observe.request import RequestSpan, current_request
 from bento_observe.telemetry import Health
 
@@ -59,6 +58,10 @@ class Identifier:
             return
         try:
             rows = predicted(output, self._shape, MAX_ROWS)
+            if rows and MISSING in rows:
+                self._lost(rows.count(MISSING))
+                if rows.count(MISSING) == len(rows):
+                    return
             if rows:
                 contexts = [self._context]
                 if keys:
@@ -82,7 +85,8 @@ class Identifier:
     def _many(
         self, predictions: Any, confidence: Any, keys: Sequence[tuple[Slices, Keys]], request: RequestSpan | None
     ) -> list[str]:
-        columns = _columns(predictions, confidence, self._shape)
+        columns = given_predictions(predictions, confidence, self._shape)
+        self._lost(len(columns.missing))
         contexts, which = [self._context], list[int]()
         if keys:
             slices = [_slices(keys, number, len(columns)) for number in range(len(columns))]
@@ -90,11 +94,11 @@ class Identifier:
             which = [numbers.setdefault(one, len(numbers)) for one in slices]
             contexts = [self._context._replace(slices=one) for one in numbers]
         given = b"" if request is None else self._given(request)
-        made = self._issuer.many(columns, contexts, which, given, request)
-        if not columns.values or all(map(math.isfinite, columns.values)):
-            return made
-        # The error of such a row is no number, and would be the sum of all errors.
-        return [one if math.isfinite(value) else "" for one, value in zip(made, columns.values, strict=True)]
+        return self._issuer.many(columns, contexts, which, given, request)
+
+    def _lost(self, rows: int) -> None:
+        """Count rows whose prediction could not be read."""
+        self._health.dropped(semconv.SIGNAL_PREDICTIONS, "unreadable", rows)
 
     def _given(self, request: RequestSpan) -> bytes:
         """The caller's id, empty where there is none."""
@@ -120,51 +124,3 @@ def _slices(keys: Sequence[tuple[Slices, Keys]], row: int, rows: int) -> tuple[t
         elif len(values) == rows:
             found.append((one.column, one.told(values[row])))
     return tuple(found)
-
-
-def _columns(predictions: Any, confidence: Any, shape: Shape) -> Predictions:
-    """Predictions of any number of rows, as a handler gives them.
-
-    Raises:
-        TypeError, ValueError: they are none.
-    """
-    table = np.asarray(predictions)
-    if table.ndim == 2 and table.shape[1] > 1 and confidence is None:
-        most = table.argmax(axis=1)
-        named = len(shape.columns) == table.shape[1]
-        names = [shape.columns[one] if named else str(one) for one in most.tolist()]
-        return Predictions(classes=names, confidence=table.max(axis=1).astype(float).tolist(), of=table.shape[1])
-    if shape.scored and table.dtype.kind == "f" and confidence is None:
-        return _of_scores(table.reshape(-1).astype(float), shape.scored)
-    rows = table.reshape(-1).tolist()
-    is_class = shape.classes if table.dtype.kind == "f" else True
-    if table.dtype.kind in "iu" and shape.classes is False:
-        is_class = False
-    given = [] if confidence is None else np.asarray(confidence, dtype=float).reshape(-1).tolist()
-    if given and len(given) != len(rows):
-        raise ValueError(f"{len(rows)} predictions have {len(given)} confidences")
-    if not is_class:
-        return Predictions(values=rows, confidence=given)
-    known: dict[Any, str] = {}
-    for row in rows:
-        if row not in known:
-            name = category(row)
-            if not name:
-                raise ValueError("a prediction is missing, or no class")
-            known[row] = class_of(row, shape) if isinstance(row, str) else name
-    sure = [one if 0 <= one <= 1 else math.nan for one in given]
-    of = 2 if table.dtype.kind == "b" else len(shape.names)
-    return Predictions(classes=[known[row] for row in rows], confidence=sure, of=of)
-
-
-def _of_scores(scores: npt.NDArray[np.float64], classes: Sequence[str]) -> Predictions:
-    """Of scores, the probability of the second one of two classes.
-
-    Raises:
-        ValueError: one is none.
-    """
-    if not ((scores >= 0) & (scores <= 1)).all():
-        raise ValueError("a score is not from 0 to 1")
-    second = scores > 0.5
-    names = [classes[one] for one in second.tolist()]
-    return Predictions(classes=names, confidence=np.where(second, scores, 1 - scores).tolist(), of=2)

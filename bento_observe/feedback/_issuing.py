@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from bento_observe.feedback._predicted import Prediction
+from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
 from bento_observe.request import RequestSpan
 from bento_observe.telemetry import random_bytes
@@ -26,7 +26,10 @@ class Issuer(Protocol):
     def few(
         self, rows: Sequence[Prediction], contexts: Sequence[Context], given: bytes, request: RequestSpan | None
     ) -> list[str]:
-        """An id of each of some rows; `contexts` has one for all, or one a row. `given` is the caller's id, if any."""
+        """An id of each of some rows, empty where it is `MISSING`; `contexts` has one for all, or one a row.
+
+        `given` is the caller's id, if any.
+        """
 
     def many(
         self,
@@ -61,6 +64,9 @@ class TokenIssuer:
         now, nonce = time.time(), self._nonce(given)
         context, several, made = contexts[0], len(contexts) > 1, []
         for number, row in enumerate(rows):
+            if row is MISSING:
+                made.append("")
+                continue
             if several:
                 context = contexts[number]
             name = row.name
@@ -77,7 +83,10 @@ class TokenIssuer:
         request: RequestSpan | None,
     ) -> list[str]:
         """See `Issuer`."""
-        return self._maker.tokens(contexts, columns, self._nonce(given), time.time(), which)
+        made = self._maker.tokens(contexts, columns, self._nonce(given), time.time(), which)
+        for row in columns.missing:
+            made[row] = ""
+        return made
 
     def _nonce(self, given: bytes) -> bytes:
         """Eight bytes: random ones, or those that stand for the caller's id."""

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bento_observe import semconv
+from bento_observe.feedback._class_names import same_class
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import BoolArray, FloatArray, Group, Histogram
 from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 from bento_observe.feedback._token import Context
-from bento_observe.feedback._truth import Truth, same_class
+from bento_observe.feedback._truth import Truth
 
 __all__ = ["GroupKey", "Model", "Performance"]
 
@@ -94,7 +95,8 @@ class Performance:
                 if named.size:
                     correct = _add_classes([group for _, group in groups], classes, read, truth, named)
             if named.size and self._judge is not None:
-                self._judge(context, read.names, read.name[named], read.confidence[named], correct)
+                names = list(map(classes.known_as, read.names))
+                self._judge(context, names, read.name[named], read.confidence[named], correct)
 
     def _of(self, context: Context) -> list[tuple[GroupKey, Group]]:
         model = Model(*context[:3])
@@ -132,7 +134,7 @@ def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth
     # First what was predicted: those are the model's own classes.
     names = {one: classes.predicted(read.names[one]) for one in dict.fromkeys(one for one, _ in pairs)}
     told = [
-        ((names[one], classes.labelled(truth.names[other]), right), count)
+        ((names[one], classes.labelled(truth.names[other], read.names[one]), right), count)
         for (one, other), right, count in zip(pairs, equal, counts.tolist(), strict=True)
     ]
     confidence = read.confidence[rows]

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bento_observe._label_keys import TAG_BYTES, Key, Keys
+from bento_observe.feedback._class_names import carried
 
 __all__ = [
     "BODY_FIXED", "CONTEXT_TAG", "HEAD", "KIND_CLASS", "KIND_TEXT", "KIND_VALUE", "MAX_TOKEN", "VERSION", "Context",
@@ -40,7 +41,7 @@ MAX_TOKEN: Final = 1020
 
 _VALUE: Final = struct.Struct(">d")
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_MAX_TEXT, _MAX_CLASS, _MAX_CONTEXT = 64, 120, 400
+_MAX_TEXT, _MAX_CONTEXT = 64, 400
 _MAX_REMEMBERED: Final = 4096
 _BLOCK: Final = 64
 
@@ -59,13 +60,14 @@ class Predictions:
     """What was predicted for some rows: either `classes`, empty where it was a text, or `values` (float), one a row.
 
     `confidence` is the probability of the predicted class, NaN where nobody said; empty: of no row. `of` is how many
-    classes there are, 0 where that is not known.
+    classes there are, 0 where that is not known. Rows at the positions `missing` have no prediction and no id.
     """
 
     classes: Sequence[str] = ()
     values: Sequence[float] = ()
     confidence: Sequence[float] = ()
     of: int = 0
+    missing: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.classes) or len(self.values)
@@ -164,9 +166,7 @@ class TokenMaker:
 
 def class_body(name: str, confidence: float, of: int, when: float) -> bytes:
     """The body of a row whose predicted class is `name`, or which was a text if that is empty; see `Predictions`."""
-    cut = name.encode("utf-8", "replace")
-    if len(cut) > _MAX_CLASS:
-        cut = _cut(name, _MAX_CLASS)
+    cut = carried(name).encode()
     return (
         BODY_FIXED.pack(int(when) & 0xFFFFFFFF, KIND_CLASS if name else KIND_TEXT, min(of, 255), confidence)
         + len(cut).to_bytes(1, "big")
@@ -187,7 +187,7 @@ def _bodies(predictions: Predictions, when: float) -> list[bytes]:
     if not len(predictions.classes):
         pairs = zip(confidence, predictions.values, strict=True)
         return [pack(second, KIND_VALUE, classes, one) + _VALUE.pack(value) for one, value in pairs]
-    names = {name: _cut(name, _MAX_CLASS) for name in set(predictions.classes)}
+    names = {name: carried(name).encode() for name in set(predictions.classes)}
     longest = max(map(len, names.values()))
     fields = {name: len(cut).to_bytes(1, "big") + cut.ljust(longest, b"\0") for name, cut in names.items()}
     named = zip(confidence, predictions.classes, strict=True)

@@ -14,12 +14,11 @@ from bento_observe import semconv
 from bento_observe.features import category
 from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 
-__all__ = ["Truth", "is_class_name", "same_class", "truth"]
+__all__ = ["Truth", "is_class_name", "truth"]
 
 _LONGEST_CLASS: Final = 64
 _NAMES_AT_ONCE: Final = 10_000
 _HASHED: Final = frozenset((str, int, bool))
-_BOOLEAN: Final = {"true": "1", "false": "0"}
 
 
 @dataclass
@@ -129,8 +128,3 @@ def _verdict(label: Any) -> float | str | None:
 def is_class_name(text: str) -> bool:
     """Whether a text can be the name of a class: one line of at most 64 characters. Others are read by people."""
     return len(text) <= _LONGEST_CLASS and text.splitlines() == [text]
-
-
-def same_class(predicted: str, label: str) -> bool:
-    """Whether they are one class; true and false may be told as 1 and 0."""
-    return predicted == label or _BOOLEAN.get(predicted) == label or predicted == _BOOLEAN.get(label)

@@ -15,7 +15,7 @@ from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
 from bento_observe.features.concept import Judged, Judgement
 from bento_observe.feedback import Feedback, shape_of
-from bento_observe.feedback._predicted import Shape
+from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._token import Context, Predictions, TokenMaker
 from bento_observe.settings import from_environment
 from bento_observe.telemetry import Health

@@ -16,8 +16,9 @@ from bento_observe.features import Group, encode
 from bento_observe.features.concept import Judged
 from bento_observe.features.reference import BadReferenceError, NumericReference, SignalReference
 from bento_observe.feedback import shape_of
-from bento_observe.feedback._identifier import _columns
+from bento_observe.feedback._given import given_predictions
 from bento_observe.feedback._predicted import predicted as what_is_predicted
+from bento_observe.feedback._prediction import MISSING
 
 HELD_OUT = predicted(3000, 1, boldness=2.0)
 
@@ -194,15 +195,14 @@ def test_a_number_that_is_no_score_has_no_id() -> None:
     """Rather than one of a class that there is not."""
     made = scored()
     shape = shape_of(made.signals["prediction"], made.signals["label"])
-    assert what_is_predicted(1.5, shape, 16) is None
-    with pytest.raises(ValueError, match="from 0 to 1"):
-        _columns(np.array([0.5, 1.5]), None, shape)
+    assert what_is_predicted(1.5, shape, 16) == [MISSING]
+    assert list(given_predictions(np.array([0.5, 1.5]), None, shape).missing) == [1]
 
 
 def test_ids_by_hand_are_of_scores_too() -> None:
     """An array of any length."""
     made = scored(labels=named(HELD_OUT.labels))
-    found = _columns(np.array([0.25, 0.75]), None, shape_of(made.signals["prediction"], made.signals["label"]))
+    found = given_predictions(np.array([0.25, 0.75]), None, shape_of(made.signals["prediction"], made.signals["label"]))
     assert (list(found.classes), list(found.confidence), found.of) == (["no", "yes"], [0.75, 0.75], 2)
 
 

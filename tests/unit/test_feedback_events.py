@@ -18,7 +18,7 @@ from bento_observe._slices import Slices
 from bento_observe.feedback._events import EventIssuer, PredictionEvents
 from bento_observe.feedback._identifier import Identifier
 from bento_observe.feedback._plain_ids import base_id, made_at, row_ids
-from bento_observe.feedback._predicted import Shape
+from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._token import Context
 from bento_observe.request import RequestSpan, current_request
 from bento_observe.telemetry import Health, SignalQueue
@@ -144,7 +144,7 @@ def test_a_value_that_is_no_number_is_left_out() -> None:
     """JSON, which Elasticsearch is sent, has none of those."""
     bench = Bench()
     bench.identifier.ids([1.5, math.inf, math.nan], None, ())
-    assert [attributes(one).get("ml.prediction.value") for one in bench.sent()] == [1.5, None, None]
+    assert [attributes(one).get("ml.prediction.value") for one in bench.sent()] == [1.5]
 
 
 def test_a_row_that_cannot_be_told_costs_no_other() -> None:

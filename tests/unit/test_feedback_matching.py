@@ -14,6 +14,7 @@ import pytest
 
 from bento_observe import semconv
 from bento_observe._label_keys import Key, Keys
+from bento_observe.feedback._class_names import same_class
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import Group
 from bento_observe.feedback._intake import LabelIntake
@@ -23,7 +24,6 @@ from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._shared import BusyError
 from bento_observe.feedback._token import Context, TokenMaker, class_body, value_body
-from bento_observe.feedback._truth import same_class
 from bento_observe.telemetry import Health
 from bento_observe.telemetry._pipeline import Deferring
 
@@ -167,8 +167,7 @@ def test_as_many_classes_as_labels_are_compared_only_where_they_meet(
         compared["all"] += 1
         return same_class(predicted, label)
 
-    for module in ("_performance", "_classes"):
-        monkeypatch.setattr(f"bento_observe.feedback.{module}.same_class", counted)
+    monkeypatch.setattr("bento_observe.feedback._performance.same_class", counted)
     bench = Bench()
     ids = [bench.id(f"class {n}", (("n", str(n)),) if sliced else ()) for n in range(500)]
     assert bench.matcher.take(ids, [f"class {n % 250}" for n in range(500)]).matched == 500
