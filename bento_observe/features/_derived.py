@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,9 +52,19 @@ class Derived:
             self._loss.add(arrived)
         if self._score is not None and self._expectation is not None:
             self._add_scores(arrived, self._score, self._expectation)
-        if isinstance(arrived, Batch) and (self._classes is not None or self._guess) and self._is_probable(arrived):
-            return self._of_probabilities(arrived)
+        if isinstance(arrived, Batch) and (self._classes is not None or self._guess):
+            ordered = self._in_order(arrived)
+            if self._is_probable(ordered):
+                return self._of_probabilities(ordered)
         return (arrived,)
+
+    def _in_order(self, batch: Batch) -> Batch:
+        """With its columns as the reference has them, if it is the same ones: frames and dicts can have any order."""
+        names = self._classes
+        if names is None or batch.names == names or not self.replaces(batch.names):
+            return batch
+        places = [batch.names.index(name) for name in names]
+        return replace(batch, names=names, columns=batch.columns[places], invalid=None, table=None)
 
     def _is_probable(self, batch: Batch) -> bool:
         if self._classes is not None:
@@ -101,7 +112,9 @@ class Derived:
     def replaces(self, names: tuple[str, ...]) -> bool:
         """Whether numbers in columns of these names became other features, going by what has come up to now."""
         if self._classes is not None:
-            return names == self._classes
+            return names == self._classes or (
+                len(names) == len(self._classes) and set(names) == set(self._classes)
+            )
         width = len(names)
         return self._guessed.get(width, False) and names[0] == "0" and names[-1] == str(width - 1)
 

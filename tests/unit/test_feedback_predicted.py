@@ -14,7 +14,7 @@ import pytest
 from bento_observe import Reference
 from bento_observe.feedback import shape_of
 from bento_observe.feedback._predicted import predicted
-from bento_observe.feedback._prediction import Prediction
+from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._shape import Shape
 
 NOBODY_KNOWS = Shape()
