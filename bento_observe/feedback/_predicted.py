@@ -106,6 +106,8 @@ def _prediction(row: Any, shape: Shape) -> Prediction | None:
         return _probabilities.of_list(row, shape)
     if isinstance(row, np.ndarray):
         return _probabilities.of_list(row.tolist(), shape) if row.ndim == 1 else None
+    if is_absent(row):
+        return None
     fields = row if isinstance(row, Mapping) else getattr(row, "__dict__", None)
     return _of_fields(fields, shape) if fields else None
 

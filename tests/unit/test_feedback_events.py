@@ -181,3 +181,21 @@ def test_what_is_none_gets_one_of_ours(own: bytes) -> None:
     assert abs((made_at(row_ids(made, 20)[19]) or 0) - time.time()) < 60
     assert made_at("order-17") is None
     assert base_id(own) != made
+
+
+def test_rows_without_a_prediction_have_no_event_and_the_others_keep_their_numbers() -> None:
+    """The caller's id of a row says which it is."""
+    bench = Bench()
+    assert bench.identify(["a", None, "b"], b"order-17") == ["order-17.0", "", "order-17.2"]
+    events = [attributes(one) for one in bench.sent()]
+    assert [(one["ml.prediction.id"], one["ml.prediction.class"]) for one in events] == [
+        ("order-17.0", "a"), ("order-17.2", "b"),
+    ]  # fmt: skip
+    bench = Bench()
+    made = bench.identifier.ids(["a", None, "b"], [0.5, 0.5, 0.75], ())
+    assert made[1] == ""
+    events = [attributes(one) for one in bench.sent()]
+    assert [(one["ml.prediction.id"], one["ml.prediction.confidence"]) for one in events] == [
+        (made[0], 0.5), (made[2], 0.75),
+    ]  # fmt: skip
+    assert bench.health.counts()[semconv.DROPPED] == {("predictions", "unreadable"): 1}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import types
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from bento_observe import Reference
 from bento_observe.feedback import shape_of
+from bento_observe.feedback._given import given_predictions
 from bento_observe.feedback._predicted import predicted
 from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._shape import Shape
@@ -122,3 +125,163 @@ def test_a_long_text_that_the_reference_has_for_a_class_is_one() -> None:
     name = "x" * 200
     assert told(name, Shape(classes=True, names=("x" * 128, "y"))) == [("x" * 128, None)]
     assert told("x" * 64) == [("x" * 64, None)]
+
+
+PROBABLE = Shape(classes=True, names=("no", "yes"), columns=("no", "yes"), fields=("p_no", "p_yes"))
+FRAME = pd.DataFrame({"yes": [0.75, 0.25], "no": [0.25, 0.75]})
+TOLD = [("yes", 0.75), ("no", 0.75)]
+
+
+@pytest.mark.parametrize("shape", [NOBODY_KNOWS, PROBABLE])
+@pytest.mark.parametrize(
+    "output",
+    [
+        FRAME, FRAME[["no", "yes"]], FRAME.astype("Float64"), FRAME.to_dict("records"),
+        [{"yes": np.float32(0.75), "no": np.float32(0.25)}, {"no": 0.75, "yes": 0.25}],
+    ],
+)  # fmt: skip
+def test_probabilities_by_name_are_those_of_the_classes_in_any_order(output: Any, shape: Shape) -> None:
+    """Frames, dicts and lists of dicts; with a reference and without one."""
+    assert told(output, shape) == TOLD
+    if isinstance(output, list):
+        assert [told(row, shape) for row in output] == [[one] for one in TOLD]
+
+
+@pytest.mark.parametrize("output", [[[0.25, 0.75], [0.75, 0.25]], list(np.array([[0.25, 0.75], [0.75, 0.25]]))])
+def test_probabilities_without_names_have_the_references(output: Any) -> None:
+    """A frame whose columns are numbered as well."""
+    assert told(output, PROBABLE) == TOLD
+    assert told(pd.DataFrame(np.array(output)), PROBABLE) == TOLD
+    assert told(pd.DataFrame(np.array(output)), NOBODY_KNOWS) == [("1", 0.75), ("0", 0.75)]
+
+
+def test_columns_have_the_names_of_the_labels_where_those_are_known() -> None:
+    """As `p_yes` is `yes`."""
+    renamed = FRAME.rename(columns={"yes": "p_yes", "no": "p_no"})
+    assert told(renamed, PROBABLE) == TOLD
+    assert told(renamed.to_dict("records"), PROBABLE) == TOLD
+    assert told(renamed, NOBODY_KNOWS) == [("p_yes", 0.75), ("p_no", 0.75)]
+
+
+@pytest.mark.parametrize(
+    ("output", "shape"),
+    [
+        ({"load": 0.25, "idle": 0.75}, PROBABLE),
+        ({"load": 0.25, "idle": 0.75}, Shape(classes=False, column="price")),
+        (pd.DataFrame({"load": [0.25], "idle": [0.75]}), Shape(classes=False, column="price")),
+        ({"errors": 0, "warnings": 1}, NOBODY_KNOWS),
+        ({"load": 0.25, "note": None}, NOBODY_KNOWS),
+        (pd.DataFrame({"a": ["x"], "b": [1.0]}), NOBODY_KNOWS),
+        (("a", {"x": 1, "y": 2}), NOBODY_KNOWS),
+        ([None, None], NOBODY_KNOWS),
+        (None, NOBODY_KNOWS),
+        (np.array([[3.0, -1.0], [0.5, 0.1]]), NOBODY_KNOWS),
+    ],
+)
+def test_numbers_that_are_something_else_are_no_probabilities(output: Any, shape: Shape) -> None:
+    """Nor are rows of which none is a prediction ones that could not be read."""
+    assert predicted(output, shape, 16) is None
+
+
+@pytest.mark.parametrize(
+    ("output", "shape", "expected"),
+    [
+        (np.array([[0.25, 0.75], [math.nan, 0.5], [1.0, 0.0]]), NOBODY_KNOWS, [("1", 0.75), None, ("0", 1.0)]),
+        ([[0.25, 0.75], [math.nan, 0.5]], NOBODY_KNOWS, [("1", 0.75), None]),
+        (np.array([[3.0, -1.0], [0.25, 0.75]]), PROBABLE, [None, ("yes", 0.75)]),
+        (np.array([[3.0, -1.0]]), PROBABLE, [None]),
+        ([3.0, -1.0], PROBABLE, [None]),
+        ([{"yes": 0.75, "no": 0.25}, {"yes": math.nan, "no": 0.5}], PROBABLE, [("yes", 0.75), None]),
+        ({"yes": None, "no": 0.5}, PROBABLE, [None]),
+        (pd.DataFrame({"no": [0.25, None], "yes": [0.75, 0.5]}), PROBABLE, [("yes", 0.75), None]),
+        ([None, "a"], NOBODY_KNOWS, [None, ("a", None)]),
+        (["", "a"], NOBODY_KNOWS, [None, ("a", None)]),
+        (pd.Series(["a", None], dtype="string"), NOBODY_KNOWS, [("a", None), None]),
+        (np.array([1.5, math.nan]), NOBODY_KNOWS, [(1.5, None), None]),
+        ([{"label": "a"}, {"label": None}], NOBODY_KNOWS, [("a", None), None]),
+        (math.inf, NOBODY_KNOWS, [None]),
+        (2.0, Shape(classes=True, names=("no", "yes"), scored=("no", "yes")), [None]),
+    ],
+)
+def test_a_row_that_cannot_be_read_costs_the_others_nothing(output: Any, shape: Shape, expected: list[Any]) -> None:
+    """Each has a verdict of its own."""
+    rows = predicted(output, shape, 16)
+    assert rows is not None
+    assert [one is MISSING for one in rows] == [one is None for one in expected]
+    kept = [row for row in rows if row is not MISSING]
+    names = [(row.value if row.name is None else row.name, row.confidence) for row in kept]
+    wanted = [(name, math.nan if sure is None else sure) for name, sure in filter(None, expected)]
+    assert str(names) == str(wanted)  # NaN is not equal to itself
+
+
+class Tensor:
+    """Stands in for `torch.Tensor`, which is too large for these tests; `tests/gpu` asks PyTorch itself."""
+
+    def __init__(self, array: Any, device: str = "cpu") -> None:
+        self._array = np.asarray(array)
+        self.shape = self._array.shape
+        self.device = types.SimpleNamespace(type=device)
+
+    def detach(self) -> Tensor:
+        return self
+
+    def numpy(self) -> Any:
+        assert self.device.type == "cpu"
+        return self._array
+
+
+@pytest.fixture
+def torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("torch")
+    module.__dict__["Tensor"] = Tensor
+    monkeypatch.setitem(sys.modules, "torch", module)
+
+
+@pytest.mark.usefixtures("torch")
+def test_a_tensor_in_the_cpus_memory_is_an_array() -> None:
+    """One on a device is not waited for: it has no id, and is counted where it looks like predictions."""
+    assert told(Tensor([[0.25, 0.75]]), PROBABLE) == [("yes", 0.75)]
+    assert told(Tensor([1.5, 2.5])) == [(1.5, None), (2.5, None)]
+    assert told(Tensor(1.5)) == [(1.5, None)]
+    assert predicted(Tensor([1.5, 2.5], "cuda"), NOBODY_KNOWS, 16) == [MISSING, MISSING]
+    assert predicted(Tensor([[0.25, 0.75]], "cuda"), PROBABLE, 16) == [MISSING]
+    assert predicted(Tensor(np.zeros((2, 768)), "cuda"), NOBODY_KNOWS, 16) is None
+    given = given_predictions(Tensor([[0.25, 0.75], [0.5, 0.1]]), None, PROBABLE)
+    assert (given.classes[0], list(given.missing)) == ("yes", [1])
+    assert list(given_predictions(Tensor([0.5, 1.5], "cuda"), None, NOBODY_KNOWS).missing) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "classes", "sure", "missing"),
+    [
+        (np.array([[0.25, 0.75], [0.75, 0.25]]), ["yes", "no"], [0.75, 0.75], []),
+        (np.array([[0.25, 0.75], [math.nan, 1.0], [3.2, -1.0]]), ["yes"], [0.75], [1, 2]),
+        (np.array([[0.0, 1.0000001]]), ["yes"], [1.0], []),
+        (FRAME, ["yes", "no"], [0.75, 0.75], []),
+        (FRAME.to_dict("records"), ["yes", "no"], [0.75, 0.75], []),
+        (["yes", None, math.nan, "no"], ["yes", "no"], [], [1, 2]),
+        (pd.Series(["yes", None]), ["yes"], [], [1]),
+    ],
+)
+def test_what_a_handler_gives_is_looked_at_row_by_row(
+    given: Any, classes: list[str], sure: list[float], missing: list[int]
+) -> None:
+    """Numbers that are no probabilities do not pass for some."""
+    found = given_predictions(given, None, PROBABLE)
+    kept = [row for row in range(len(found)) if row not in missing]
+    assert list(found.missing) == missing
+    assert [found.classes[row] for row in kept] == classes
+    if sure:
+        assert [found.confidence[row] for row in kept] == sure
+
+
+@pytest.mark.parametrize("given", [[1.5, None, 2.5], [1.5, math.inf, 2.5], pd.Series([1.5, None, 2.5])])
+def test_values_that_are_not_there_have_no_id(given: Any) -> None:
+    """None among decimals does not make classes of them."""
+    found = given_predictions(given, None, NOBODY_KNOWS)
+    assert (found.values[0], found.values[2], list(found.missing)) == (1.5, 2.5, [1])
+
+
+def test_true_and_1_are_two_classes_of_a_mixed_list() -> None:
+    """Though they are equal."""
+    assert given_predictions([True, 1, "a"], None, NOBODY_KNOWS).classes == ["true", "1", "a"]

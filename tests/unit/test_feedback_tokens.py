@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import set_span_in_context
 
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
@@ -21,6 +23,7 @@ from bento_observe.feedback._issuing import TokenIssuer
 from bento_observe.feedback._reading import TEXT, TokenReader
 from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
+from bento_observe.request import RequestSpan, current_request
 from bento_observe.telemetry import Health
 
 KEY, OTHER = Key.of(b"k" * 32), Key.of(b"o" * 32)
@@ -216,3 +219,53 @@ def test_rows_whose_value_is_no_number_have_no_id() -> None:
     first, second, third = identifier.ids(np.array([1.5, math.nan, math.inf]), None, ())
     assert READER.read([first]).value.tolist() == [1.5]
     assert (second, third) == ("", "")
+
+
+class Reading:
+    """An API's ids, what they carry, and what is counted."""
+
+    def __init__(self) -> None:
+        self.health = Health()
+        context = CONTEXT._replace(slices=())
+        issuer = TokenIssuer(context, MAKER)
+        self.identifier = Identifier(context, Shape(), issuer, b"x-prediction-id", self.health)
+        self.request = RequestSpan()
+        self.request.headers, self.request.sampled = {}, False
+
+    def identify(self, output: Any) -> list[str]:
+        token = attach(set_span_in_context(self.request))
+        current_request.set(self.request)
+        self.request.prediction_ids = None
+        try:
+            self.identifier.identify(output, ())
+        finally:
+            current_request.set(None)
+            detach(token)
+        return list(self.request.prediction_ids or ())
+
+    def lost(self) -> dict[tuple[str, ...], int]:
+        return self.health.counts()[semconv.DROPPED]
+
+
+def test_a_row_without_a_prediction_is_told_and_the_others_have_their_ids() -> None:
+    """In their order; what is no prediction at all is not counted."""
+    reading = Reading()
+    first, second, third = reading.identify(["a", None, "b"])
+    read = READER.read([first, third])
+    assert ([read.names[one] for one in read.name], second) == (["a", "b"], "")
+    assert reading.lost() == {("predictions", "unreadable"): 1}
+    assert reading.identify(np.array([[0.25, math.nan], [math.nan, 1.0], [0.5, 0.5]]))[:2] == ["", ""]
+    assert reading.identify(math.nan) == []
+    assert reading.lost() == {("predictions", "unreadable"): 4}
+    for nothing in (None, {"status": "ok", "rows": 3}, [None], "", np.zeros((2, 384)), object()):
+        assert reading.identify(nothing) == []
+    assert reading.lost() == {("predictions", "unreadable"): 4}
+
+
+def test_rows_of_a_batch_that_are_no_probabilities_have_no_id() -> None:
+    """They would be of the first class, with a confidence that is none."""
+    reading = Reading()
+    made = reading.identifier.ids(np.array([[0.25, 0.75], [math.nan, 1.0], [3.2, -1.0]]), None, ())
+    assert made[1:] == ["", ""]
+    assert READER.read(made[:1]).confidence.tolist() == [0.75]
+    assert reading.lost() == {("predictions", "unreadable"): 2}
