@@ -62,12 +62,14 @@ def prediction_ids(predictions: Any, confidence: Any = None) -> list[str]:
     Once an API's handler asks for ids, they are the only ones its answers have.
 
     Args:
-        predictions: classes or values of the rows, an array or a list; or an array, rows x classes, of probabilities.
+        predictions: classes or values of the rows, an array or a list; or an array or frame, rows x classes, of
+            probabilities.
         confidence: the probability of each predicted class, where there are any.
 
     Returns:
         An id a row, in their order: text of some 120 characters, less where predictions are kept. Empty texts where
-        nothing is observed, or the predictions are none, and of rows whose value is NaN or infinite.
+        nothing is observed, or the predictions are none, and of rows that have none: NaN, infinite,
+        missing, or no probabilities.
     """
     call = current_call.get()
     ids = [] if call is None else call.prediction_ids(predictions, confidence)

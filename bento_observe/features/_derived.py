@@ -112,9 +112,7 @@ class Derived:
     def replaces(self, names: tuple[str, ...]) -> bool:
         """Whether numbers in columns of these names became other features, going by what has come up to now."""
         if self._classes is not None:
-            return names == self._classes or (
-                len(names) == len(self._classes) and set(names) == set(self._classes)
-            )
+            return names == self._classes or (len(names) == len(self._classes) and set(names) == set(self._classes))
         width = len(names)
         return self._guessed.get(width, False) and names[0] == "0" and names[-1] == str(width - 1)
 

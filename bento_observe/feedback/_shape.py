@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bento_observe.features.reference import CategoricalReference, FeatureReference, NumericReference, SignalReference
+from bento_observe.features.reference import (
+    CategoricalReference,
+    FeatureReference,
+    NumericReference,
+    SignalReference,
+    class_positions,
+)
 from bento_observe.feedback._class_names import distinct
 
 __all__ = ["Shape", "shape_of"]
@@ -49,7 +55,7 @@ def shape_of(predictions: object, labels: object) -> Shape:
     if isinstance(predictions, SignalReference) and predictions.classes:
         fields = tuple(map(str, predictions.classes))
         # The labels' own names for them, where they are known: `yes` rather than `p_yes`.
-        columns = predictions.calibration.labels if predictions.calibration else fields
+        columns = predictions.calibration.labels if predictions.calibration else _named(fields, truths)
     elif isinstance(predictions, SignalReference) and predictions.calibration:
         scored = predictions.calibration.labels
     elif len(truths) == 2 and _is_score(predicted):
@@ -70,6 +76,12 @@ def _only(signal: object) -> tuple[str, FeatureReference | None]:
         return "", None
     ((name, feature),) = signal.features.items()
     return name, feature
+
+
+def _named(fields: tuple[str, ...], truths: tuple[str, ...]) -> tuple[str, ...]:
+    """What the labels call the classes that columns are of; those that no label is keep their names."""
+    by_position = dict(zip(class_positions(list(truths), fields) or (), truths, strict=False))
+    return tuple(by_position.get(position, field) for position, field in enumerate(fields))
 
 
 def _has_classes(feature: FeatureReference | None) -> bool | None:

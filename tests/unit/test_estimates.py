@@ -99,6 +99,25 @@ def test_deltas_are_what_came_between() -> None:
     assert rows == [10, 0, 25]
 
 
+def test_probabilities_by_name_can_come_in_any_order() -> None:
+    """The columns of a frame, and the fields of dicts."""
+    held_out = predicted(2000, 3)
+    columns = pd.DataFrame(held_out.scores, columns=["no", "yes"])
+    labels = np.where(held_out.labels == 1, "yes", "no")
+    made = prediction(Reference.from_frame(np.zeros((2000, 1)), prediction=columns, label=labels))
+    served = pd.DataFrame(predicted(300, 4).scores, columns=["no", "yes"])
+    expected = counted(made, served.to_numpy()).expected
+    assert expected is not None
+    for data in (served[["yes", "no"]], served[["yes", "no"]].to_dict("records")):
+        statistics = FeatureStatistics(made)
+        statistics.update(data)
+        found = statistics.snapshot()
+        assert found.expected is not None
+        assert found.expected.hits.tolist() == pytest.approx(expected.hits.tolist())
+        assert found.expected.predicted.tolist() == expected.predicted.tolist()
+        assert set(found.features) == {"confidence", "entropy", "class"}
+
+
 def test_rows_that_are_no_numbers_are_left_out() -> None:
     """As of the statistics of confidence."""
     signal = prediction(reference(predicted(1000, 1)))

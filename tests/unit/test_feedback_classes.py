@@ -124,6 +124,36 @@ def test_the_most_frequent_labels_are_told_apart() -> None:
     assert sum(classes.predicted(name) == name for name in names) == 20
 
 
+@pytest.mark.parametrize(
+    ("columns", "labels"), [(["p_no", "p_yes"], ["no", "yes"]), (["False", "True"], [False, True])]
+)
+def test_columns_of_probabilities_are_called_as_labels_without_a_calibration_too(
+    columns: list[str], labels: list[Any]
+) -> None:
+    """Too few rows for one are enough to see what is meant."""
+    scores = np.linspace(0, 1, 40)
+    probabilities = pd.DataFrame({columns[0]: 1 - scores, columns[1]: scores})
+    known = shape(probabilities, pd.Series(labels * 20, name="y"))
+    assert known.columns == tuple(str(label).lower() for label in labels)
+    assert set(known.names) == set(known.columns)
+    rows = given_predictions(np.array([[0.25, 0.75]]), None, known)
+    assert list(rows.classes) == [known.columns[1]]
+
+
+def test_what_is_judged_is_called_as_the_reference_calls_it() -> None:
+    """Concept drift is looked for by the names of the calibration."""
+    judged: list[str] = []
+    performance = Performance(
+        lambda model: Classes(("0", "1"), ("0", "1")), lambda model: 0.0,
+        lambda context, names, predicted, confidence, correct: judged.extend(names[one] for one in predicted),
+    )  # fmt: skip
+    seen = Seen(None, 1000, pytest.fail)
+    matcher = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda context, labels: None, lambda: 100.0)
+    rows = given_predictions([True, False], [0.75, 0.75], Shape())
+    matcher.take(TokenMaker(KEYS).tokens([CONTEXT], rows, b"nonce 01", 100.0), [1, 1])
+    assert judged == ["1", "0"]
+
+
 @pytest.mark.parametrize("top", [9, 40, 300])
 def test_a_regression_stays_one_however_few_values_its_labels_have(top: int) -> None:
     """As the quality of a wine, a whole number, which is predicted with decimals."""

@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from bento_observe.features.reference._calibration import Calibration, Curve
+from bento_observe.features.reference._class_names import positions as class_positions
 from bento_observe.features.reference._loss_tree import LossTree
 from bento_observe.features.reference._types import (
     CategoricalReference,
@@ -37,6 +38,7 @@ __all__ = [
     "Reference",
     "SignalReference",
     "VectorReference",
+    "class_positions",
 ]
 
 # Imported when asked for: a worker without a reference does without.
