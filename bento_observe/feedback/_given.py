@@ -13,7 +13,7 @@ from bento_observe.features import category
 from bento_observe.features._tensors import at_hand, is_tensor, rows_and_width
 from bento_observe.feedback._predicted import class_of, is_absent, predicted
 from bento_observe.feedback._prediction import MISSING, Prediction
-from bento_observe.feedback._probabilities import class_names, probable
+from bento_observe.feedback._probabilities import all_probable, class_names, probable
 from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._token import Predictions
 
@@ -45,7 +45,8 @@ def given_predictions(predictions: Any, confidence: Any, shape: Shape) -> Predic
     if table.dtype.kind in "iu" and shape.classes is False:
         is_class = False
     if is_class:
-        return _of_classes(table.tolist(), sure, shape, 2 if table.dtype.kind == "b" else len(shape.names))
+        of = 2 if table.dtype.kind == "b" else len(shape.names)
+        return _of_classes(table.tolist(), sure, shape, of, typed=table.dtype.kind != "O")
     values = table.astype(float)
     return Predictions(values=values.tolist(), confidence=sure, missing=_where(~np.isfinite(values)))
 
@@ -88,10 +89,10 @@ def _confidence(given: Any, rows: int) -> list[float]:
 
 def _of_probabilities(table: npt.NDArray[Any], names: Sequence[str]) -> Predictions:
     matrix = table if table.dtype.kind in "fiu" else table.astype(float)
-    good = probable(matrix)
+    missing = [] if not len(matrix) or all_probable(matrix) else _where(~probable(matrix))
     called = [names[one] if names else str(one) for one in matrix.argmax(axis=1).tolist()]
     sure = np.minimum(matrix.max(axis=1), 1.0).astype(float).tolist()
-    return Predictions(classes=called, confidence=sure, of=matrix.shape[1], missing=_where(~good))
+    return Predictions(classes=called, confidence=sure, of=matrix.shape[1], missing=missing)
 
 
 def _of_scores(scores: npt.NDArray[np.float64], classes: Sequence[str]) -> Predictions:
@@ -102,20 +103,21 @@ def _of_scores(scores: npt.NDArray[np.float64], classes: Sequence[str]) -> Predi
     return Predictions(classes=names, confidence=sure, of=2, missing=_where(~((scores >= 0) & (scores <= 1))))
 
 
-def _of_classes(rows: list[Any], sure: list[float], shape: Shape, of: int) -> Predictions:
-    # With their types, for 1 and True are equal.
-    known: dict[tuple[type, Any], str | None] = {}
-    names: list[str] = []
-    missing: list[int] = []
-    for number, row in enumerate(rows):
-        key = (type(row), row)
-        if key not in known:
-            known[key] = class_of(row, shape) if isinstance(row, str) and row else category(row) or None
-        name = known[key]
-        if name is None:
-            missing.append(number)
-        names.append(name or "")
-    return Predictions(classes=names, confidence=sure, of=of, missing=missing)
+def _of_classes(rows: list[Any], sure: list[float], shape: Shape, of: int, *, typed: bool) -> Predictions:
+    """Of cells that are all of one type if they are `typed`."""
+    # Else with their types, for 1 and True are equal.
+    keys = rows if typed else list(zip(map(type, rows), rows, strict=True))
+    known = {key: _class(key if typed else key[1], shape) for key in set(keys)}
+    names = [known[key] for key in keys]
+    missing = [number for number, name in enumerate(names) if name is None] if None in known.values() else []
+    return Predictions([name or "" for name in names] if missing else names, (), sure, of, missing)  # type: ignore[arg-type]
+
+
+def _class(cell: Any, shape: Shape) -> str | None:
+    """The class that a cell is, empty where it is a text that is none; None where there is nothing."""
+    if isinstance(cell, str):
+        return class_of(cell, shape) if cell else None
+    return category(cell) or None
 
 
 def _of_rows(rows: list[Prediction] | None) -> Predictions:

@@ -22,6 +22,7 @@ _PREDICTIONS: Final = ("prediction", "predicted", "label", "class")
 _SCALARS: Final = (str, int, float, np.generic)
 _CONFIDENCES: Final = ("confidence", "probability", "score")
 _BUILT_IN: Final = frozenset((str, int, float, bool, list, tuple, np.ndarray))
+_LONE: Final = frozenset((str, int, float, bool))
 _ABSENT: Final = ("NoneType", "NAType", "NaTType")  # the latter two are of pandas
 
 
@@ -31,8 +32,9 @@ def predicted(output: Any, shape: Shape, most: int) -> list[Prediction] | None:
     Of a row that has none among others that do, as of a lone number that is NaN, it says `MISSING`.
     """
     kind = type(output)
-    if kind is dict:
-        one = _of_fields(output, shape)
+    # The usual ones first.
+    if kind is dict or kind in _LONE:
+        one = _of_fields(output, shape) if kind is dict else _of_scalar(output, shape, math.nan)
         return None if one is None else [one]
     if kind not in _BUILT_IN:
         if is_tensor(kind):
@@ -52,13 +54,11 @@ def predicted(output: Any, shape: Shape, most: int) -> list[Prediction] | None:
     if shape.columns and len(rows) == len(shape.columns) and all(isinstance(row, float) for row in rows):
         rows = [list(rows)]  # the probabilities of one row
     found = [_prediction(row, shape) for row in rows]
-    return _whole(rows, found)
+    return _whole(rows, found) if None in found else found  # type: ignore[return-value]
 
 
 def _whole(rows: Sequence[Any], found: list[Prediction | None]) -> list[Prediction] | None:
     """All rows, if there is one among them that predicts and the others are of its kind or not there at all."""
-    if None not in found:
-        return found  # type: ignore[return-value]
     kinds = {type(row) for row, one in zip(rows, found, strict=True) if one is not None}
     for row, one in zip(rows, found, strict=True):
         if one is None and (not kinds or not (type(row) in kinds or is_absent(row))):
@@ -79,8 +79,6 @@ def _elsewhere(tensor: Any, shape: Shape, most: int) -> list[Prediction] | None:
 
 def _rows(output: Any, most: int) -> Sequence[Any] | None:
     kind = type(output)
-    if kind in (str, int, float, bool):
-        return (output,)
     if kind is list or kind is tuple:
         return output if len(output) <= most else None
     if isinstance(output, np.ndarray):

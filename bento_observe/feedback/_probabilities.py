@@ -13,7 +13,7 @@ from bento_observe.features import category
 from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._shape import Shape
 
-__all__ = ["class_names", "of_fields", "of_frame", "of_list", "of_matrix", "probable"]
+__all__ = ["all_probable", "class_names", "of_fields", "of_frame", "of_list", "of_matrix", "probable"]
 
 _MOST_CLASSES: Final = 1024  # of a list of probabilities, which is looked at on the request's thread
 _NUMBERS: Final = "fiu"
@@ -32,6 +32,11 @@ def class_names(columns: Iterable[Any], shape: Shape) -> list[str]:
     return called
 
 
+def all_probable(matrix: npt.NDArray[Any]) -> bool:
+    """Whether all rows of numbers are probabilities; there has to be one."""
+    return bool(matrix.min() >= 0 and (np.abs(matrix.sum(axis=1, dtype=np.float64) - 1) <= _TOLERANCE).all())
+
+
 def probable(matrix: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which rows of numbers are probabilities."""
     with np.errstate(invalid="ignore"):
@@ -44,17 +49,17 @@ def of_matrix(matrix: npt.NDArray[Any], shape: Shape, names: Sequence[str] = ())
     width = matrix.shape[1]
     if matrix.dtype.kind not in _NUMBERS or not len(matrix):
         return None
+    good = None if all_probable(matrix) else probable(matrix)
+    if good is not None and not good.any() and len(shape.columns) != width:
+        return None
     names = names or (shape.columns if len(shape.columns) == width else ())
-    good = probable(matrix)
     found = [
         Prediction(names[number] if names else str(number), math.nan, min(most, 1.0), width)
         for number, most in zip(matrix.argmax(axis=1).tolist(), matrix.max(axis=1).tolist(), strict=True)
     ]
-    if good.all():
-        return found
-    if not good.any() and len(shape.columns) != width:
-        return None
-    return [one if right else MISSING for one, right in zip(found, good.tolist(), strict=True)]
+    return (
+        found if good is None else [one if right else MISSING for one, right in zip(found, good.tolist(), strict=True)]
+    )
 
 
 def of_frame(frame: Any, shape: Shape) -> list[Prediction] | None:
