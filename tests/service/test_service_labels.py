@@ -56,6 +56,16 @@ def test_an_answer_carries_an_id_a_row_and_the_trace_has_it(scene: Scene) -> Non
     assert len(ids(scene.ask("/batched", numbers=[1, 2]))) == 2
 
 
+def test_a_row_without_a_prediction_has_no_id_and_is_counted(scene: Scene) -> None:
+    """Its place in the header stays empty, so that the others keep theirs."""
+    answer, spans = scene.traced("/gaps", number=1.0)
+    first, second, third = answer.headers[HEADER].split(",")
+    assert second == ""
+    assert list(spans[0].attributes["ml.prediction.id"]) == [first, "", third]
+    assert send_labels(scene, {"ids": [first, third], "labels": ["a", "b"]}).json() == {"matched": 2, "refused": {}}
+    assert value(scene, "bento_observe.dropped", signal="predictions", reason="unreadable") == 1
+
+
 def test_a_callers_own_id_is_in_the_trace_and_is_what_a_duplicate_is_told_by(scene: Scene) -> None:
     """A request that is sent twice makes one prediction, which can have one label."""
     headers = {HEADER: "order-17"}

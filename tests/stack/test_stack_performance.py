@@ -34,7 +34,10 @@ RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(COMMITTED)["grou
 pytestmark = pytest.mark.stack
 
 KEYS = Keys((Key.of(b"a key"),))
-CLASSES = Classes(("a", "b", "c"), ("a", "b", "c"))
+CLASSES = {
+    3: ("a", "b", "c"),
+    2: ("0", "1", "false", "true"),  # of labels that are numbers and predictions that are truth values
+}
 
 
 def test_the_committed_rules_are_what_the_script_writes() -> None:
@@ -60,15 +63,16 @@ def test_rules_ask_only_for_metrics_that_are_sent_or_recorded() -> None:
 
 def _series(worker: str, predictions: Predictions, labels: list[Any]) -> Iterator[tuple[str, float]]:
     """What Prometheus has of one worker: series, and what it rises to from 0."""
-    performance = Performance(lambda model: CLASSES if predictions.of == 3 else Classes(), lambda model: 1.0)
+    known = CLASSES.get(predictions.of, ())
+    performance = Performance(lambda model: Classes(known, known), lambda model: 1.0)
     seen = Seen(None, 10_000, pytest.fail)
     matcher = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda *_: None, lambda: 100.0)
     api = Context("values" if len(predictions.values) else f"classes{predictions.of}", "m")
     matcher.take(TokenMaker(KEYS).tokens([api], predictions, worker.encode().ljust(8), 100.0), labels)
-    known = {metric.name: metric for metric in semconv.METRICS}
+    sent = {metric.name: metric for metric in semconv.METRICS}
     for scope in PerformanceMetrics(performance, matcher.refused, 1).collect(2, False):
         for metric in scope.metrics:
-            name = metric_name(known[metric.name])
+            name = metric_name(sent[metric.name])
             for point in getattr(metric, metric.WhichOneof("data")).data_points:
                 if point.time_unix_nano != 2:
                     continue
@@ -94,7 +98,7 @@ def _expected() -> tuple[list[tuple[str, float]], dict[tuple[str, str], tuple[fl
     series: list[tuple[str, float]] = []
     for worker, rows in (("one", slice(1500)), ("two", slice(1500, None))):
         series += _series(worker, Predictions(predicted[rows].tolist(), of=3), true[rows].tolist())
-        names = np.where(scores[rows] > 0.5, "1", "0").tolist()
+        names = np.where(scores[rows] > 0.5, "true", "false").tolist()
         sure = np.maximum(scores[rows], 1 - scores[rows]).tolist()
         series += _series(worker, Predictions(names, confidence=sure, of=2), event[rows].astype(int).tolist())
         series += _series(worker, Predictions(values=(values + noise)[rows].tolist()), values[rows].tolist())
@@ -108,6 +112,8 @@ def _expected() -> tuple[list[tuple[str, float]], dict[tuple[str, str], tuple[fl
         ("classes3", "recall_macro"): (recall.mean(), exact),
         ("classes3", "f1_macro"): (f1.mean(), exact),
         ("classes3", "f1_weighted"): (metrics.f1_score(true, predicted, average="weighted"), exact),
+        ("classes2", "f1_macro"): (metrics.f1_score(event, scores > 0.5, average="macro"), exact),
+        ("classes2", "recall_macro"): (metrics.recall_score(event, scores > 0.5, average="macro"), exact),
         ("classes2", "auc"): (metrics.roc_auc_score(event, scores), 0.002),
         ("classes2", "brier"): (metrics.brier_score_loss(event, scores), exact),
         ("classes2", "log_loss"): (metrics.log_loss(event, scores), exact),

@@ -51,6 +51,10 @@ class Labelled:
         return f"The number is {number}, which is what was asked for; nothing else is known about it."
 
     @bentoml.api
+    def gaps(self, number: float) -> list[str | None]:
+        return ["a", None, "b"]
+
+    @bentoml.api
     def nothing(self, text: str) -> None:
         return None
 
