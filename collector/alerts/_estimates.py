@@ -1,0 +1,124 @@
+"""Is the model expected to be as right as when it was tested, and is that expectation to be believed?"""
+
+from __future__ import annotations
+
+from textwrap import indent
+from typing import Final
+
+from bento_observe import semconv
+from collector.alerts._definition import OF, Alert, Number
+from collector.alerts._model import METRIC, MODEL, MODEL_OF, OVERVIEW, PREDICTIONS_PAGE, REFERENCE
+from collector.alerts._policy import Policy
+from collector.alerts._series import API, SERVICE_LABELS, WHOLE, by, label_name, metric_name
+
+__all__ = ["estimate_alerts"]
+
+_CONCEPT: Final = (*SERVICE_LABELS, MODEL, API, REFERENCE)
+_LABELS: Final = (*_CONCEPT, METRIC)
+_MAX: Final = by(_LABELS, "max")
+_WINDOW: Final = label_name(semconv.ML_DRIFT_WINDOW)
+_THING: Final = f"{{{MODEL}}} {MODEL_OF}"
+
+_TOLD: Final = (semconv.METRIC_ACCURACY, semconv.METRIC_F1, semconv.METRIC_ROC_AUC, semconv.METRIC_MAE)
+"""Precision and recall are in F1, and the root of the mean squared error moves with the mean absolute one: an alert of
+each would say the same thing twice."""
+
+# What prometheus/generate_estimates.py records: of classes, and the errors of values.
+_ESTIMATE: Final = ("model:ml_performance_estimate:pooled", "model:ml_performance_loss_estimate:pooled")
+_WORSE: Final = ("model:ml_performance_estimate:fell", "model:ml_performance_loss_estimate:rose")
+_LOW: Final = ("model:ml_performance_estimate_low:pooled", "model:ml_performance_loss_estimate_low:pooled")
+_HIGH: Final = ("model:ml_performance_estimate_high:pooled", "model:ml_performance_loss_estimate_high:pooled")
+_TESTED: Final = ("model:ml_performance_reference:avg", "model:ml_performance_loss_reference:avg")
+_ROWS: Final = ("class:ml_estimate_predictions:increase", "model:ml_estimate_loss_rows:increase")
+_DISAGREES: Final = "model:ml_estimate:disagrees"
+_DISAGREEMENT: Final = "model:ml_estimate_disagreement:pooled"
+_CRITICAL: Final = "model:ml_estimate_disagreement_critical:pooled"
+_JUDGED: Final = "model:ml_estimate_judged:increase"
+_WORKERS: Final = "model:ml_concept_drift:workers"
+
+
+def estimate_alerts(policy: Policy) -> list[Alert]:
+    """The alerts of estimated performance, and of labels that contradict it."""
+    return [_drop(policy), _concept(policy)]
+
+
+def _drop(policy: Policy) -> Alert:
+    window = policy.performance_window
+    told = f'{METRIC}=~"{"|".join(_TOLD)}",{_WINDOW}="{window}",{WHOLE}'
+    shared = ", ".join(_CONCEPT)
+    rows = [f"{by(_CONCEPT)} ({series}{window}{{{WHOLE}}})" for series in _ROWS]
+    conditions = [
+        f"{_MAX} ({estimate}{{{told}}})\nand {_MAX} ({worse}{{{told}}}) == 1\n"
+        f"and on ({shared}) {counted} >= {policy.least_predictions}"
+        for estimate, worse, counted in zip(_ESTIMATE, _WORSE, rows, strict=True)
+    ]
+
+    def either(series: tuple[str, str], selector: str) -> str:
+        return f"{_MAX} ({' or '.join(f'{one}{{{OF},{selector}}}' for one in series)})"
+
+    now = f'{_WINDOW}="{window}",{WHOLE}'
+    # Rows have no metric: they are given that of the estimate, by which the number is found.
+    counted = f"0 * {either(_ESTIMATE, now)} + on ({shared}) group_left () ({' or '.join(rows)})"
+    return Alert(
+        "EstimatedPerformanceDrop",
+        "performance",
+        "ticket",
+        _LABELS,
+        "\nor\n".join(f"(\n{indent(condition, '  ')}\n)" for condition in conditions),
+        policy.wait("10m"),
+        f"{_THING}: its {{{METRIC}}} is expected to be {{value}}, and was {{tested}} when it was tested",
+        f"By the {{n}} predictions within {window}, {_THING} is expected to have a {{{METRIC}}} of {{value}} (95% band "
+        "{low} to {high}); the held-out predictions of its reference came to {tested}. No label has been looked at: "
+        "what it is asked is harder than what it was tested with.",
+        "Which inputs drifted (overview), and since which client or version; slices say where it is. If the change is "
+        "to stay, collect labels for these inputs and train again. It is a reason to look, not to roll back.",
+        {
+            "value": Number("figure"),
+            "tested": Number("figure", either(_TESTED, WHOLE)),
+            "low": Number("figure", either(_LOW, now)),
+            "high": Number("figure", either(_HIGH, now)),
+            "n": Number("count", counted),
+        },
+        PREDICTIONS_PAGE,
+        f"{policy.least_predictions} predictions in {window}",
+        keep=policy.wait("10m"),
+        overview=OVERVIEW,
+    )
+
+
+def _concept(policy: Policy) -> Alert:
+    largest = by(_CONCEPT, "max")
+    window, longer = policy.performance_window, policy.usual_window
+    age = metric_name(semconv.CONCEPT_AGE)
+
+    def within(series: str, time: str) -> str:
+        return f'{largest} ({series}{{{OF},{_WINDOW}="{time}"}})'
+
+    return Alert(
+        "ConceptDrift",
+        "performance",
+        "ticket",
+        _CONCEPT,
+        f"{largest} (\n  {_DISAGREES} == 1\n  or {_WORKERS} > 0\n)",
+        policy.wait("5m"),
+        f"{_THING}: labels disagree with its confidence",
+        f"Predictions of {_THING} are not wrong as often as their calibrated confidence says, but more often (where "
+        "negative, less):{now}{now_limit}{usual}{usual_limit}. {judged} labels were compared within "
+        f"{window}{{workers}}{{age}}. The same inputs have other labels than when the reference was made.",
+        "Do not believe estimates of performance meanwhile. Did the labels change rather than the world (another "
+        "definition, a join gone wrong), or is a new model served under an old reference? Then train or calibrate on "
+        "labels from after the change.",
+        {
+            "now": Number("share", within(_DISAGREEMENT, window), " ", f" within {window}"),
+            "now_limit": Number("share", within(_CRITICAL, window), " (by chance up to ", ")"),
+            "usual": Number("share", within(_DISAGREEMENT, longer), " ", f" within {longer}"),
+            "usual_limit": Number("share", within(_CRITICAL, longer), " (by chance up to ", ")"),
+            "judged": Number("count", f"{largest} ({_JUDGED}{window}{{{OF}}})"),
+            "workers": Number("count", f"{largest} ({_WORKERS}{{{OF}}}) > 0", "; the detectors of ", " workers alarm"),
+            "age": Number("seconds", f"{largest} ({age}{{{OF}}}) > 0", ", since a change about ", " ago"),
+        },
+        PREDICTIONS_PAGE,
+        f"{policy.least_judged} labels in {window} or {longer}, or a worker's detector",
+        keep=policy.wait("10m"),
+        overview=OVERVIEW,
+    )
