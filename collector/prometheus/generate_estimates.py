@@ -13,6 +13,7 @@ from pathlib import Path
 from bento_observe import semconv
 from bento_observe.prometheus_names import metric_name
 from collector.alerts import DEMO, NORMAL, Policy
+from collector.prometheus import _estimate_names as names
 from collector.prometheus._estimate_classes import estimates
 from collector.prometheus._estimate_concept import OF_LABELS, disagreement
 from collector.prometheus._estimate_losses import losses
