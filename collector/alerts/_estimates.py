@@ -67,7 +67,7 @@ def _drop(policy: Policy) -> Alert:
         "\nor\n".join(f"(\n{indent(condition, '  ')}\n)" for condition in conditions),
         policy.wait("10m"),
         f"{_THING}: its {{{METRIC}}} is expected to be {{value}}, and was {{tested}} when it was tested",
-        f"By the {{n}} predictions within {window}, {_THING} is expected to have a {{{METRIC}}} of {{value}} (95% band "
+        f"By the {{n}} predictions within {window}, the {{{METRIC}}} of {_THING} is expected to be {{value}} (95% band "
         "{low} to {high}); the held-out predictions of its reference came to {tested}. No label has been looked at: "
         "what it is asked is harder than what it was tested with.",
         "Which inputs drifted (overview), and since which client or version; slices say where it is. If the change is "
@@ -102,17 +102,17 @@ def _concept(policy: Policy) -> Alert:
         f"{largest} (\n  {_DISAGREES} == 1\n  or {_WORKERS} > 0\n)",
         policy.wait("5m"),
         f"{_THING}: labels disagree with its confidence",
-        f"Predictions of {_THING} are not wrong as often as their calibrated confidence says, but more often (where "
-        "negative, less):{now}{now_limit}{usual}{usual_limit}. {judged} labels were compared within "
+        f"Predictions of {_THING} are not wrong as often as their calibrated confidence says, but more often (less, "
+        "if negative).{now}{now_limit}{usual}{usual_limit} {judged} labels were compared within "
         f"{window}{{workers}}{{age}}. The same inputs have other labels than when the reference was made.",
         "Do not believe estimates of performance meanwhile. Did the labels change rather than the world (another "
         "definition, a join gone wrong), or is a new model served under an old reference? Then train or calibrate on "
         "labels from after the change.",
         {
-            "now": Number("share", within(_DISAGREEMENT, window), " ", f" within {window}"),
-            "now_limit": Number("share", within(_CRITICAL, window), " (by chance up to ", ")"),
-            "usual": Number("share", within(_DISAGREEMENT, longer), " ", f" within {longer}"),
-            "usual_limit": Number("share", within(_CRITICAL, longer), " (by chance up to ", ")"),
+            "now": Number("share", within(_DISAGREEMENT, window), f" Within {window}: "),
+            "now_limit": Number("share", within(_CRITICAL, window), " (by chance up to ", ")."),
+            "usual": Number("share", within(_DISAGREEMENT, longer), f" Within {longer}: "),
+            "usual_limit": Number("share", within(_CRITICAL, longer), " (by chance up to ", ")."),
             "judged": Number("count", f"{largest} ({_JUDGED}{window}{{{OF}}})"),
             "workers": Number("count", f"{largest} ({_WORKERS}{{{OF}}}) > 0", "; the detectors of ", " workers alarm"),
             "age": Number("seconds", f"{largest} ({age}{{{OF}}}) > 0", ", since a change about ", " ago"),
