@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -14,7 +15,8 @@ from bento_observe.stack._assets import collector_dir
 pytestmark = pytest.mark.stack
 
 RULES = collector_dir() / "prometheus" / "rules" / "feature_drift.yaml"
-MINUTES = 28 * 60
+HOURS = 28
+MINUTES = 60 * HOURS - 1
 ORDER = ("feature_reference", "feature_drift_1h", "feature_drift_ks_1h", "feature_drift_24h", "feature_drift_ks_24h")
 OF = 'service_name="s", ml_signal="input", ml_feature_name="x", bentoml_api_name="a", ml_reference_id="r"'
 BINS, BUCKETS = ("00", "01"), ("1", "2", "+Inf")
@@ -25,25 +27,28 @@ def _counter(name: str, worker: str, values: str, **labels: str) -> dict[str, st
     return {"series": f'{name}{{{OF}, service_instance_id="{worker}"{told}}}', "values": values}
 
 
-def _worker(worker: str, before: int, after: int) -> list[dict[str, str]]:
-    """Ends after `before` minutes, or begins then: values of bins, of buckets, and those missing or outside."""
-    rest = MINUTES - before
+def _worker(worker: str, hours: range) -> list[dict[str, str]]:
+    """What it counts in these hours, in each at another rate: an hour left out, or in twice, is not made up for."""
+    random = np.random.default_rng(len(hours))
+    rates = np.repeat(random.integers(0, 21, len(hours)), 60)
+    missed = np.repeat(random.integers(0, 5, len(hours)), 60)
 
-    def values(a_minute: int, later: int) -> str:
-        if after:
-            return f"_x{before} 0+{a_minute}x{after} {a_minute * after + later}+{later}x{rest - after}"
-        return f"0+{a_minute}x{before} _x{rest}"
+    def values(a_minute: np.ndarray) -> str:
+        known = " ".join(map(str, np.cumsum(a_minute).tolist()))
+        begin, end = 60 * hours.start, 60 * (HOURS - hours.stop)
+        return " ".join([*([f"_x{begin}"] if begin else []), known, *([f"_x{end}"] if end else [])])
 
-    found = [_counter("ml_feature_bin_total", worker, values(*rate), ml_feature_bin=bin_)
-             for bin_, rate in zip(BINS, ((10, 4), (6, 12)), strict=True)]  # fmt: skip
-    found += [_counter("ml_feature_value_bucket", worker, values(*rate), le=le)
-              for le, rate in zip(BUCKETS, ((3, 1), (10, 4), (16, 16)), strict=True)]  # fmt: skip
-    found += [
-        _counter("ml_feature_missing_total", worker, values(2, 1)),
-        _counter("ml_feature_invalid_total", worker, values(0, 1), reason="infinite"),
-        _counter("ml_feature_out_of_range_total", worker, values(1, 3)),
+    counters: list[tuple[str, np.ndarray, dict[str, str]]] = [
+        *(
+            ("ml_feature_bin_total", rates * part, {"ml_feature_bin": one})
+            for one, part in zip(BINS, (1, 2), strict=True)
+        ),
+        *(("ml_feature_value_bucket", rates * part, {"le": le}) for le, part in zip(BUCKETS, (1, 2, 3), strict=True)),
+        ("ml_feature_missing_total", missed, {}),
+        ("ml_feature_invalid_total", missed, {"reason": "infinite"}),
+        ("ml_feature_out_of_range_total", missed, {}),
     ]
-    return found
+    return [_counter(name, worker, values(rate), **labels) for name, rate, labels in counters]
 
 
 def _reference() -> list[dict[str, str]]:
@@ -59,7 +64,7 @@ def _reference() -> list[dict[str, str]]:
 
 def test_a_day_of_two_workers_one_of_which_took_the_others_place(promtool: Path, tmp_path: Path) -> None:
     """By bin, by bucket, missing, unreadable and outside: as much as increase() over the day says, to 1 %."""
-    series = [*_worker("a", 15 * 60, 0), *_worker("b", 15 * 60, 8 * 60), *_reference()]
+    series = [*_worker("a", range(15)), *_worker("b", range(15, HOURS)), *_reference()]
     recorded = {
         "feature_bin:ml_feature_bin:increase24h": ("ml_feature_bin", "ml_feature_bin_total", len(BINS)),
         "feature_le:ml_feature_value:increase24h": ("le", "ml_feature_value_bucket", len(BUCKETS)),
@@ -71,13 +76,13 @@ def test_a_day_of_two_workers_one_of_which_took_the_others_place(promtool: Path,
     for record, (by, counter, count) in recorded.items():
         whole = f"sum by ({by}) (increase({counter}[24h]))"
         near = f"abs(sum by ({by}) ({record}) / {whole} - 1) < 0.01"
-        for minute in (MINUTES - 180, MINUTES - 8):
+        for minute in (60 * HOURS - 180, 60 * HOURS - 8):
             checks.append(_check(f"count({near})", minute, count))
     share = 'feature:ml_feature_drift:pooled{ml_drift_method="ks", ml_drift_window="24h"}'
     trained = "sum by (le) (ml_feature_reference_value_bucket) / 1000"
     whole = 'scalar(sum(increase(ml_feature_value_bucket{le="+Inf"}[24h])))'
     distance = f"max(abs(sum by (le) (increase(ml_feature_value_bucket[24h])) / {whole} - {trained}))"
-    checks.append(_check(f"count(abs(sum({share}) - {distance}) < 0.002)", MINUTES - 8, 1))
+    checks.append(_check(f"count(abs(sum({share}) - {distance}) < 0.002)", 60 * HOURS - 8, 1))
     document = {
         "rule_files": [str(RULES)],
         "evaluation_interval": "4m",
