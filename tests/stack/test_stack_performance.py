@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import runpy
 import subprocess
@@ -13,17 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from labelled import Labelled
 from sklearn import metrics
 
 from bento_observe import semconv
-from bento_observe._label_keys import Key, Keys
 from bento_observe.feedback._classes import Classes
-from bento_observe.feedback._matching import Matcher
-from bento_observe.feedback._metrics import PerformanceMetrics
-from bento_observe.feedback._performance import Performance
-from bento_observe.feedback._reading import TokenReader
-from bento_observe.feedback._seen import Seen
-from bento_observe.feedback._token import Context, Predictions, TokenMaker
+from bento_observe.feedback._token import Predictions
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.semconv import Kind
 from bento_observe.stack._assets import collector_dir
@@ -33,7 +27,6 @@ COMMITTED = (PROMETHEUS / "rules" / "model_performance.yaml").read_text(encoding
 RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(COMMITTED)["groups"] for rule in group["rules"]]
 pytestmark = pytest.mark.stack
 
-KEYS = Keys((Key.of(b"a key"),))
 CLASSES = Classes(("a", "b", "c"), ("a", "b", "c"))
 
 
@@ -61,27 +54,9 @@ def test_rules_ask_only_for_metrics_that_are_sent_or_recorded() -> None:
 
 def _series(worker: str, predictions: Predictions, labels: list[Any]) -> Iterator[tuple[str, float]]:
     """What Prometheus has of one worker: series, and what it rises to from 0."""
-    performance = Performance(lambda model: CLASSES if predictions.of == 3 else Classes(), lambda model: 1.0)
-    seen = Seen(None, 10_000, pytest.fail)
-    matcher = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda *_: None, lambda: 100.0)
-    api = Context("values" if len(predictions.values) else f"classes{predictions.of}", "m")
-    matcher.take(TokenMaker(KEYS).tokens([api], predictions, worker.encode().ljust(8), 100.0), labels)
-    known = {metric.name: metric for metric in semconv.METRICS}
-    for scope in PerformanceMetrics(performance, matcher.refused, 1).collect(2, False):
-        for metric in scope.metrics:
-            name = metric_name(known[metric.name])
-            for point in getattr(metric, metric.WhichOneof("data")).data_points:
-                if point.time_unix_nano != 2:
-                    continue
-                pairs = [(label_name(pair.key), pair.value.string_value) for pair in point.attributes]
-                told = ", ".join(f'{key}="{value}"' for key, value in [*pairs, ("service_instance_id", worker)])
-                if hasattr(point, "bucket_counts"):
-                    bounds = [f"{bound:.12f}".rstrip("0") for bound in point.explicit_bounds]
-                    for bound, count in zip([*bounds, "+Inf"], itertools.accumulate(point.bucket_counts), strict=True):
-                        yield f'{name}_bucket{{{told}, le="{bound}"}}', count
-                    yield f"{name}_count{{{told}}}", point.count
-                else:
-                    yield f"{name}{{{told}}}", point.as_int + point.as_double
+    labelled = Labelled(worker, CLASSES if predictions.of == 3 else None)
+    labelled.match("values" if len(predictions.values) else f"classes{predictions.of}", predictions, labels)
+    return labelled.series()
 
 
 def _expected() -> tuple[list[tuple[str, float]], dict[tuple[str, str], tuple[float, float]]]:
