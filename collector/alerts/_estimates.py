@@ -16,6 +16,7 @@ __all__ = ["estimate_alerts"]
 _CONCEPT: Final = (*SERVICE_LABELS, MODEL, API, REFERENCE)
 _LABELS: Final = (*_CONCEPT, METRIC)
 _MAX: Final = by(_LABELS, "max")
+_WHOSE: Final = by(_CONCEPT, "max")
 _WINDOW: Final = label_name(semconv.ML_DRIFT_WINDOW)
 _THING: Final = f"{{{MODEL}}} {MODEL_OF}"
 
@@ -33,13 +34,16 @@ _ROWS: Final = ("class:ml_estimate_predictions:increase", "model:ml_estimate_los
 _DISAGREES: Final = "model:ml_estimate:disagrees"
 _DISAGREEMENT: Final = "model:ml_estimate_disagreement:pooled"
 _CRITICAL: Final = "model:ml_estimate_disagreement_critical:pooled"
+_LOSS_DISAGREES: Final = "model:ml_performance_loss:disagrees"
+_LOSS_DISAGREEMENT: Final = "model:ml_performance_loss_disagreement:pooled"
+_LOSS_CRITICAL: Final = "model:ml_performance_loss_disagreement_critical:pooled"
 _JUDGED: Final = "model:ml_estimate_judged:increase"
 _WORKERS: Final = "model:ml_concept_drift:workers"
 
 
 def estimate_alerts(policy: Policy) -> list[Alert]:
     """The alerts of estimated performance, and of labels that contradict it."""
-    return [_drop(policy), _concept(policy)]
+    return [_drop(policy), _concept_of_classes(policy), _concept_of_values(policy)]
 
 
 def _drop(policy: Policy) -> Alert:
@@ -86,20 +90,28 @@ def _drop(policy: Policy) -> Alert:
     )
 
 
-def _concept(policy: Policy) -> Alert:
-    largest = by(_CONCEPT, "max")
-    window, longer = policy.performance_window, policy.usual_window
+def _within(series: str, time: str) -> str:
+    return f'{_WHOSE} ({series}{{{OF},{_WINDOW}="{time}"}})'
+
+
+def _differences(kind: str, disagreement: str, critical: str, policy: Policy) -> dict[str, Number]:
+    """By how much labels disagree, and how much of it would be chance, where there are enough of them."""
+    found = {}
+    for name, time in (("now", policy.performance_window), ("usual", policy.usual_window)):
+        found[name] = Number(kind, _within(disagreement, time), f" Within {time}: ")
+        found[f"{name}_limit"] = Number(kind, _within(critical, time), " (by chance up to ", ").")
+    return found
+
+
+def _concept_of_classes(policy: Policy) -> Alert:
+    window = policy.performance_window
     age = metric_name(semconv.CONCEPT_AGE)
-
-    def within(series: str, time: str) -> str:
-        return f'{largest} ({series}{{{OF},{_WINDOW}="{time}"}})'
-
     return Alert(
         "ConceptDrift",
         "performance",
         "ticket",
         _CONCEPT,
-        f"{largest} (\n  {_DISAGREES} == 1\n  or {_WORKERS} > 0\n)",
+        f"{_WHOSE} (\n  {_DISAGREES} == 1\n  or {_WORKERS} > 0\n)",
         policy.wait("5m"),
         f"{_THING}: labels disagree with its confidence",
         f"Predictions of {_THING} are not wrong as often as their calibrated confidence says, but more often (less, "
@@ -109,16 +121,39 @@ def _concept(policy: Policy) -> Alert:
         "definition, a join gone wrong), or is a new model served under an old reference? Then train or calibrate on "
         "labels from after the change.",
         {
-            "now": Number("share", within(_DISAGREEMENT, window), f" Within {window}: "),
-            "now_limit": Number("share", within(_CRITICAL, window), " (by chance up to ", ")."),
-            "usual": Number("share", within(_DISAGREEMENT, longer), f" Within {longer}: "),
-            "usual_limit": Number("share", within(_CRITICAL, longer), " (by chance up to ", ")."),
-            "judged": Number("count", f"{largest} ({_JUDGED}{window}{{{OF}}})"),
-            "workers": Number("count", f"{largest} ({_WORKERS}{{{OF}}}) > 0", "; the detectors of ", " workers alarm"),
-            "age": Number("seconds", f"{largest} ({age}{{{OF}}}) > 0", ", since a change about ", " ago"),
+            **_differences("share", _DISAGREEMENT, _CRITICAL, policy),
+            "judged": Number("count", f"{_WHOSE} ({_JUDGED}{window}{{{OF}}})"),
+            "workers": Number("count", f"{_WHOSE} ({_WORKERS}{{{OF}}}) > 0", "; the detectors of ", " workers alarm"),
+            "age": Number("seconds", f"{_WHOSE} ({age}{{{OF}}}) > 0", ", since a change about ", " ago"),
         },
         PREDICTIONS_PAGE,
-        f"{policy.least_judged} labels in {window} or {longer}, or a worker's detector",
+        f"{policy.least_judged} labels in {window} or {policy.usual_window}, or a worker's detector",
         keep=policy.wait("10m"),
+        more={"of": "classes"},
+        overview=OVERVIEW,
+    )
+
+
+def _concept_of_values(policy: Policy) -> Alert:
+    window, longer = policy.performance_window, policy.usual_window
+    return Alert(
+        "ConceptDrift",
+        "performance",
+        "ticket",
+        _CONCEPT,
+        f"{_WHOSE} (\n  {_LOSS_DISAGREES}\n) == 1",
+        policy.wait("5m"),
+        f"{_THING}: labels disagree with the error that its inputs lead one to expect",
+        f"The mean absolute error of {_THING} is not what its inputs lead one to expect, but larger (smaller, if "
+        "negative), in the unit of the label.{now}{now_limit}{usual}{usual_limit} The same inputs have other labels "
+        "than when the reference was made, or labels are of rows that were picked for being odd.",
+        "Do not believe estimates of performance meanwhile. Which rows have labels? Did the labels change rather than "
+        "the world (another unit or definition, a join gone wrong), or is a new model served under an old reference? "
+        "Then train, with a new reference, on labels from after the change.",
+        _differences("figure", _LOSS_DISAGREEMENT, _LOSS_CRITICAL, policy),
+        PREDICTIONS_PAGE,
+        f"{policy.least_judged} labels in {window} or {longer}, not much later than their predictions",
+        keep=policy.wait("10m"),
+        more={"of": "values"},
         overview=OVERVIEW,
     )

@@ -17,6 +17,7 @@ from collector.prometheus import _estimate_names as names
 from collector.prometheus._estimate_classes import estimates
 from collector.prometheus._estimate_concept import OF_LABELS, disagreement
 from collector.prometheus._estimate_losses import losses
+from collector.prometheus._loss_disagreement import loss_disagreement
 from collector.prometheus._rules import Rule, group
 
 RULES = Path(__file__).with_name("rules") / "performance_estimate.yaml"
@@ -44,6 +45,12 @@ _HEAD = """\
 #   model:ml_performance_loss_reference:avg         what the held-out predictions of the reference were off by
 #   model:ml_performance_loss_estimate:rose         1 where the whole band, and the value by a tenth, are above those
 #
+# and, where labels come not much later than their predictions:
+#
+#   model:ml_performance_loss_disagreement:pooled           by how much mae is above the expected one, in its unit
+#   model:ml_performance_loss_disagreement_critical:pooled  how much more or less is chance, or too little to matter
+#   model:ml_performance_loss:disagrees                     1 where it is neither: concept drift
+#
 # Where labels have come, of predictions whose confidence is known:
 #
 #   model:ml_estimate_disagreement:pooled           how much more often predictions were wrong than expected, -1 to 1
@@ -67,6 +74,7 @@ def document(windows: Mapping[str, str] = WINDOWS, policy: Policy = NORMAL) -> s
         groups.append(group(f"performance_estimate_{window}", often, estimates(window, policy)))
         groups.append(group(f"loss_estimate_{window}", often, losses(window, policy)))
         groups.append(group(f"concept_drift_{window}", often, disagreement(window, policy)))
+        groups.append(group(f"loss_disagreement_{window}", often, loss_disagreement(window, policy)))
     return f"{_HEAD}groups:\n" + "\n".join(groups)
 
 

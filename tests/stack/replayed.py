@@ -82,7 +82,7 @@ def write(
         "evaluation_interval": "30s",
         "group_eval_order": [
             "feature_reference", "feature_drift_1h", "performance_reference", "performance_estimate_1h",
-            "loss_estimate_1h", "concept_drift_1h", "concept_drift_24h", "model_performance_1h",
+            "loss_estimate_1h", "concept_drift_1h", "concept_drift_24h", "loss_disagreement_1h", "model_performance_1h",
             "model_performance_24h", "service_alerts", "features_alerts", "performance_alerts", "telemetry_alerts",
         ],
         "tests": [{"interval": "1m", "input_series": inputs, "promql_expr_test": checks}],
