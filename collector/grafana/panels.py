@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, table, text, timeseries
+from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as dashboard_builder
 from grafana_foundation_sdk.builders import prometheus as prometheus_query
 from grafana_foundation_sdk.cog import variants
@@ -19,13 +19,19 @@ from collector.grafana import names
 from collector.grafana.look import Look, Panel, Query, finished
 from collector.grafana.sources import PROMETHEUS
 
-__all__ = ["alerts", "bars", "heat", "lines", "note", "rows", "shares", "status"]
+__all__ = ["alerts", "bars", "heat", "lines", "matrix", "rows", "shares", "status"]
 
 
 def lines(
-    look: Look, *queries: Query, stacked: bool = False, styles: dict[str, dict[str, object]] | None = None
+    look: Look,
+    *queries: Query,
+    stacked: bool = False,
+    styles: Mapping[str, Mapping[str, object]] | None = None,
+    patterns: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Panel:
-    """Values over time. `styles` are custom properties by the name of a series, such as a dashed line."""
+    """Values over time. `styles` are properties such as a dashed line, by the name of a series; `patterns` are the same
+    by a regular expression, which finds what it matches anywhere in a name.
+    """
     panel = (
         timeseries.Panel()
         .legend(
@@ -47,6 +53,9 @@ def lines(
         panel = panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(kinds.GraphThresholdsStyleMode.DASHED))
     for name, properties in (styles or {}).items():
         panel = panel.override_by_name(name, [DynamicConfigValue(key, value) for key, value in properties.items()])
+    for pattern, properties in (patterns or {}).items():
+        found = [DynamicConfigValue(key, value) for key, value in properties.items()]
+        panel = panel.override_by_regexp(f"/{pattern}/", found)
     return _finished(panel.build(), look, [_range(query) for query in queries])
 
 
@@ -121,8 +130,17 @@ def bars(look: Look, now: str, training: str, called: tuple[str, str] = ("now", 
     return _finished(panel.build(), look, queries)
 
 
-def shares(look: Look, by: str, now: str, training: str, called: tuple[str, str] = ("now", "training")) -> Panel:
-    """Two distributions over the values of the label `by`, side by side; the largest in training first.
+def shares(
+    look: Look,
+    by: str,
+    now: str,
+    training: str,
+    called: tuple[str, str] = ("now", "training"),
+    order: tuple[str, bool] = ("training", True),
+) -> Panel:
+    """Two distributions over the values of the label `by`, side by side.
+
+    `order` is by which of the columns `called` they are sorted, and whether the largest comes first.
 
     Grafana calls the values of queries A and B "Value #A" and "Value #B", and of a single query with an answer "Value":
     that of now, where there is no training data.
@@ -140,7 +158,7 @@ def shares(look: Look, by: str, now: str, training: str, called: tuple[str, str]
             [
                 DataTransformerConfig(id_val="merge", options={}),
                 _organised({by: by, "Value": called[0], "Value #A": called[0], "Value #B": called[1]}, hidden=["Time"]),
-                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": called[1], "desc": True}]}),
+                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": order[0], "desc": order[1]}]}),
             ]
         )
     )
@@ -183,6 +201,31 @@ def rows(
     return _finished(panel.build(), look, [_instant(query, prometheus.PromQueryFormat.TABLE) for query in queries])
 
 
+def matrix(look: Look, expr: str, row: str, column: str, corner: str) -> Panel:
+    """A table of a line for each value of the label `row`, with a cell for each of `column`, coloured by `look.steps`.
+
+    `corner` is what the first column is called, in which the values of `row` are.
+    """
+    panel = (
+        table.Panel()
+        .show_header(True)
+        .cell_height(kinds.TableCellHeight.SM)
+        .align(kinds.FieldTextAlignment.AUTO)
+        .inspect(False)
+        .cell_options(kinds.TableColoredBackgroundCellOptions(mode=kinds.TableCellBackgroundDisplayMode.BASIC))
+        .transformations(
+            [
+                DataTransformerConfig(
+                    id_val="groupingToMatrix",
+                    options={"columnField": column, "rowField": row, "valueField": "Value", "emptyValue": "null"},
+                ),
+                _organised({f"{row}\\{column}": corner}),
+            ]
+        )
+    )
+    return _finished(panel.build(), look, [_instant(Query(expr), prometheus.PromQueryFormat.TABLE)])
+
+
 def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 5) -> Panel:
     """What Grafana alerts on, of the chosen service; the SDK has no type for the options of these panels."""
     options = {
@@ -199,12 +242,6 @@ def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 5)
     }
     panel = dashboard_builder.Panel().type("alertlist").title(title).description(shows).options(options).no_value(empty)
     return Panel(panel.span(width).height(height).build(), None)
-
-
-def note(title: str, content: str, width: int = 24, height: int = 4) -> Panel:
-    """Text alone."""
-    panel = text.Panel().title(title).content(content).description(title).span(width).height(height).build()
-    return Panel(panel, None)
 
 
 def _finished(panel: dashboard.Panel, look: Look, targets: Sequence[Any]) -> Panel:

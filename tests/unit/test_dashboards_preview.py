@@ -83,6 +83,7 @@ def test_a_variable_that_is_not_there_is_an_error() -> None:
     """Grafana would send the query with a dollar in it."""
     with pytest.raises(UnknownVariableError, match=r"\$y"):
         replace("$x $y", {"x": Chosen("x", "1")}, plain)
+    assert replace('label_replace($x, "a", "$1")', {"x": Chosen("x", "b")}, plain) == 'label_replace(b, "a", "$1")'
     with pytest.raises(ValueError, match="no format 'rexeg'"):
         replace("${x:rexeg}", {"x": Chosen("x", "1")}, plain)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from grafana_foundation_sdk.models.dashboard import RangeMap, RegexMap, SpecialValueMap, ValueMap, ValueMappingResult
@@ -26,6 +27,7 @@ __all__ = [
     "WINDOW",
     "category_shares",
     "counted",
+    "mapped",
     "missing_share",
     "training_shares",
     "training_values",
@@ -57,11 +59,6 @@ NO_DRIFT: Final = (
     "feature."
 )
 
-STATES: Final[list[ValueMap | RangeMap | RegexMap | SpecialValueMap]] = [
-    ValueMap(
-        {"0": ValueMappingResult(text="stable", color="green"), "1": ValueMappingResult(text="drifted", color="red")}
-    )
-]
 
 PRESENT: Final = f'{names.CATEGORY}!="{semconv.CATEGORY_MISSING}"'
 
@@ -76,6 +73,17 @@ TO_FEATURE: Final = {
     ),
 }
 """From a row of a table with the columns API, Signal and Feature."""
+
+
+Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
+
+
+def mapped(words: Mapping[str, tuple[str, str]]) -> Mappings:
+    """Of numbers, as text, a word and a colour each."""
+    return [ValueMap({value: ValueMappingResult(text=word, color=color) for value, (word, color) in words.items()})]
+
+
+STATES: Final = mapped({"0": ("stable", "green"), "1": ("drifted", "red")})
 
 
 def unrecorded(*labels: str, chosen: tuple[str, ...]) -> str:

@@ -7,10 +7,10 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.board import Board
-from collector.grafana.boards import common
+from collector.grafana.boards import common, concept, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import alerts, bars, lines, note, rows, shares, status
+from collector.grafana.panels import alerts, bars, lines, rows, shares, status
 from collector.grafana.promql import by, feature, legend, pooled, quantile, rate, select
 
 _CHOSEN: Final = ("signal", "reference", "slice")
@@ -197,14 +197,14 @@ OVER_TIME = [
         Look(
             "Drift over time",
             "The ten features furthest from training: PSI in units of its critical value. Above 1 is drift.",
-            common.NO_DRIFT, Traffic.REFERENCE, "short", 12, steps=((None, "transparent"), (1, "red")),
+            common.NO_DRIFT, Traffic.REFERENCE, "short", steps=((None, "transparent"), (1, "red")),
         ),
         Query(f"topk(10, {_RATIO})", _NAMED),
     ),
     lines(
         Look(
             "Missing over time", "The ten features with the largest share of null or NaN.", common.NO_FEATURES,
-            Traffic.ANY, "percentunit", 12,
+            Traffic.ANY, "percentunit",
         ),
         Query(f"topk(10, {_MISSING})", _NAMED),
     ),
@@ -213,24 +213,25 @@ OVER_TIME = [
             "Skew between training and serving",
             "Share of the compared that drifted, of raw inputs and of the features made of them. Features that drift "
             "while inputs do not tell of a transformation that differs from that of training.",
-            common.NO_DRIFT, Traffic.REFERENCE, "percentunit", 12, most=1,
+            common.NO_DRIFT, Traffic.REFERENCE, "percentunit", most=1,
         ),
         Query(f"avg by ({names.SIGNAL}) ({_DRIFTED})", legend(names.SIGNAL)),
     ),
-    note(
-        "Performance",
-        "No data yet, because nothing here is drawn of labels that came with prediction ids. Prometheus has what they "
-        "say of the model: accuracy, precision, recall and the rest, in the rules of `model_performance.yaml`. Shares "
-        "of labels and their drift are on the dashboard *Predictions and labels*.",
-        12,
-        8,
-    ),
 ]  # fmt: skip
+
+PERFORMANCE = [
+    *performance.glance(),
+    concept.state(),
+    performance.accuracy(),
+    performance.f1(),
+    performance.mae(),
+]
 
 BOARD: Final = Board(
     "model",
     "Model overview",
-    "The one to open first: is the model well? Features by drift, predictions against training, errors and latency.",
+    "The one to open first: is the model well? Features by drift, performance measured and expected, predictions "
+    "against training, errors and latency.",
     (
         "environment",
         "namespace",
@@ -248,6 +249,7 @@ BOARD: Final = Board(
         ("At a glance", GLANCE),
         ("Alerts", [ALERTS]),
         ("Features", [FEATURES]),
+        ("Performance", PERFORMANCE),
         ("Predictions", PREDICTIONS),
         ("Over time", OVER_TIME),
     ),

@@ -199,6 +199,44 @@ STAGES = [
     ),
 ]  # fmt: skip
 
+_CALLS: Final = names.count(semconv.CLIENT_DURATION)
+_CALLED: Final = (names.PEER, names.ADDRESS, names.TEMPLATE)
+_NO_CALLS: Final = (
+    "No data yet, because no API called another service through BentoML (bentoml.depends, or a BentoML client)."
+)
+
+CALLS = [
+    lines(
+        Look(
+            "Calls of other services", "Calls a second, by what was called: service, address, and path.", _NO_CALLS,
+            Traffic.CALLS, "reqps",
+        ),
+        Query(rate(select(_CALLS), *_CALLED), legend(*_CALLED)),
+        stacked=True,
+    ),
+    lines(
+        Look(
+            "Latency p95 of calls",
+            "Time within which 95 of 100 calls were answered, as the caller has it: with the way there and back.",
+            _NO_CALLS, Traffic.CALLS, "s",
+        ),
+        Query(quantile(0.95, semconv.CLIENT_DURATION, *_CALLED), legend(*_CALLED)),
+    ),
+    lines(
+        Look(
+            "Failed calls",
+            "Calls a second that had no answer, or one with an error, by what was called and the error: the class of "
+            "the exception, or the status.",
+            "No call failed in this time.", Traffic.FAILED_CALLS, "reqps",
+        ),
+        Query(
+            rate(select(_CALLS, f'{names.ERROR}!=""'), names.PEER, names.TEMPLATE, names.ERROR),
+            f"{legend(names.PEER, names.TEMPLATE)}: {legend(names.ERROR)}",
+        ),
+        stacked=True,
+    ),
+]  # fmt: skip
+
 BOARD: Final = Board(
     "service",
     "Service",
@@ -208,6 +246,7 @@ BOARD: Final = Board(
         ("At a glance", GLANCE),
         ("Requests", REQUESTS),
         ("Within a call", STAGES),
+        ("Calls of other services", CALLS),
         ("Workers and hosts", resources.PANELS),
         ("Logs and slow requests", logs.PANELS),
     ),

@@ -22,7 +22,7 @@ from bento_observe import semconv
 from bento_observe.prometheus_names import label_name
 from bento_observe.stack import Running, Stack
 from bento_observe.stack.query import prometheus_query
-from collector.grafana.preview.orders import data, traffic
+from collector.grafana.preview.orders import data, delivery, traffic
 
 __all__ = ["EXPORT_SECONDS", "SERVICE", "stage"]
 
@@ -56,7 +56,8 @@ def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running,
         running = stack.up(progress=say)
         try:
             began = time.time()
-            data.reference(folder / "reference.json")
+            data.reference(folder / "orders.json")
+            delivery.reference(folder / "delivery.json")
             generator = np.random.default_rng(11)
             parts = (("1", (("normal", 0.5),)), ("2", (("broken", 0.2), ("drifted", 0.3))))
             for version, kinds in parts:
@@ -73,8 +74,8 @@ def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running,
 
 
 def _send(url: str, kind: str, seconds: float, generator: np.random.Generator) -> None:
-    # Of eight requests to classify come five to other APIs.
-    count = int(seconds * _RATE * 8 / 13)
+    # Of eight requests to classify come seven to other APIs.
+    count = int(seconds * _RATE * 8 / 15)
     wanted = traffic.requests(kind, count, generator)
     if kind == "broken":
         failing = traffic.trouble(max(1, count // 60))
@@ -105,7 +106,8 @@ def _serving(running: Running, folder: Path, version: str) -> Iterator[str]:
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONPATH": str(_ROOT),
-        "ORDERS_REFERENCE": str(folder / "reference.json"),
+        "ORDERS_REFERENCE": str(folder / "orders.json"),
+        "DELIVERY_REFERENCE": str(folder / "delivery.json"),
         "ORDERS_WORKERS": str(_WORKERS),
         "OTEL_SERVICE_NAME": SERVICE,
         "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},deployment.environment.name=shop",

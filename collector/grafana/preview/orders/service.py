@@ -1,7 +1,7 @@
 """The service: `bentoml serve collector.grafana.preview.orders.service:Orders`.
 
-Classes with probabilities, text, slices, transformed features, labels, vectors, batches, streams; requests that are
-slow, fail, are refused, or lose telemetry.
+Classes with probabilities, text, slices, transformed features, labels with ids and without, outcomes, vectors, batches,
+streams, calls of another service; requests that are slow, fail, are refused, or lose telemetry.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ import numpy as np
 import pandas as pd
 from bentoml.exceptions import InvalidArgument
 
-from bento_observe import observe, record_features, record_labels
+from bento_observe import observe, record_features, record_labels, record_outcomes
 from collector.grafana.preview.orders.data import probabilities, transformed
+from collector.grafana.preview.orders.delivery import Delivery, parcels
 
 logger = logging.getLogger("orders")
 
 
-@observe(reference=os.environ.get("ORDERS_REFERENCE"), slices=["country"])
+@observe(reference=os.environ.get("ORDERS_REFERENCE"), slices=["country"], labels=True)
 @bentoml.service(workers=int(os.environ.get("ORDERS_WORKERS", "1")), threads=4)
 class Orders:
+    delivery = bentoml.depends(Delivery)
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng()
+
     @bentoml.api
     def classify(self, rows: pd.DataFrame) -> np.ndarray:
         record_features(transformed(rows))
@@ -49,8 +55,9 @@ class Orders:
         return [len(text.split()) for text in texts]
 
     @bentoml.api
-    def feedback(self, outcomes: list[str]) -> int:
+    def feedback(self, said: np.ndarray, outcomes: list[str]) -> int:
         record_labels(outcomes)
+        record_outcomes(said, outcomes)
         return len(outcomes)
 
     @bentoml.api
@@ -59,6 +66,15 @@ class Orders:
         record_labels([[outcome] for outcome in outcomes], names=["one", "two"])
         record_labels(outcomes, names=7)  # type: ignore[arg-type]
         return len(outcomes)
+
+    @bentoml.api
+    def promise(self, count: int, farther: float) -> list[float]:
+        """When so many parcels will come; none are refused by the other service."""
+        return self.delivery.days(parcels(count, self._random, farther=farther))
+
+    @bentoml.api
+    def arrive(self, late: float) -> int:
+        return self.delivery.arrive(late)
 
     @bentoml.api
     def embed(self, vectors: np.ndarray) -> list[float]:

@@ -1,0 +1,103 @@
+"""Concept drift: labels beside what the confidence of their predictions let one expect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bento_observe import semconv
+from collector.grafana import names
+from collector.grafana.boards import common
+from collector.grafana.boards.distribution import DASHED
+from collector.grafana.expectations import Traffic
+from collector.grafana.look import Look, Panel, Query
+from collector.grafana.panels import lines, status
+from collector.grafana.promql import feature, increase, legend, pooled
+
+__all__ = ["PANELS", "state"]
+
+_CHOSEN: Final = ("reference",)
+_NO_OUTCOMES: Final = (
+    "No data yet, because the service has not told enough outcomes, some fifty, or its reference has no calibration: "
+    "call record_outcomes(probabilities, labels) (docs/performance-estimation.md)."
+)
+_NO_ALARM: Final = "No alarm of a worker in this time."
+
+
+def _of_pool(series: str) -> str:
+    return pooled(series, common.IN_WINDOW, chosen=_CHOSEN)
+
+
+def _share(outcome: str) -> str:
+    """Of the predictions with outcomes within the window, how many were wrong, or were expected to be."""
+    errors = feature(names.name(semconv.ESTIMATE_ERRORS), f'{names.OUTCOME}="{outcome}"', chosen=_CHOSEN)
+    judged = feature(names.name(semconv.ESTIMATE_JUDGED), chosen=_CHOSEN)
+    wrong, every = (increase(one, names.API, window=common.WINDOW) for one in (errors, judged))
+    return f"{wrong} / ({every} > 0)"
+
+
+def state(width: int = 4) -> Panel:
+    """Whether there is any."""
+    return status(
+        Look(
+            "Concept",
+            "Whether labels disagree with the confidence of their predictions, within the window or by the detector of "
+            "any worker: the same inputs have other labels than when the reference was made.",
+            _NO_OUTCOMES, Traffic.OUTCOMES, "short", width, steps=((None, "green"), (1, "red")),
+        ),
+        Query(
+            f"max({_of_pool(names.DISAGREES)} or clamp_max({pooled(names.ALARMED, chosen=_CHOSEN)}, 1))"
+        ),
+        common.mapped({"0": ("as tested", "green"), "1": ("drifted", "red")}),
+    )  # fmt: skip
+
+
+_DISAGREEMENT: Final = f"avg by ({names.API}) ({_of_pool(names.DISAGREEMENT)})"
+_CRITICAL: Final = f"max by ({names.API}) ({_of_pool(names.DISAGREEMENT_CRITICAL)})"
+
+PANELS: Final = (
+    lines(
+        Look(
+            "Errors observed and expected",
+            "Share of the predictions with outcomes within the window that were wrong, and that were expected to be "
+            "by their calibrated confidence.",
+            _NO_OUTCOMES, Traffic.OUTCOMES, "percentunit", most=1,
+        ),
+        Query(_share(semconv.OUTCOME_OBSERVED), f"observed {legend(names.API)}"),
+        Query(_share(semconv.OUTCOME_EXPECTED), f"expected {legend(names.API)}"),
+        patterns={"^expected ": DASHED},
+    ),
+    lines(
+        Look(
+            "Disagreement",
+            "Observed less expected share of errors within the window. Beyond the critical values, dashed, it is "
+            "neither chance nor small: concept drift.",
+            _NO_OUTCOMES, Traffic.OUTCOMES, "percentunit", least=None,
+        ),
+        Query(_DISAGREEMENT, f"disagreement {legend(names.API)}"),
+        Query(_CRITICAL, f"too many {legend(names.API)}"),
+        Query(f"-({_CRITICAL})", f"too few {legend(names.API)}"),
+        patterns={"^too ": DASHED},
+    ),
+    lines(
+        Look(
+            "Evidence of single workers",
+            "How near to an alarm the detector of each worker is, which looks at each outcome; 1 is one.",
+            _NO_OUTCOMES, Traffic.OUTCOMES, "percentunit", 4, most=1, steps=((None, "transparent"), (1, "red")),
+        ),
+        Query(
+            f"max by ({names.INSTANCE}) ({feature(names.name(semconv.CONCEPT_EVIDENCE), chosen=_CHOSEN)})",
+            legend(names.INSTANCE),
+        ),
+    ),
+    lines(
+        Look(
+            "Time since the change",
+            "How long ago errors probably became more frequent, of each worker whose detector is alarmed.",
+            _NO_ALARM, Traffic.CONCEPT, "s", 4,
+        ),
+        Query(
+            f"max by ({names.INSTANCE}) ({feature(names.name(semconv.CONCEPT_AGE), chosen=_CHOSEN)})",
+            legend(names.INSTANCE),
+        ),
+    ),
+)  # fmt: skip
