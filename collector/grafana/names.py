@@ -48,6 +48,9 @@ REASON: Final = label_name(semconv.REASON)
 TELEMETRY_SIGNAL: Final = label_name(semconv.TELEMETRY_SIGNAL)
 LE: Final = "le"
 
+OPTIONAL: Final = frozenset((MODEL_VERSION,))
+"""What a legend may name though series may lack it: Grafana then leaves it out."""
+
 # Recording rules: collector/prometheus writes them, a test finds each of these in what it wrote.
 POOLED: Final = "feature:ml_feature_drift:pooled"
 CRITICAL: Final = "feature:ml_feature_drift_critical:pooled"

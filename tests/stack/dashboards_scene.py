@@ -29,7 +29,7 @@ ODD: Final = "we\"ird {näme} 100%\\ x'"
 # Before the first import of what reads it, in this process and in the servers.
 os.environ["ORDERS_WEIGHT"] = ODD
 
-from collector.grafana.preview.orders import data, traffic  # noqa: E402
+from collector.grafana.preview.orders import data, delivery, traffic  # noqa: E402
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SHOP, PLAIN, WINE = "dashboards-shop", "dashboards-plain", "dashboards-wine"
@@ -45,6 +45,9 @@ _RATE: Final = 16.0
 """A second: slow enough that each phase is seen in several exports, since a counter counts from its second one on."""
 
 _FAILED: Final = 6
+_WITHIN: Final = "/days|/arrived"
+"""Where the shop sends requests of its own."""
+
 _PLACE: Final = "deployment.environment.name=test"
 _EXPORT: Final = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUTES": ""}
 
@@ -80,12 +83,17 @@ def play(running: Running, folder: Path) -> Scene:
 
 
 def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
-    path = folder / "shop.json"
+    path, of_delivery = folder / "shop.json", folder / "delivery.json"
     data.reference(path)
+    delivery.reference(of_delivery)
     random = np.random.default_rng(5)
     sent = 0
     for version, phases in (("1", PHASES[:1]), ("2", PHASES[1:])):
-        more = {"ORDERS_REFERENCE": str(path), "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}"}
+        more = {
+            "ORDERS_REFERENCE": str(path),
+            "DELIVERY_REFERENCE": str(of_delivery),
+            "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}",
+        }
         with _serving(running, SHOP, more) as server:
             for phase in phases:
                 kind = traffic.KINDS.get(phase)
@@ -136,9 +144,10 @@ def _serving(running: Running, name: str, more: Mapping[str, str]) -> BentoServe
 
 
 def _arrived(running: Running, service: str, requests: int) -> None:
-    """Wait until Prometheus has counted so many requests."""
+    """Wait until Prometheus has counted so many requests, those of the shop to its other service left out."""
     name = f"{metric_name(semconv.REQUEST_DURATION)}_count"
-    query = f'sum({name}{{{label_name(semconv.SERVICE_NAME)}="{service}", {label_name(semconv.HTTP_ROUTE)}!~"/.+z"}})'
+    asked = f'{label_name(semconv.SERVICE_NAME)}="{service}", {label_name(semconv.HTTP_ROUTE)}!~"/.+z|{_WITHIN}"'
+    query = f"sum({name}{{{asked}}})"
     otlp.eventually(lambda: prometheus_value(running.prometheus, query), requests)
 
 

@@ -11,7 +11,7 @@ from collector.grafana.boards.distribution import DASHED
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Panel, Query
 from collector.grafana.panels import lines, status
-from collector.grafana.promql import feature, increase, legend, pooled
+from collector.grafana.promql import by, feature, increase, legend, pooled
 
 __all__ = ["PANELS", "state"]
 
@@ -27,11 +27,18 @@ def _of_pool(series: str) -> str:
     return pooled(series, common.IN_WINDOW, chosen=_CHOSEN)
 
 
+_JUDGED: Final = feature(names.name(semconv.ESTIMATE_JUDGED), chosen=_CHOSEN)
+
+
+def _of_judged(expr: str, *labels: str) -> str:
+    """`expr` where outcomes were told at all: workers send what they think of each API from the start."""
+    return f"{expr} and on ({', '.join(labels)}) (sum{by(*labels)} ({_JUDGED}) > 0)"
+
+
 def _share(outcome: str) -> str:
     """Of the predictions with outcomes within the window, how many were wrong, or were expected to be."""
     errors = feature(names.name(semconv.ESTIMATE_ERRORS), f'{names.OUTCOME}="{outcome}"', chosen=_CHOSEN)
-    judged = feature(names.name(semconv.ESTIMATE_JUDGED), chosen=_CHOSEN)
-    wrong, every = (increase(one, names.API, window=common.WINDOW) for one in (errors, judged))
+    wrong, every = (increase(one, names.API, window=common.WINDOW) for one in (errors, _JUDGED))
     return f"{wrong} / ({every} > 0)"
 
 
@@ -45,14 +52,16 @@ def state(width: int = 4) -> Panel:
             _NO_OUTCOMES, Traffic.OUTCOMES, "short", width, steps=((None, "green"), (1, "red")),
         ),
         Query(
-            f"max({_of_pool(names.DISAGREES)} or clamp_max({pooled(names.ALARMED, chosen=_CHOSEN)}, 1))"
+            f"max({_of_pool(names.DISAGREES)}\n"
+            f"or ({_of_judged(f'clamp_max({pooled(names.ALARMED, chosen=_CHOSEN)}, 1)', names.API)}))"
         ),
         common.mapped({"0": ("as tested", "green"), "1": ("drifted", "red")}),
     )  # fmt: skip
 
 
-_DISAGREEMENT: Final = f"avg by ({names.API}) ({_of_pool(names.DISAGREEMENT)})"
-_CRITICAL: Final = f"max by ({names.API}) ({_of_pool(names.DISAGREEMENT_CRITICAL)})"
+_EVIDENCE: Final = feature(names.name(semconv.CONCEPT_EVIDENCE), chosen=_CHOSEN)
+_DISAGREEMENT: Final = f"avg{by(names.API)} ({_of_pool(names.DISAGREEMENT)})"
+_CRITICAL: Final = f"max{by(names.API)} ({_of_pool(names.DISAGREEMENT_CRITICAL)})"
 
 PANELS: Final = (
     lines(
@@ -85,7 +94,7 @@ PANELS: Final = (
             _NO_OUTCOMES, Traffic.OUTCOMES, "percentunit", 4, most=1, steps=((None, "transparent"), (1, "red")),
         ),
         Query(
-            f"max by ({names.INSTANCE}) ({feature(names.name(semconv.CONCEPT_EVIDENCE), chosen=_CHOSEN)})",
+            f"max{by(names.INSTANCE)} ({_of_judged(_EVIDENCE, names.INSTANCE, names.API)})",
             legend(names.INSTANCE),
         ),
     ),
@@ -96,7 +105,7 @@ PANELS: Final = (
             _NO_ALARM, Traffic.CONCEPT, "s", 4,
         ),
         Query(
-            f"max by ({names.INSTANCE}) ({feature(names.name(semconv.CONCEPT_AGE), chosen=_CHOSEN)})",
+            f"max{by(names.INSTANCE)} ({feature(names.name(semconv.CONCEPT_AGE), chosen=_CHOSEN)})",
             legend(names.INSTANCE),
         ),
     ),

@@ -199,7 +199,15 @@ STAGES = [
     ),
 ]  # fmt: skip
 
+
+def _calls(part: str, *matchers: str) -> str:
+    """Calls a second; the address of what is called by a Unix socket is another at each start, so it is not told."""
+    every = f"rate({select(part, *matchers)}[{RATE}])"
+    return f'label_replace({every}, "{names.ADDRESS}", "socket", "{names.ADDRESS}", "/.*")'
+
+
 _CALLS: Final = names.count(semconv.CLIENT_DURATION)
+_ANSWERED: Final = names.bucket(semconv.CLIENT_DURATION)
 _CALLED: Final = (names.PEER, names.ADDRESS, names.TEMPLATE)
 _NO_CALLS: Final = (
     "No data yet, because no API called another service through BentoML (bentoml.depends, or a BentoML client)."
@@ -211,7 +219,7 @@ CALLS = [
             "Calls of other services", "Calls a second, by what was called: service, address, and path.", _NO_CALLS,
             Traffic.CALLS, "reqps",
         ),
-        Query(rate(select(_CALLS), *_CALLED), legend(*_CALLED)),
+        Query(added(_calls(_CALLS), *_CALLED), legend(*_CALLED)),
         stacked=True,
     ),
     lines(
@@ -220,7 +228,10 @@ CALLS = [
             "Time within which 95 of 100 calls were answered, as the caller has it: with the way there and back.",
             _NO_CALLS, Traffic.CALLS, "s",
         ),
-        Query(quantile(0.95, semconv.CLIENT_DURATION, *_CALLED), legend(*_CALLED)),
+        Query(
+            f"histogram_quantile(0.95, {added(_calls(_ANSWERED), names.LE, *_CALLED)})",
+            legend(*_CALLED),
+        ),
     ),
     lines(
         Look(
@@ -230,8 +241,8 @@ CALLS = [
             "No call failed in this time.", Traffic.FAILED_CALLS, "reqps",
         ),
         Query(
-            rate(select(_CALLS, f'{names.ERROR}!=""'), names.PEER, names.TEMPLATE, names.ERROR),
-            f"{legend(names.PEER, names.TEMPLATE)}: {legend(names.ERROR)}",
+            added(_calls(_CALLS, f'{names.ERROR}!=""'), *_CALLED, names.ERROR),
+            f"{legend(*_CALLED)}: {legend(names.ERROR)}",
         ),
         stacked=True,
     ),

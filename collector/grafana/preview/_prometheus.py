@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from collector.grafana.names import OPTIONAL
 from collector.grafana.preview._answers import Answer, Series
 from collector.grafana.preview._formats import Chosen, plain, prometheus, replace
 from collector.grafana.preview._intervals import Intervals, Window
@@ -51,7 +52,8 @@ def run(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Win
     # A native histogram is drawn by its own buckets, under no name.
     named = [one for one in series if not one.histograms]
     unresolved = {label for one in named for label in _LABEL.findall(legend) if label not in one.labels}
-    return Answer(query.ref, text, series=series, exemplars=exemplars, unresolved=tuple(sorted(unresolved)))
+    missing = tuple(sorted(unresolved - OPTIONAL))
+    return Answer(query.ref, text, series=series, exemplars=exemplars, unresolved=missing)
 
 
 def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sources) -> list[str]:
@@ -120,7 +122,7 @@ def _series(data: Mapping[str, Any], legend: str) -> Iterator[Series]:
 
 def _name(labels: Mapping[str, str], legend: str) -> str:
     if legend and legend != _AUTO:
-        return _LABEL.sub(lambda match: labels.get(match[1], ""), legend)
+        return _LABEL.sub(lambda match: labels.get(match[1], ""), legend).strip()
     inside = ", ".join(f'{key}="{value}"' for key, value in labels.items() if key != "__name__")
     return f"{labels.get('__name__', '')}{{{inside}}}"
 

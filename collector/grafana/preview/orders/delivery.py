@@ -73,7 +73,7 @@ class Delivery:
         return promised
 
     @bentoml.api
-    def arrive(self, late: float) -> int:
+    def arrived(self, late: float) -> int:
         """All parcels that are on the way do, so many days late."""
         come = []
         with suppress(IndexError):  # another thread may have taken the last one

@@ -74,7 +74,7 @@ class Orders:
 
     @bentoml.api
     def arrive(self, late: float) -> int:
-        return self.delivery.arrive(late)
+        return self.delivery.arrived(late)
 
     @bentoml.api
     def embed(self, vectors: np.ndarray) -> list[float]:

@@ -59,7 +59,7 @@ class Request:
 
 
 def requests(name: str, count: int, random: np.random.Generator, every: int = 8) -> list[Request]:
-    """`count` classifications of orders of the kind `name`, with one request to each other API among `every` of them."""
+    """`count` classifications of orders of the kind `name`, one to each other API among `every` of them."""
     kind = KINDS[name]
     found = []
     for number in range(count):
