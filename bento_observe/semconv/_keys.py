@@ -104,6 +104,7 @@ ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 ML_PERFORMANCE_WINDOW: Final = "ml.performance.window"
 ML_PERFORMANCE_BOUND: Final = "ml.performance.bound"
 TELEMETRY_SIGNAL: Final = "signal"
+OTEL_COMPONENT_TYPE: Final = "otel.component.type"
 REASON: Final = "reason"
 
 # Values.

@@ -14,6 +14,8 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2
 _STAGE_SECONDS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+# From a Collector on the same machine to the longest that is waited for by default.
+_EXPORT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _REQUESTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 _ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0)
 _CONNECTION_SECONDS: Final = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
@@ -241,6 +243,11 @@ EXPORTED: Final = Metric(
     "bento_observe.exported", Kind.COUNTER, "{item}",
     "Telemetry accepted by the OTLP endpoint.", (TELEMETRY_SIGNAL,),
 )  # fmt: skip
+EXPORTER_DURATION: Final = Metric(
+    "otel.sdk.exporter.operation.duration", Kind.HISTOGRAM, "s",
+    "Time that the OTLP endpoint took to answer an export, or that passed until it had failed.",
+    (OTEL_COMPONENT_TYPE, ERROR_TYPE), _EXPORT_SECONDS,
+)  # fmt: skip
 PENDING: Final = Metric(
     "bento_observe.pending", Kind.GAUGE, "By",
     "Encoded telemetry waiting to be sent.", (TELEMETRY_SIGNAL,),
@@ -258,5 +265,5 @@ METRICS: Final = (
     PROCESS_CPU_TIME, PROCESS_MEMORY_USAGE, PROCESS_MEMORY_VIRTUAL, PROCESS_THREAD_COUNT,
     PROCESS_FILE_DESCRIPTOR_COUNT, PROCESS_CONTEXT_SWITCHES,
     HW_GPU_UTILIZATION, HW_GPU_MEMORY_USAGE, HW_GPU_MEMORY_LIMIT, HW_TEMPERATURE, HW_POWER, HW_ENERGY,
-    DROPPED, ERRORS, EXPORTED, PENDING,
+    DROPPED, ERRORS, EXPORTED, PENDING, EXPORTER_DURATION,
 )  # fmt: skip

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from bento_observe.framing import message
+from bento_observe.telemetry._exports import ExportTimes
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._queue import Batch, SignalQueue
 from bento_observe.telemetry._transport import Outcome, Transport
@@ -25,7 +26,8 @@ class Sender:
     """Sends what `queue` holds through the transport that `connect` makes, in a daemon thread of its own.
 
     A batch that the endpoint may yet take is kept and tried again; meanwhile the queue fills up and, when full, drops
-    its oldest. A batch that the endpoint refuses for good is dropped. Both are counted in `health`.
+    its oldest. A batch that the endpoint refuses for good is dropped. Both are counted in `health`, and how long each
+    attempt took in `times`.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class Sender:
         resource: bytes,
         timeout: float,
         health: Health,
+        times: ExportTimes,
     ) -> None:
         self._queue = queue
         self._connect = connect
         self._resource = resource
         self._timeout = timeout
         self._health = health
+        self._times = times
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._in_hand: Batch | None = None
@@ -86,7 +90,9 @@ class Sender:
         payload = message(b"\x0a", b"".join((self._resource, *batch.chunks)))
         backoff = _FIRST_BACKOFF
         while True:
+            began = time.perf_counter()
             outcome = transport.send(payload, self._allowed())
+            self._times.record(signal, outcome, time.perf_counter() - began)
             if outcome.accepted:
                 self._accepted(batch, outcome)
                 return

@@ -22,6 +22,7 @@ from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.settings import SIGNALS, Settings
 from bento_observe.telemetry import _resource, _sampling, _transport
+from bento_observe.telemetry._exports import ExportTimes
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out
 from bento_observe.telemetry._pipeline import MetricProducer, Pipeline, Source
@@ -50,6 +51,7 @@ class Telemetry:
         delta = settings.temporality != "cumulative"
         self.queues: dict[str, SignalQueue] = {}
         self._senders: list[Sender] = []
+        self._exports = ExportTimes(settings)
         encoded = _resource.encoded(self.resource)
         for signal in SIGNALS:
             endpoint = settings.endpoint(signal)
@@ -57,7 +59,9 @@ class Telemetry:
                 continue
             queue = SignalQueue(signal, settings.queue_bytes, self.health)
             self.queues[signal] = queue
-            self._senders.append(Sender(queue, _connect(signal, settings), encoded, endpoint.timeout, self.health))
+            self._senders.append(
+                Sender(queue, _connect(signal, settings), encoded, endpoint.timeout, self.health, self._exports)
+            )
         self._pipeline = Pipeline(
             self.queues.get("metrics"), settings.flush_interval, settings.metric_interval, delta, self.health
         )
@@ -96,6 +100,7 @@ class Telemetry:
     def _in_child(self) -> None:
         """The threads that send stayed behind: what is recorded here would pile up for nobody."""
         self.health.enter_child()
+        self._exports.enter_child()
         self.providers.enter_child()
         self._pipeline.close()
 
@@ -147,6 +152,7 @@ class Telemetry:
         metrics.append(
             Metric(name=metric.name, unit=metric.unit, description=metric.description, gauge=Gauge(data_points=pending))
         )
+        metrics.extend(self._exports.collect(now_ns))
         scope = InstrumentationScope(name=semconv.SCOPE_HEALTH, version=__version__)
         return [ScopeMetrics(scope=scope, metrics=metrics)]
 

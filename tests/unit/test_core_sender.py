@@ -11,8 +11,9 @@ from ports import black_hole, free_port
 from sink import Sink
 
 from bento_observe import semconv, wire
-from bento_observe.settings import Endpoint
+from bento_observe.settings import Endpoint, Settings
 from bento_observe.telemetry import Health, SignalQueue, _transport
+from bento_observe.telemetry._exports import ExportTimes
 from bento_observe.telemetry._sender import Sender
 from bento_observe.telemetry._transport import Transport
 
@@ -32,7 +33,8 @@ class Bench:
             assert transport is not None
             return transport
 
-        self._sender = Sender(self.queue, connect, b"", timeout, self.health)
+        self._times = ExportTimes(Settings(traces=endpoint))
+        self._sender = Sender(self.queue, connect, b"", timeout, self.health, self._times)
         self._sender.start()
 
     def put(self, count: int) -> None:
@@ -49,6 +51,17 @@ class Bench:
     @property
     def sent(self) -> int:
         return self.health.total(semconv.EXPORTED)
+
+    @property
+    def attempts(self) -> dict[str | None, tuple[int, float]]:
+        """error.type -> how many, and how many seconds they took."""
+        found = {}
+        for metric in self._times.collect(time.time_ns()):
+            for point in metric.histogram.data_points:
+                attributes = {each.key: each.value.string_value for each in point.attributes}
+                assert attributes["otel.component.type"] == "otlp_grpc_span_exporter"
+                found[attributes.get("error.type")] = point.count, point.sum
+        return found
 
     @property
     def dropped(self) -> dict[tuple[str, ...], int]:
@@ -134,3 +147,18 @@ def test_an_endpoint_that_asks_for_time_gets_it(sink: Sink) -> None:
     assert sink.exports[0].when - first.when >= 1.0
     assert sink.exports[0].body == first.body
     assert len(sink.spans()) == 10
+
+
+def test_the_time_of_each_attempt_is_counted_by_what_came_of_it(sink: Sink) -> None:
+    """Those that fail beside those that do not."""
+    sink.behaviour = "reject"
+    bench = Bench(sink.grpc_port)
+    assert bench.attempts == {}
+    bench.put(1)
+    sink.wait(lambda: sink.refused)
+    sink.behaviour = "accept"
+    bench.put(1)
+    bench.stop(5.0)
+
+    assert {error: count for error, (count, _) in bench.attempts.items()} == {"invalid_argument": 1, None: 1}
+    assert all(0 < seconds < 5 for _, seconds in bench.attempts.values())
