@@ -45,6 +45,7 @@ TENTH: Final = label_name(semconv.ML_SCORE_BIN)
 CAME_TRUE: Final = label_name(semconv.ML_SCORE_OUTCOME)
 OUTCOME: Final = label_name(semconv.ML_OUTCOME)
 REASON: Final = label_name(semconv.REASON)
+EXPORTER: Final = label_name(semconv.OTEL_COMPONENT_TYPE)
 TELEMETRY_SIGNAL: Final = label_name(semconv.TELEMETRY_SIGNAL)
 LE: Final = "le"
 

@@ -19,6 +19,7 @@ __all__ = [
     "STREAM",
     "added",
     "by",
+    "either",
     "feature",
     "increase",
     "legend",
@@ -84,6 +85,14 @@ def mean(histogram: Metric, *labels: str, matchers: tuple[str, ...] = ()) -> str
         raise ValueError("ml.feature.value has no sum; take the deviations")
     values = rate(select(names.total(histogram), *matchers), *labels)
     return f"{values} / {rate(select(names.count(histogram), *matchers), *labels)}"
+
+
+def either(explicit: str, native: str) -> str:
+    """Of values that are in explicit buckets, or else in a native histogram; both at once would be neither.
+
+    So it is where some features have a reference and others none: it is those that have one.
+    """
+    return f"{explicit} or on () {native}"
 
 
 def legend(*labels: str) -> str:

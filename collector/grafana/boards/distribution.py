@@ -11,7 +11,7 @@ from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import bars, heat, lines, shares
-from collector.grafana.promql import feature, increase, legend, rate
+from collector.grafana.promql import either, feature, increase, legend, rate
 
 __all__ = ["DASHED", "DISTRIBUTION", "MOMENTS", "NO_CATEGORIES", "NO_NUMBERS", "NO_TRAINING", "training"]
 
@@ -41,7 +41,7 @@ def _now(metric: Metric, *matchers: str) -> str:
 
 def _quantile(q: float) -> str:
     """Of explicit buckets where there are any, else of the native histogram."""
-    return f"histogram_quantile({q}, {rate(_BUCKETS, names.LE)} or {rate(_NATIVE)})"
+    return f"histogram_quantile({q}, {either(rate(_BUCKETS, names.LE), rate(_NATIVE))})"
 
 
 _N: Final = f"({increase(feature(names.count(semconv.FEATURE_VALUE)), window=common.WINDOW)} > 0)"
@@ -85,7 +85,7 @@ DISTRIBUTION = [
             "How many values lay where: the reference's buckets, or exponential ones where there is none.",
             NO_NUMBERS, Traffic.NUMBERS, "short", 12, 10, least=None,
         ),
-        Query(f"{increase(_BUCKETS, names.LE)} or {increase(_NATIVE)}", exemplar=True),
+        Query(either(increase(_BUCKETS, names.LE), increase(_NATIVE)), exemplar=True),
     ),
     lines(
         Look(

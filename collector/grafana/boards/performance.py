@@ -85,6 +85,14 @@ def _expected(aggregation: str, series: str, metric: str, *labels: str) -> str:
     return f"{aggregation}{by(*labels)} ({selected})"
 
 
+def _tested(of: _Expected, metric: str) -> str:
+    """What the reference's held-out predictions came to, of the APIs that make any: all workers tell it of all."""
+    return (
+        f"{_expected('avg', of.reference, metric, names.API)}\n"
+        f"and on ({names.API}) {_expected('avg', of.value, metric, names.API)}"
+    )
+
+
 def _compared(look: Look, of: _Expected, metric: str, expected: str) -> Panel:
     """`metric` as the labels have it, beside what is `expected` of all predictions, with its band."""
     version = (names.API, names.MODEL_VERSION)
@@ -92,7 +100,7 @@ def _compared(look: Look, of: _Expected, metric: str, expected: str) -> Panel:
         look,
         Query(measured(metric, *version), f"measured {legend(*version)}"),
         Query(_expected("avg", of.value, expected, names.API), f"expected {legend(names.API)}"),
-        Query(_expected("avg", of.reference, expected, names.API), f"as tested {legend(names.API)}"),
+        Query(_tested(of, expected), f"as tested {legend(names.API)}"),
         Query(_expected("max", of.high, expected), "expected at most"),
         Query(_expected("min", of.low, expected), "expected at least"),
         styles={"expected at most": _BAND, "expected at least": _EDGE},
@@ -147,10 +155,7 @@ def area(width: int = 8) -> Panel:
         ),
         Query(f"avg{by(*event)} ({series})", f"measured {legend(*event)}"),
         Query(_expected("avg", names.ESTIMATE, semconv.METRIC_ROC_AUC, names.API), f"expected {legend(names.API)}"),
-        Query(
-            _expected("avg", names.ESTIMATE_REFERENCE, semconv.METRIC_ROC_AUC, names.API),
-            f"as tested {legend(names.API)}",
-        ),
+        Query(_tested(_OF_CLASSES, semconv.METRIC_ROC_AUC), f"as tested {legend(names.API)}"),
         patterns={"^as tested ": DASHED},
     )  # fmt: skip
 
@@ -202,7 +207,7 @@ def glance(width: int = 4) -> Sequence[Panel]:
                 "Accuracy as tested", "What the reference's held-out predictions came to.",
                 NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
             ),
-            Query(_expected("avg", names.ESTIMATE_REFERENCE, semconv.METRIC_ACCURACY)),
+            Query(f"avg({_tested(_OF_CLASSES, semconv.METRIC_ACCURACY)})"),
         ),
         status(
             Look(

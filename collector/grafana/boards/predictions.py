@@ -11,7 +11,7 @@ from collector.grafana.boards import common, concept, labels, outcomes, performa
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import bars, heat, lines, shares
-from collector.grafana.promql import by, feature, increase, legend, pooled, rate
+from collector.grafana.promql import by, either, feature, increase, legend, pooled, rate
 
 _CHOSEN: Final = ("reference", "slice")
 _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
@@ -38,7 +38,7 @@ def _native(*matchers: str) -> str:
 
 
 def _quantiles(*matchers: str) -> list[Query]:
-    both = f"{rate(_buckets(*matchers), names.LE)} or {rate(_native(*matchers))}"
+    both = either(rate(_buckets(*matchers), names.LE), rate(_native(*matchers)))
     return [Query(f"histogram_quantile({q}, {both})", f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
 
 
@@ -98,7 +98,11 @@ CERTAINTY = [
             "clueless.",
             _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
         ),
-        Query(f"{increase(_buckets(_PREDICTION, _CLUELESS), names.LE)} or {increase(_native(_PREDICTION, _CLUELESS))}"),
+        Query(
+            either(
+                increase(_buckets(_PREDICTION, _CLUELESS), names.LE), increase(_native(_PREDICTION, _CLUELESS))
+            )
+        ),
     ),
     lines(
         Look(
