@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -107,7 +107,8 @@ def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
 
 def _plain(running: Running, ends: dict[str, float]) -> None:
     """No reference, so exponential buckets; one worker, no GPU, no labels."""
-    wanted = [each for each in traffic.requests("normal", 40, np.random.default_rng(6)) if each.api == "classify"]
+    every = traffic.requests("normal", 40, np.random.default_rng(6))
+    wanted = [replace(each, truth=()) for each in every if each.api == "classify"]
     with _serving(running, PLAIN, {"PYTHONPATH": str(ROOT)}) as server:
         assert traffic.send(server.url, wanted, _RATE / 3) == []
         _arrived(running, PLAIN, len(wanted))

@@ -35,7 +35,7 @@ def _groups(*files: str) -> list[dict[str, Any]]:
 
 
 RULES: Final = _groups("*.yaml")
-SOON: Final = [group for group in RULES if group["interval"] in ("15s", "30s", "1m")]
+SOON: Final = [group for group in RULES if group.get("interval", "15s") in ("15s", "30s", "1m")]
 """Those that are evaluated often. The others are a day's, and the boundaries of scores, constants that only the area
 under the ROC curve takes: tests/stack/test_stack_labels.py waits for them."""
 
