@@ -206,6 +206,7 @@ def matrix(look: Look, expr: str, row: str, column: str, corner: str) -> Panel:
 
     `corner` is what the first column is called, in which the values of `row` are.
     """
+    crossing = f"{row}\\{column}"  # as Grafana calls that column
     panel = (
         table.Panel()
         .show_header(True)
@@ -215,11 +216,14 @@ def matrix(look: Look, expr: str, row: str, column: str, corner: str) -> Panel:
         .cell_options(kinds.TableColoredBackgroundCellOptions(mode=kinds.TableCellBackgroundDisplayMode.BASIC))
         .transformations(
             [
+                # Lines and columns come in the order in which their values are seen first.
+                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": column, "desc": False}]}),
                 DataTransformerConfig(
                     id_val="groupingToMatrix",
                     options={"columnField": column, "rowField": row, "valueField": "Value", "emptyValue": "null"},
                 ),
-                _organised({f"{row}\\{column}": corner}),
+                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": crossing, "desc": False}]}),
+                _organised({crossing: corner}),
             ]
         )
     )

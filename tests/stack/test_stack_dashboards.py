@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 
 import pytest
@@ -24,7 +23,7 @@ from bento_observe.stack._assets import collector_dir
 from bento_observe.stack.query import prometheus_query
 from collector.grafana import foreign
 from collector.grafana.expectations import Traffic, expected
-from collector.grafana.preview import Window, known_unit, run
+from collector.grafana.preview import Window, known_unit, not_since, run
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("collector_log")]
 
@@ -35,7 +34,7 @@ def _groups(*files: str) -> list[dict[str, Any]]:
 
 
 RULES: Final = _groups("*.yaml")
-SOON: Final = [group for group in RULES if group.get("interval", "15s") in ("15s", "30s", "1m")]
+SOON: Final = [group for group in RULES if group.get("interval") != "4m"]
 """Those that are evaluated often. The others are a day's, and the boundaries of scores, constants that only the area
 under the ROC curve takes: tests/stack/test_stack_labels.py waits for them."""
 
@@ -68,13 +67,8 @@ def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Scene:
         found = prometheus_query(running.prometheus, recorded)
         return wanted - {(sample.labels["ml_feature_name"], sample.labels["ml_drift_method"]) for sample in found}
 
-    def late() -> set[str]:
-        groups = _http.get_json(f"{running.prometheus}/api/v1/rules")["data"]["groups"]
-        told = {group["name"]: datetime.fromisoformat(group["lastEvaluation"]).timestamp() for group in groups}
-        return {group["name"] for group in SOON if told[group["name"]] < played.ends["drifted"]}
-
     otlp.eventually(missing, set(), timeout=150)
-    otlp.eventually(late, set(), timeout=90)
+    otlp.eventually(lambda: not_since(running.prometheus, played.ends["drifted"]), set(), timeout=90)
     return played
 
 

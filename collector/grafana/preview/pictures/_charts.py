@@ -17,6 +17,7 @@ from collector.grafana.preview._intervals import Window
 from collector.grafana.preview._run import Shown
 from collector.grafana.preview._units import written
 from collector.grafana.preview.pictures._look import GRID, INK, PALETTE, field, named
+from collector.grafana.preview.pictures._transformed import bounded, side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,9 @@ def lines(axes: Axes, shown: Shown, window: Window, marks: Sequence[tuple[float,
 
 def bars(axes: Axes, shown: Shown) -> None:
     """Two or more distributions side by side."""
-    columns, names = _columns(shown)
+    columns, names = side_by_side(shown)
+    if bounded(shown):
+        names = [_bound(float(name), "") for name in names]
     width = 0.84 / max(1, len(columns))
     positions = np.arange(len(names))
     for number, (title, values) in enumerate(columns.items()):
@@ -118,40 +121,6 @@ def heat(axes: Axes, shown: Shown, window: Window) -> None:
     if seen.size:
         axes.set_ylim(max(0, seen[0] - 1), min(len(edges) - 1, seen[-1] + 2))
     _over_time(axes, window)
-
-
-def _columns(shown: Shown) -> tuple[Mapping[str, npt.NDArray[np.float64]], list[str]]:
-    options, panel = shown.panel.json.get("options") or {}, shown.panel
-    titles: Mapping[str, str] = {}
-    for each in panel.json.get("transformations") or ():
-        if each["id"] == "organize":
-            titles = each["options"].get("renameByName") or {}
-    wanted = [name for name in titles.values() if name != options.get("xField")]
-    wanted = list(dict.fromkeys(wanted)) or [answer.ref for answer in shown.answers]
-    found: dict[str, dict[str, float]] = {}
-    for position, answer in enumerate(shown.answers):
-        title = wanted[min(position, len(wanted) - 1)]
-        form = panel.queries[position].body.get("format")
-        found[title] = _shares(answer.series) if form == "heatmap" else _by_label(answer.series, options.get("xField"))
-    names = list(dict.fromkeys(name for values in found.values() for name in values))
-    if panel.queries[0].body.get("format") == "heatmap":
-        names.sort(key=float)
-    return {t: np.array([v.get(name, 0.0) for name in names]) for t, v in found.items()}, [
-        _bound(float(name), "") if panel.queries[0].body.get("format") == "heatmap" else name for name in names
-    ]
-
-
-def _shares(series: Sequence[Series]) -> dict[str, float]:
-    ordered = sorted(series, key=lambda one: float(one.labels["le"]))
-    totals = [one.last for one in ordered]
-    return {
-        one.labels["le"]: total - before for one, total, before in zip(ordered, totals, [0.0, *totals], strict=False)
-    }
-
-
-def _by_label(series: Sequence[Series], label: Any) -> dict[str, float]:
-    ordered = sorted(series, key=lambda one: -one.last)
-    return {one.labels.get(label, one.name): one.last for one in ordered}
 
 
 Grid = tuple[npt.NDArray[np.float64], list[float], npt.NDArray[np.float64]]
