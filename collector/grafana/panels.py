@@ -230,7 +230,7 @@ def matrix(look: Look, expr: str, row: str, column: str, corner: str) -> Panel:
     return _finished(panel.build(), look, [_instant(Query(expr), prometheus.PromQueryFormat.TABLE)])
 
 
-def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 5) -> Panel:
+def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 6) -> Panel:
     """What Grafana alerts on, of the chosen service; the SDK has no type for the options of these panels."""
     options = {
         "viewMode": "list",

@@ -87,12 +87,13 @@ def mean(histogram: Metric, *labels: str, matchers: tuple[str, ...] = ()) -> str
     return f"{values} / {rate(select(names.count(histogram), *matchers), *labels)}"
 
 
-def either(explicit: str, native: str) -> str:
-    """Of values that are in explicit buckets, or else in a native histogram; both at once would be neither.
+def either(first: str, otherwise: str) -> str:
+    """All of the first or, if it has no series at all, of the other.
 
-    So it is where some features have a reference and others none: it is those that have one.
+    Of explicit and native buckets at once a quantile or a heat map would have neither: so it is of the features with a
+    reference, where some have one and others none.
     """
-    return f"{explicit} or on () {native}"
+    return f"{first}\nor on () {otherwise}"
 
 
 def legend(*labels: str) -> str:

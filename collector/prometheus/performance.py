@@ -55,7 +55,7 @@ _SIGMAS = 4
 
 def document() -> str:
     """The file."""
-    groups = [group("model_score_bounds", "4m", _bounds())]
+    groups = [group("model_score_bounds", "1m", _bounds())]
     for window, often in _WINDOWS.items():
         groups.append(
             group(f"model_performance_{window}", often, [*_classes(window), *_scores(window), *_values(window)])
@@ -148,7 +148,8 @@ def _scores(window: str) -> list[Rule]:
         ),
         _figure(
             "auc", window,
-            f"sum without (le) ({positive} * {negative} / 2)\n/ ({whole[0]} * {whole[1]} > 0)",
+            # Not before the boundaries have been recorded: no score would be taken for one next to it.
+            f"sum without (le) ({positive} * {negative} / 2)\n/ ({whole[0]} * {whole[1]} > 0)\nand on () {_BOUND}",
         ),
         _figure("ece", window, f"sum without ({_BIN}) (abs({hits} - {sums}))\n/ {n}"),
         _figure("brier", window, f"{_summed(semconv.MODEL_BRIER, window, _EVENT)}\n/ {n}"),

@@ -13,6 +13,7 @@ from collector.grafana.promql import by, feature, increase, pooled
 
 __all__ = [
     "CONFIDENCE",
+    "EDGE",
     "ENTROPY",
     "IN_WINDOW",
     "NO_DRIFT",
@@ -24,9 +25,12 @@ __all__ = [
     "STATES",
     "TO_FEATURE",
     "UNKNOWN",
+    "Style",
     "WINDOW",
+    "band",
     "category_shares",
     "counted",
+    "dashed",
     "mapped",
     "missing_share",
     "training_shares",
@@ -73,6 +77,27 @@ TO_FEATURE: Final = {
     ),
 }
 """From a row of a table with the columns API, Signal and Feature."""
+
+
+Style = dict[str, object]
+_UNNAMED: Final = {"legend": True, "tooltip": False, "viz": False}
+EDGE: Final[Style] = {"custom.lineWidth": 0, "custom.fillOpacity": 0, "custom.hideFrom": _UNNAMED}
+"""The lower end of a band."""
+
+
+def band(lower: str, color: str = "blue") -> Style:
+    """The upper end of a band, down to the series that is called `lower`."""
+    filled = {"custom.fillBelowTo": lower, "custom.lineWidth": 0, "custom.fillOpacity": 12}
+    return {**filled, "custom.hideFrom": _UNNAMED, "color": {"mode": "fixed", "fixedColor": color}}
+
+
+def dashed(color: str = "blue") -> Style:
+    """What the others are compared with."""
+    return {
+        "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
+        "custom.fillOpacity": 0,
+        "color": {"mode": "fixed", "fixedColor": color},
+    }
 
 
 Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]

@@ -7,7 +7,6 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.boards import common
-from collector.grafana.boards.distribution import DASHED
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Panel, Query
 from collector.grafana.panels import lines, status
@@ -73,7 +72,7 @@ PANELS: Final = (
         ),
         Query(_share(semconv.OUTCOME_OBSERVED), f"observed {legend(names.API)}"),
         Query(_share(semconv.OUTCOME_EXPECTED), f"expected {legend(names.API)}"),
-        patterns={"^expected ": DASHED},
+        patterns={"^expected ": common.dashed()},
     ),
     lines(
         Look(
@@ -85,7 +84,7 @@ PANELS: Final = (
         Query(_DISAGREEMENT, f"disagreement {legend(names.API)}"),
         Query(_CRITICAL, f"too many {legend(names.API)}"),
         Query(f"-({_CRITICAL})", f"too few {legend(names.API)}"),
-        patterns={"^too ": DASHED},
+        patterns={"^too ": common.dashed()},
     ),
     lines(
         Look(

@@ -13,7 +13,7 @@ from collector.grafana.look import Look, Query
 from collector.grafana.panels import bars, heat, lines, shares
 from collector.grafana.promql import either, feature, increase, legend, rate
 
-__all__ = ["DASHED", "DISTRIBUTION", "MOMENTS", "NO_CATEGORIES", "NO_NUMBERS", "NO_TRAINING", "training"]
+__all__ = ["DISTRIBUTION", "MOMENTS", "NO_CATEGORIES", "NO_NUMBERS", "NO_TRAINING", "training"]
 
 NO_CATEGORIES: Final = (
     "No data yet, because this feature is a number, or the service has no reference that knows its categories."
@@ -97,20 +97,6 @@ DISTRIBUTION = [
     ),
 ]  # fmt: skip
 
-_BLUE: Final = {"mode": "fixed", "fixedColor": "blue"}
-_BAND: Final[dict[str, object]] = {
-    "custom.fillBelowTo": "training − sd",
-    "custom.lineWidth": 0,
-    "custom.fillOpacity": 12,
-    "color": _BLUE,
-}
-_EDGE: Final[dict[str, object]] = {"custom.lineWidth": 0, "custom.fillOpacity": 0, "color": _BLUE}
-DASHED: Final[dict[str, object]] = {
-    "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
-    "custom.fillOpacity": 0,
-    "color": _BLUE,
-}
-
 MOMENTS = [
     lines(
         Look(
@@ -122,7 +108,9 @@ MOMENTS = [
         Query(_TRAINING_MEAN, "training"),
         Query(f"{_TRAINING_MEAN} + {_TRAINING_SD}", "training + sd"),
         Query(f"{_TRAINING_MEAN} - {_TRAINING_SD}", "training − sd"),
-        styles={"training": DASHED, "training + sd": _BAND, "training − sd": _EDGE},
+        styles={
+            "training": common.dashed(), "training + sd": common.band("training − sd"), "training − sd": common.EDGE,
+        },
     ),
     lines(
         Look(
@@ -131,6 +119,6 @@ MOMENTS = [
         ),
         Query(_SD, "sd"),
         Query(_TRAINING_SD, "training"),
-        styles={"training": DASHED},
+        styles={"training": common.dashed()},
     ),
 ]  # fmt: skip

@@ -113,7 +113,7 @@ FAULTS = [
         ),
         Query(_MISSING_SHARE, "missing"),
         Query(distribution.training(semconv.FEATURE_REFERENCE_MISSING), "training"),
-        styles={"training": distribution.DASHED},
+        styles={"training": common.dashed()},
     ),
     lines(
         Look(

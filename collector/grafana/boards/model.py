@@ -11,7 +11,7 @@ from collector.grafana.boards import common, concept, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import alerts, bars, lines, rows, shares, status
-from collector.grafana.promql import by, feature, legend, pooled, quantile, rate, select
+from collector.grafana.promql import by, either, feature, legend, pooled, quantile, rate, select
 
 _CHOSEN: Final = ("signal", "reference", "slice")
 _KEY: Final = (names.FEATURE, names.SIGNAL, names.API, names.REFERENCE)
@@ -162,7 +162,8 @@ FEATURES = rows(
 )  # fmt: skip
 
 _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
-_VALUE: Final = f'{names.FEATURE}!="{common.ENTROPY}"'
+_VALUE: Final = f'{names.FEATURE}!~"{common.ENTROPY}|{common.CONFIDENCE}"'
+_SURE: Final = f'{names.FEATURE}="{common.CONFIDENCE}"'
 _OF_PREDICTIONS: Final = ("reference", "slice")
 
 PREDICTIONS = [
@@ -181,13 +182,19 @@ PREDICTIONS = [
         Look(
             "Predicted values",
             "Share of the predictions within the window in each bucket, called by its upper bound, beside the "
-            "training data's. Of probabilities the confidence. Choose one API: several numeric predictions are added "
-            "up.",
+            "training data's; where all predictions are probabilities, of the confidence. Choose one API: several "
+            "numeric predictions are added up.",
             "No data yet, because no prediction of this API is a number, or the reference has no predictions.",
             Traffic.NUMBERS, "percentunit", 12,
         ),
-        common.value_shares(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
-        common.training_values(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
+        either(
+            common.value_shares(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
+            common.value_shares(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS),
+        ),
+        either(
+            common.training_values(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
+            common.training_values(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS),
+        ),
     ),
 ]  # fmt: skip
 

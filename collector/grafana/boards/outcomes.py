@@ -100,7 +100,7 @@ CALIBRATION: Final = (
             "it begins: the mean of that probability, and how many came true. The same height is well calibrated. The "
             f"event is the positive one of two classes, or, of more ({semconv.EVENT_PREDICTED}), that the predicted "
             "class is right.",
-            _NO_SCORES, Traffic.MATCHED, "percentunit", 12, most=1,
+            _NO_SCORES, Traffic.MATCHED, "percentunit", 12,
         ),
         names.TENTH,
         _by_tenth(_TRUE),

@@ -13,7 +13,6 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.boards import common
-from collector.grafana.boards.distribution import DASHED
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Panel, Query
 from collector.grafana.panels import lines, status
@@ -60,16 +59,9 @@ class _Expected:
 _OF_CLASSES: Final = _Expected(names.ESTIMATE, names.ESTIMATE_LOW, names.ESTIMATE_HIGH, names.ESTIMATE_REFERENCE)
 _OF_VALUES: Final = _Expected(names.LOSS, names.LOSS_LOW, names.LOSS_HIGH, names.LOSS_REFERENCE)
 
-_BAND: Final[dict[str, object]] = {
-    "custom.fillBelowTo": "expected at least",
-    "custom.lineWidth": 0,
-    "custom.fillOpacity": 14,
-    "color": {"mode": "fixed", "fixedColor": "blue"},
-}
-_EDGE: Final[dict[str, object]] = {
-    "custom.lineWidth": 0,
-    "custom.fillOpacity": 0,
-    "color": {"mode": "fixed", "fixedColor": "blue"},
+_PATTERNS: Final[dict[str, common.Style]] = {
+    "^expected ": {"color": {"mode": "fixed", "fixedColor": "orange"}},
+    "^as tested ": common.dashed("text"),
 }
 
 
@@ -101,10 +93,10 @@ def _compared(look: Look, of: _Expected, metric: str, expected: str) -> Panel:
         Query(measured(metric, *version), f"measured {legend(*version)}"),
         Query(_expected("avg", of.value, expected, names.API), f"expected {legend(names.API)}"),
         Query(_tested(of, expected), f"as tested {legend(names.API)}"),
-        Query(_expected("max", of.high, expected), "expected at most"),
-        Query(_expected("min", of.low, expected), "expected at least"),
-        styles={"expected at most": _BAND, "expected at least": _EDGE},
-        patterns={"^as tested ": DASHED},
+        Query(_expected("max", of.high, expected), "upper end"),
+        Query(_expected("min", of.low, expected), "lower end"),
+        styles={"upper end": common.band("lower end", "orange"), "lower end": common.EDGE},
+        patterns=_PATTERNS,
     )
 
 
@@ -156,7 +148,7 @@ def area(width: int = 8) -> Panel:
         Query(f"avg{by(*event)} ({series})", f"measured {legend(*event)}"),
         Query(_expected("avg", names.ESTIMATE, semconv.METRIC_ROC_AUC, names.API), f"expected {legend(names.API)}"),
         Query(_tested(_OF_CLASSES, semconv.METRIC_ROC_AUC), f"as tested {legend(names.API)}"),
-        patterns={"^as tested ": DASHED},
+        patterns=_PATTERNS,
     )  # fmt: skip
 
 

@@ -72,30 +72,26 @@ def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sou
 
 
 def alerts(labels: str, scope: Mapping[str, Chosen], sources: Sources) -> Answer:
-    """The alerts of Prometheus that fire or are pending, with `labels`, in the form of a selector.
+    """The alerts of Prometheus that fire or are pending, with `labels`, in the form of a selector; those of a rule as
+    one.
 
     Grafana's panel lists those of its own alerting, which is provisioned with the same rules.
     """
     text = replace(labels, scope, plain)
     wanted = re.findall(r'(\w+)\s*(=~?)\s*"([^"]*)"', text)
-    rows = []
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for alert in ask(f"{sources.prometheus}/api/v1/alerts")["data"]["alerts"]:
-        found = alert["labels"]
+        own = alert["labels"]
         if all(
-            re.fullmatch(value if sign == "=~" else re.escape(value), found.get(key, "")) for key, sign, value in wanted
+            re.fullmatch(value if sign == "=~" else re.escape(value), own.get(key, "")) for key, sign, value in wanted
         ):
-            about = {
-                key: value for key, value in found.items() if key not in ("alertname", *(key for key, *_ in wanted))
-            }
-            rows.append(
-                {
-                    "State": alert["state"],
-                    "Alert": found["alertname"],
-                    "Since": alert["activeAt"][11:19],
-                    "Labels": ", ".join(f"{key}={value}" for key, value in about.items() if value),
-                }
+            row = found.setdefault(
+                (alert["state"], own["alertname"]),
+                {"State": alert["state"], "Alert": own["alertname"], "Since": "", "Instances": 0.0},
             )
-    return Answer("alerts", text, rows=tuple(rows))
+            row["Instances"] += 1
+            row["Since"] = min(filter(None, (row["Since"], alert["activeAt"][11:19])))
+    return Answer("alerts", text, rows=tuple(found[key] for key in sorted(found)))
 
 
 def _post(sources: Sources, path: str, fields: list[tuple[str, str]]) -> Any:
