@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ from collector.grafana.preview.orders import data, delivery, traffic  # noqa: E4
 ROOT: Final = Path(__file__).resolve().parents[2]
 SHOP, PLAIN, WINE = "dashboards-shop", "dashboards-plain", "dashboards-wine"
 PHASES: Final = ("normal", "drifted", "broken", "trouble")
-"""In this order, each on top of those before it; with `drifted` comes version 2 of the service."""
+"""In this order, each on top of those before it; with `drifted` comes the traffic to version 2 of the service."""
 
 STEP: Final = 5
 """Seconds. Phases end at multiples of it, and nothing is sent before that."""
@@ -88,21 +89,32 @@ def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
     delivery.reference(of_delivery)
     random = np.random.default_rng(5)
     sent = 0
-    for version, phases in (("1", PHASES[:1]), ("2", PHASES[1:])):
-        more = {
-            "ORDERS_REFERENCE": str(path),
-            "DELIVERY_REFERENCE": str(of_delivery),
-            "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}",
-        }
-        with _serving(running, SHOP, more) as server:
-            for phase in phases:
-                kind = traffic.KINDS.get(phase)
-                wanted = traffic.requests(phase, _REQUESTS, random) if kind else traffic.trouble(_FAILED)
-                assert traffic.send(server.url, wanted, _RATE if kind else _RATE / 3) == []
-                sent += len(wanted)
-                _arrived(running, SHOP, sent)
-                ends[phase] = _next_step(running)
-            server.stop()
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        first, second = (
+            _serving(
+                running,
+                SHOP,
+                {
+                    "ORDERS_REFERENCE": str(path),
+                    "DELIVERY_REFERENCE": str(of_delivery),
+                    "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}",
+                },
+            )
+            for version in ("1", "2")
+        )
+        stack.enter_context(first)
+        following = pool.submit(stack.enter_context, second)  # meanwhile
+        for phase in PHASES:
+            server = first if phase == PHASES[0] else following.result()
+            kind = traffic.KINDS.get(phase)
+            wanted = traffic.requests(phase, _REQUESTS, random) if kind else traffic.trouble(_FAILED)
+            assert traffic.send(server.url, wanted, _RATE if kind else _RATE / 3) == []
+            sent += len(wanted)
+            _arrived(running, SHOP, sent)
+            ends[phase] = _next_step(running)
+            if server is first:
+                pool.submit(first.stop)
+        second.stop()
 
 
 def _plain(running: Running, ends: dict[str, float]) -> None:
