@@ -3,11 +3,14 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+PARALLEL = -n $(JOBS) --dist loadfile
 ARGS ?=
 PYTEST_ARGS ?=
+# Files of tests at once: as many as there are CPUs.
+JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env test lint unit service stack matrix dashboards-preview lock clean
+.PHONY: help demo env test lint unit service stack gpu matrix dashboards-preview lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,13 +29,16 @@ lint: $(VENV)/.test ## ruff and mypy
 	$(BIN)/mypy
 
 unit: $(VENV)/.test ## tests that start no service
-	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
 
 service: $(VENV)/.test ## tests over `bentoml serve`
-	$(BIN)/python -m pytest tests/service $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/service $(PARALLEL) $(PYTEST_ARGS)
 
 stack: $(VENV)/.test ## tests over the real servers, which are built the first time
 	$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
+
+gpu: $(VENV)/.test ## tests on an NVIDIA GPU, where VENV has PyTorch; not part of `test`
+	$(BIN)/python -m pytest tests/gpu $(PYTEST_ARGS)
 
 matrix: $(VENV)/.test ## the oldest and the newest BentoML, on Python 3.10, 3.12 and 3.13 where there are; ARGS=oldest: one of them
 	$(BIN)/python tests/matrix/matrix.py $(ARGS)

@@ -66,6 +66,7 @@ class Worker:
             model,
             shape_of(self._references.of(semconv.SIGNAL_PREDICTION), self._references.of(semconv.SIGNAL_LABEL)),
             self.recording.labelled,
+            self.recording.judge,
             self.telemetry.health,
             is_first(),
         )

@@ -25,6 +25,9 @@ from bento_observe.features.reference import SignalReference
 from bento_observe.telemetry import Health
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from bento_observe.features.concept import Judged
 
 __all__ = ["Drift", "FeatureRecording"]
@@ -128,6 +131,23 @@ class FeatureRecording:
         if statistics is not None:
             statistics.of(semconv.SIGNAL_LABEL).update(labels)
 
+    def judge(
+        self,
+        api: str,
+        names: Sequence[str],
+        predicted: npt.NDArray[np.int64],
+        confidence: npt.NDArray[np.float64],
+        correct: npt.NDArray[np.bool_],
+    ) -> None:
+        """Judge predictions of an API whose labels were matched, if it is one of this worker's and can be judged.
+
+        `names` are classes, `predicted` the position of each prediction among them, `confidence` its probability.
+        """
+        judging = self._judged.get(api)
+        if judging is not None:
+            full = judging.judged.add_named(names, predicted, confidence, correct)
+            self._health.dropped(ITEM, "outcomes_full", full)
+
     def judged(self, api: str) -> Judged | None:
         """Where predictions of an API go whose labels came; None where the reference has no calibration."""
         reference = self._references.of(semconv.SIGNAL_PREDICTION)
@@ -186,7 +206,9 @@ class FeatureRecording:
 
     def give_up(self) -> None:
         """Count what waits as dropped."""
-        self._health.dropped(ITEM, "shutdown", sum(watched.statistics.pending for watched in self._watched[:]))
+        waiting = sum(watched.statistics.pending for watched in self._watched[:])
+        waiting += sum(judging.judged.pending for judging in list(self._judged.values()))
+        self._health.dropped(ITEM, "shutdown", waiting)
 
     def close(self) -> None:
         """Count nothing more of what APIs take and answer; `_monitoring` keeps away by itself what monitors log."""

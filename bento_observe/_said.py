@@ -91,7 +91,8 @@ def record_outcomes(probabilities: object, labels: object) -> None:
     nothing, and what cannot be used is counted as dropped, as a whole call, and told in one line of the log.
 
     Args:
-        probabilities: what was predicted, rows x classes, in the order of the reference's classes.
+        probabilities: what was predicted, rows x classes, in the order of the reference's classes; or, where the
+            reference is of such, one score a row.
         labels: the true class of each row, called as in the training data; None where it is not known.
     """
     call = current_call.get()

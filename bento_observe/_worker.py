@@ -38,10 +38,8 @@ def observe_worker(service: Any, options: Options) -> Observation:
     )
     if worker.labels:
         path = join_paths(service.path_prefix, LABEL_PATH)
-        observation.inner.append(
-            Middleware(LabelEndpoint, path=path, matcher=worker.feedback.matcher, health=telemetry.health)
-        )
-        observation.quiet_paths |= {path}  # what comes there is told by metrics of its own
+        endpoint = Middleware(LabelEndpoint, path=path, matcher=worker.feedback.matcher, health=telemetry.health)
+        observation.answer(path, endpoint)
         worker.feedback.expect_labels()
     # In development mode the services that this one depends on live in the same process.
     for name, observed in service.all_services().items():

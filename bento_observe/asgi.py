@@ -47,7 +47,7 @@ class Observation:
     none).
     `trace_header` names the response header with the trace id, `prediction_header` the one with the ids of predictions
     (empty: none), which is also what a caller sends its own in. `recorders` are those of the APIs, by their names;
-    `inner` is what comes right behind this middleware.
+    `endpoints` are our own, by their paths; see `answer`.
     """
 
     def __init__(
@@ -74,8 +74,13 @@ class Observation:
         self.prediction_header = prediction_header.encode()
         self.kept_headers = _KEPT_HEADERS | self.reader.headers | {self.prediction_header}
         self.recorders: dict[str, ApiRecorder] = {}
-        self.inner: list[Middleware] = []
+        self.endpoints: dict[str, Middleware] = {}
         self.trace_header = trace_header.encode()
+
+    def answer(self, path: str, endpoint: Middleware) -> None:
+        """Have requests for `path` answered by `endpoint`, unobserved: it tells what comes by metrics of its own."""
+        self.endpoints[path] = endpoint
+        self.quiet_paths |= {path}
 
 
 class ObserveMiddleware:

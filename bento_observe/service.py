@@ -12,6 +12,7 @@ from _bentoml_impl.server.app import ServiceAppFactory
 from _bentoml_sdk import Service
 from starlette.middleware import Middleware
 
+from bento_observe._endpoints import with_endpoints
 from bento_observe._middlewares import observed_middlewares
 from bento_observe._process import application_started
 from bento_observe._stages import close_stage, predict_stage
@@ -38,9 +39,9 @@ class ObservedAppFactory(ObservedTasks, ServiceAppFactory):
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """BentoML's, less the two that ours replaces, ours first."""
-        first, *kept = observed_middlewares(super().middlewares, self._observation, self._started)[0]
-        return [first, *self._observation.inner, *kept]
+        """BentoML's, less the two that ours replaces, ours first, our endpoints last."""
+        observed = observed_middlewares(super().middlewares, self._observation, self._started)[0]
+        return with_endpoints(observed, self._observation.endpoints)
 
     def _started(self) -> None:
         application_started(self._observation.telemetry)

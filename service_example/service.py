@@ -67,10 +67,10 @@ class WineCultivar:
 
     @bentoml.api
     def classify(self, samples: Samples) -> np.ndarray:
-        """The cultivar of each sample: rows of the 13 features in, as many integers out."""
-        cultivars = self._pipeline.predict(samples)
+        """How likely each cultivar is for each sample: rows of the 13 features in, rows of 3 probabilities out."""
+        probabilities = self._pipeline.predict_proba(samples)
         logger.info("classified %d samples", len(samples))
-        return cultivars
+        return probabilities
 
     @bentoml.api
     def classify_one(self, wine: Wine) -> Verdict:

@@ -55,11 +55,12 @@ def train(force: bool = False) -> str:
 def _reference(pipeline: Pipeline, wines: pd.DataFrame, cultivars: pd.Series[int]) -> Reference:
     """The wines, what the model says of them, and what they are.
 
-    The predictions have one name only, that of `Verdict.cultivar`: the array that `classify` returns takes the
-    reference's name, so both APIs are compared with it. The probability of a verdict is counted without a reference.
+    The predictions are probabilities, as `classify` returns them, so that with the labels they say how good the model
+    is to be expected to be. Of a verdict the id carries the same; its fields are counted without a reference.
     """
     # Of wines that the model was not fitted on, as those that it will be asked about.
-    predicted = pd.Series(cross_val_predict(pipeline, wines, cultivars), name=PREDICTION)
+    probabilities = cross_val_predict(pipeline, wines, cultivars, method="predict_proba")
+    predicted = pd.DataFrame(probabilities, columns=list(map(str, pipeline.classes_)))
     return Reference.from_frame(wines, prediction=predicted, label=cultivars.rename(PREDICTION))
 
 

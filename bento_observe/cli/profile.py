@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from rich.text import Text
 
 from bento_observe.features._types import MAX_NAME_LENGTH
 from bento_observe.features.reference import FeatureReference, NumericReference, Reference
+from bento_observe.features.reference._losses import FIT
 from bento_observe.features.reference._model_store import path_in_model
 
 __all__ = ["command"]
@@ -35,6 +37,11 @@ _PIPED_WIDTH = 1000  # as wide as a table can get: programs read lines
 @click.option("--label", "labels", multiple=True, metavar="COL", help="The truth.")
 @click.option("--slice", "slices", multiple=True, metavar="COL", help="Repeat all for each of its frequent values.")
 @click.option("--drop", "drops", multiple=True, metavar="COL", help="No input of the model.")
+@click.option(
+    "--loss-model",
+    type=click.Choice([FIT]),
+    help="Of a regression: fit a tree that tells how far off it is, so that its error can be estimated.",
+)
 @click.option("--model", "tag", metavar="TAG", help="Put it into this model's folder in BentoML's model store.")
 def command(
     data: Path,
@@ -43,14 +50,15 @@ def command(
     labels: tuple[str, ...],
     slices: tuple[str, ...],
     drops: tuple[str, ...],
+    loss_model: str | None,
     tag: str | None,
 ) -> None:
     """Sum up training DATA (.parquet, .csv or .tsv, or one of these two and .gz), to compare serving with.
 
     All columns are inputs but those of --prediction, --label and --drop; each of these, and --slice, can be given
-    several times. Several --prediction columns can be class probabilities; with a --label they are calibrated, so
-    that performance can be estimated while labels are not there: they must be of rows that the model was not trained
-    on. The file may be larger than memory.
+    several times. Several --prediction columns can be class probabilities, and a lone one that of the second of two
+    classes; with a --label they are calibrated, so that performance can be estimated while labels are not there: they
+    must be of rows that the model was not trained on. The file may be larger than memory.
     """
     if output is None and tag is None:
         raise click.UsageError("say where the reference goes: -o FILE, --model TAG, or both")
@@ -65,7 +73,13 @@ def command(
             _check(path_in_model(tag), data)
         with _progress() as bar:
             reference = Reference.from_file(
-                data, prediction=predictions, label=labels, slices=slices, drop=drops, progress=bar
+                data,
+                prediction=predictions,
+                label=labels,
+                slices=slices,
+                drop=drops,
+                loss_model=loss_model,
+                progress=bar,
             )
         if output is not None:
             reference.save(output)
@@ -135,6 +149,13 @@ def _show(reference: Reference, console: Console) -> None:
         if (calibration := signal.calibration) is not None:
             told = ", ".join(f"{metric} {value:.3f}" for metric, value in calibration.measured.items())
             console.print(f"calibrated on {calibration.rows:,} predictions with labels: {told}", soft_wrap=True)
+    for signal in reference.signals.values():
+        if (tree := signal.losses) is not None:
+            absolute, squared, *_ = tree.sums(tree.rows)
+            told = f"mae {absolute / tree.total:.4g}, rmse {math.sqrt(squared / tree.total):.4g}"
+            by = ", ".join(map(_short, tree.splits.columns)) or "nothing"
+            line = f"error of {tree.total:,} predictions with labels: {told}; told by {by}"
+            console.print(_text(line, longest=None), soft_wrap=True)
     for column, values in reference.slices.items():
         console.print(_text(f"sliced by {column}: {', '.join(map(_short, values))}", longest=None), soft_wrap=True)
     for column, why in reference.skipped.items():

@@ -60,13 +60,19 @@ def _samples(sent: Sent) -> Counts:
 
 
 def _predictions(sent: Sent) -> Counts:
-    one = sent.predicted.get("classify_one", 0)
+    several, one = sent.predicted.get("classify", 0), sent.predicted.get("classify_one", 0)
     found = {
-        "classify/cultivar": sent.predicted.get("classify", 0),
+        "classify/class": several,
+        "classify/confidence": several,
+        "classify/entropy": several,
         "classify_one/cultivar": one,
         "classify_one/probability": one,
     }
     return {key: count for key, count in found.items() if count}
+
+
+def _estimated(sent: Sent) -> Counts:
+    return {"": sent.predicted.get("classify", 0)}
 
 
 def _succeeded(sent: Sent) -> Counts:
@@ -85,6 +91,8 @@ CHECKS: Final = (
     Check("samples", "metrics", "rows in the feature histograms", _samples, each_feature),
     Check("missing", "metrics", "values missing in those rows", lambda sent: sent.missing, total),
     Check("predictions", "metrics", "predicted values", _predictions, total),
+    Check("estimated", "metrics", "predictions that an estimate rests on", _estimated, total),
+    Check("judged", "metrics", "labels held against confidence", lambda sent: {"": sent.labelled}, total),
     Check("access_log", "logs", "access log records, by status", lambda sent: sent.statuses, total),
     Check("service_log", "logs", "log lines of the service's code", _succeeded, total),
     Check("exceptions", "logs", "exceptions logged", _raised, total),

@@ -34,6 +34,11 @@ _BY_STATUS: Final = """
 """
 
 
+def _summed(metric: semconv.Metric) -> tuple[str, Parameters]:
+    """What a counter has come to in all."""
+    return "SELECT '', sum(value) FROM metric_totals WHERE name = $name", {"name": metric.name}
+
+
 def _features(wanted: str, *metrics: semconv.Metric) -> tuple[str, Parameters]:
     """What `metrics` have counted of one signal, by API and feature."""
     return _FEATURES, {
@@ -58,6 +63,8 @@ _COUNTS: Final[Mapping[str, tuple[str, Parameters]]] = {
     "samples": _features(semconv.SIGNAL_INPUT, semconv.FEATURE_VALUE, semconv.FEATURE_MISSING),
     "missing": _features(semconv.SIGNAL_INPUT, semconv.FEATURE_MISSING),
     "predictions": _features(semconv.SIGNAL_PREDICTION, semconv.FEATURE_VALUE, semconv.FEATURE_CATEGORY),
+    "estimated": _summed(semconv.ESTIMATE_PREDICTIONS),
+    "judged": _summed(semconv.ESTIMATE_JUDGED),
     "access_log": (_BY_STATUS, {"key": semconv.HTTP_RESPONSE_STATUS_CODE, "logger": semconv.LOGGER_ACCESS}),
     "service_log": (
         "SELECT '', count(*) FROM logs WHERE scope_name = $logger AND trace_id IS NOT NULL",

@@ -64,6 +64,8 @@ class Servers:
             "predictions": lambda: dict(
                 Counter(self._values(semconv.SIGNAL_PREDICTION)) + Counter(self._categories(semconv.SIGNAL_PREDICTION))
             ),
+            "estimated": lambda: self._summed(semconv.ESTIMATE_PREDICTIONS),
+            "judged": lambda: self._summed(semconv.ESTIMATE_JUDGED),
             "access_log": self._access_log,
             "service_log": lambda: {"": self._logs(f'scope.name:"{SERVICE_LOGGER}"')},
             "exceptions": lambda: {"": self._logs(f"_exists_:attributes.{semconv.EXCEPTION_TYPE}")},
@@ -105,6 +107,9 @@ class Servers:
     def _categories(self, signal: str) -> dict[str, int]:
         present = 'ml_feature_category_total{{{of},ml_feature_category!="__missing__"}}'
         return self._features(f"sum by ({{by}}) ({present})", signal)
+
+    def _summed(self, metric: semconv.Metric) -> dict[str, int]:
+        return self._sum(f"sum ({metric_name(metric)}{{{self._selected}}})")
 
     def _access_log(self) -> dict[str, int]:
         access = f'scope.name:"{semconv.LOGGER_ACCESS}"'

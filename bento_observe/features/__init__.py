@@ -12,7 +12,7 @@ from bento_observe.features._histograms import Buckets, ExplicitHistogram, Expon
 from bento_observe.features._schema import Bounds
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._statistics import FeatureStatistics
-from bento_observe.features._text import MAX_TEXT, category
+from bento_observe.features._text import MAX_TEXT, category, small_cells
 
 __all__ = [
     "MAX_TEXT",
@@ -29,4 +29,5 @@ __all__ = [
     "Snapshot",
     "category",
     "encode",
+    "small_cells",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bento_observe.features import _probabilities, _vectors
+from bento_observe.features._picked import picked
 from bento_observe.features._schema import Schema
 from bento_observe.features._types import CHUNK_VALUES, Arrived, Batch, FloatArray, Tally
 
@@ -33,6 +34,9 @@ class Derived:
             from bento_observe.features.estimate import Expectation
 
             self._expectation = Expectation(schema.calibration)
+        self._score: str | None = None
+        if schema.calibration is not None and schema.classes is None and schema.names is not None:
+            (self._score,) = schema.names
         self._loss: LossExpectation | None = None
         if schema.losses is not None:
             from bento_observe.features.estimate import LossExpectation
@@ -45,6 +49,8 @@ class Derived:
         """`arrived` itself or, where it holds probabilities, what is made of them."""
         if self._loss is not None:
             self._loss.add(arrived)
+        if self._score is not None and self._expectation is not None:
+            self._add_scores(arrived, self._score, self._expectation)
         if isinstance(arrived, Batch) and (self._classes is not None or self._guess) and self._is_probable(arrived):
             return self._of_probabilities(arrived)
         return (arrived,)
@@ -73,6 +79,16 @@ class Derived:
             tally = {name: count for name, count in zip(batch.names, counts, strict=True) if count}
             yield Tally(_probabilities.CLASS, tally, int(classes.size - known.sum()))
             yield Batch(_probabilities.NUMERIC, np.stack([confidence, entropy]))
+
+    @staticmethod
+    def _add_scores(arrived: Arrived, name: str, expectation: Expectation) -> None:
+        """Single scores are the probabilities of two classes; they are features as they are."""
+        column = picked(arrived, (name,))
+        if column is None:
+            return
+        for start in range(0, len(column), CHUNK_VALUES):
+            part = _probabilities.of_scores(column[start : start + CHUNK_VALUES, 0])
+            expectation.add(part, part.argmax(axis=1))
 
     def expected(self) -> Expected | None:
         """What the probabilities so far let one expect of their labels, where the reference has a calibration."""

@@ -55,9 +55,9 @@ class EstimateWriter:
         reference, snapshot = group.reference, group.snapshot
         if reference is None:
             return
-        if snapshot.expected is not None:
+        if snapshot.expected is not None and reference.calibration is not None:
             whole = semconv.ML_SLICE_NAME not in group.attributes
-            self.sums(snapshot.expected, reference.classes or (), constant, whole)
+            self.sums(snapshot.expected, reference.calibration.labels, constant, whole)
         if snapshot.loss is not None:
             self.losses(snapshot.loss, constant)
         for window, found in group.estimates.items():

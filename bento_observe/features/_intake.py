@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from bento_observe.features import _decode, _frames
+from bento_observe.features import _decode, _frames, _tensors
 from bento_observe.features._containers import column_of, has_fields
+from bento_observe.features._costs import CELL, FRAME, ITEM, TEXT, cost_of_cell, cost_of_rows
 from bento_observe.features._losses import Losses
 from bento_observe.features._text import (
     MAX_TEXT,
@@ -36,15 +38,11 @@ _SMALL: Final = 4096
 _NUMERIC: Final = "fiub"  # kinds of dtypes
 _TEXT: Final = "OUT"
 _MAX_TYPES: Final = 256
-# Costs are in values of 8 bytes.
-_ITEM_COST: Final = 32  # the tuple, its shape and the headers take some 250 bytes
-_FRAME_COST: Final = 256  # a frame's own objects take some kilobytes
-_CELL_COST: Final = 6  # a pointer and a Python object
-_TEXT_COST: Final = 24  # a text of the greatest length in ASCII
 _COST_AT_ONCE: Final = 18_000
 _ITEMS_AT_ONCE: Final = 1024
 _NAMES_PER_FEATURE: Final = 4
 _MAX_DEPTH: Final = 3  # of mappings within mappings
+_LANDING: Final = "landing"  # the key of what a device has yet to bring
 
 
 class Intake:
@@ -71,6 +69,7 @@ class Intake:
         self._pending: list[Item] = []
         self._cost = 0
         self._handlers: dict[type, _Handler] = {}
+        self._lands = False
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -82,7 +81,7 @@ class Intake:
             if type(data) is np.ndarray and (size := data.size) <= _SMALL:
                 dtype = data.dtype
                 if dtype is _FLOAT64 or dtype.kind in _NUMERIC:
-                    cost = size + _ITEM_COST
+                    cost = size + ITEM
                     if self._cost + cost <= self._max_pending:
                         raw = (data if dtype is _FLOAT64 else data.astype(_FLOAT64)).tobytes()
                         self._cost += cost
@@ -148,6 +147,8 @@ class Intake:
             handler = self._frame
         elif _frames.is_series(kind):
             handler = self._series
+        elif _tensors.is_tensor(kind):
+            handler = self._tensor
         else:
             handler = self._unsupported
         if len(self._handlers) < _MAX_TYPES:
@@ -161,26 +162,30 @@ class Intake:
         numeric = data.dtype.kind in _NUMERIC
         if data.size > _SMALL:
             width = data.shape[1] if data.ndim > 1 else 1
-            data = data[:: self._stride(data.shape[0], width if numeric else width * _TEXT_COST)]
+            data = data[:: self._stride(data.shape[0], width if numeric else width * TEXT)]
         if isinstance(data, np.ma.MaskedArray):
             data = np.ma.filled(data.astype(_FLOAT64), np.nan) if numeric else np.asarray(data.astype(object))
         if not numeric:
             cells = np.atleast_1d(data if data.dtype.kind in _TEXT else np.full(data.shape, OPAQUE))
             if cells.ndim == 1 or not cells.size or self.is_vector(cells.shape):
                 return self._sequence(cells.tolist(), origin)
-            return _decode.tables, small_columns(cells.T.tolist()), cells.size * _TEXT_COST + _ITEM_COST, origin
-        return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + _ITEM_COST, origin
+            return _decode.tables, small_columns(cells.T.tolist()), cells.size * TEXT + ITEM, origin
+        return data.shape, np.asarray(data, dtype=np.float64).tobytes(), data.size + ITEM, origin
 
     def _scalar(self, data: object, origin: object) -> Item:
-        return _decode.values, (small(data),), _TEXT_COST + _ITEM_COST, origin
+        return _decode.values, (small(data),), TEXT + ITEM, origin
 
     def _sequence(self, data: Sequence[Any], origin: object) -> Item | None:
         if not data:
             return None
         first = type(data[0])
         if first in PLAIN:
-            data = data[:: self._stride(len(data), _CELL_COST)] if len(data) > _SMALL else data
-            return _decode.values, small_cells(data), len(data) * _CELL_COST + _ITEM_COST, origin
+            data = data[:: self._stride(len(data), CELL)] if len(data) > _SMALL else data
+            return _decode.values, small_cells(data), len(data) * CELL + ITEM, origin
+        if _tensors.is_tensor(first):
+            for one in data[:: self._stride(len(data), ITEM)]:
+                self.put(one[None] if len(one.shape) == 1 else one, origin)  # of one dimension it is a row
+            return None
         if issubclass(first, (list, tuple, Mapping, np.ndarray)):
             width = len(data[0])
         else:
@@ -188,26 +193,26 @@ class Intake:
         nested = issubclass(first, (list, tuple, np.ndarray))
         if nested and self.is_vector((len(data), width)):
             return self._array(np.asarray(data, dtype=_FLOAT64), origin)
-        data = data[:: self._stride(len(data), width * _CELL_COST + _ITEM_COST)]
+        data = data[:: self._stride(len(data), width * CELL + ITEM)]
         if nested:
             rows = [small_cells(cells) for row in data if (cells := column_of(row)) is not None]
             if len(rows) < len(data):
                 self.losses.add("unsupported_type", len(data) - len(rows), "rows that are no sequences of values")
-            return _decode.rows, rows, _cost(rows), origin
+            return _decode.rows, rows, cost_of_rows(rows), origin
         if issubclass(first, Mapping):
             records = [small_record(record) for record in data if self._fits(len(record))]
-            return _decode.records, records, _cost(records), origin
+            return _decode.records, records, cost_of_rows(records), origin
         if has_fields(first):
             records = [small_record(vars(record)) for record in data]
-            return _decode.records, records, _cost(records), origin
-        return _decode.values, small_cells(data), len(data) * _TEXT_COST + _ITEM_COST, origin
+            return _decode.records, records, cost_of_rows(records), origin
+        return _decode.values, small_cells(data), len(data) * TEXT + ITEM, origin
 
     def _mapping(self, data: Mapping[Any, Any], origin: object, depth: int = 0) -> Item | None:
         if not self._fits(len(data)):
             return None
         data = named(data)
         if PLAIN.issuperset(map(type, data.values())):
-            return _decode.records, (data,), len(data) * _CELL_COST + _ITEM_COST, origin
+            return _decode.records, (data,), len(data) * CELL + ITEM, origin
         record: dict[str, object] = {}
         table: dict[str, Sequence[object]] = {}
         for key, value in data.items():
@@ -216,12 +221,19 @@ class Intake:
                 record[key] = value if kind is not str or len(value) <= MAX_TEXT else value[:MAX_TEXT]
                 continue
             handler = self._handlers.get(kind) or self._new_handler(kind)
+            if handler == self._tensor:
+                array = _tensors.at_hand(value)
+                if array is None:
+                    self._append(self._landing(value, origin, key))
+                    continue
+                value = array if array.ndim else array.item()
+                handler = self._handlers.get(type(value)) or self._new_handler(type(value))
             if handler == self._scalar or handler == self._unsupported:
                 record[key] = small(value)
                 continue
             cells = column_of(value)
             if cells is not None:
-                stride = self._stride(len(cells), len(data) * _CELL_COST) if len(cells) > _SMALL else 1
+                stride = self._stride(len(cells), len(data) * CELL) if len(cells) > _SMALL else 1
                 table[key] = small_cells(cells[::stride])
             elif isinstance(value, Mapping) or has_fields(type(value)):
                 if depth < _MAX_DEPTH:
@@ -232,9 +244,9 @@ class Intake:
             else:
                 record[key] = small(value)
         if table:
-            cost = sum(len(cells) * _cell_cost(cells[:1]) + _ITEM_COST for cells in table.values())
+            cost = sum(len(cells) * cost_of_cell(cells[:1]) + ITEM for cells in table.values())
             self._append((_decode.columns, table, cost, origin))
-        return (_decode.records, (record,), len(record) * _TEXT_COST + _ITEM_COST, origin) if record else None
+        return (_decode.records, (record,), len(record) * TEXT + ITEM, origin) if record else None
 
     def _record(self, data: Any, origin: object) -> Item | None:
         if getattr(data, "__pydantic_root_model__", False):
@@ -253,10 +265,52 @@ class Intake:
         stride = 1
         if rows * len(labels) > _SMALL:
             numeric = _frames.numeric_columns(blocks)
-            stride = self._stride(rows, numeric + (len(labels) - numeric) * _TEXT_COST)
+            stride = self._stride(rows, numeric + (len(labels) - numeric) * TEXT)
         found = _frames.taken(labels, blocks, stride)
         cells = len(found.cells) * len(found.cells[0]) if found.cells else 0
-        return _frames.frames, found, len(found.raw) // 8 + cells * _TEXT_COST + _FRAME_COST, origin
+        return _frames.frames, found, len(found.raw) // 8 + cells * TEXT + FRAME, origin
+
+    def _tensor(self, data: Any, origin: object) -> Item | None:
+        array = _tensors.at_hand(data)
+        return self._landing(data, origin) if array is None else self._array(array, origin)
+
+    def _landing(self, data: Any, origin: object, name: str | None = None) -> Item | None:
+        rows, width = _tensors.rows_and_width(data)
+        if width is None:
+            self.losses.add("too_wide", rows, f"rows of a tensor of shape {tuple(data.shape)}")
+            return None
+        stride = self._stride(rows, width) if rows * width > _SMALL else 1
+        found = _tensors.landing(data, stride, name)
+        if found is None:
+            self._unsupported(data, origin)
+            return None
+        self._lands = True
+        return _LANDING, found, rows * width // stride + ITEM, origin
+
+    def landed(self, items: list[Item]) -> list[Item]:
+        """The items with those replaced that a device had to bring; blocks for up to a second if one is not there."""
+        if not self._lands:
+            return items
+        deadline = time.monotonic() + _tensors.PATIENCE_SECONDS
+        found = []
+        for item in items:
+            more: Item | None = item
+            if item[0] is _LANDING:
+                try:
+                    data, name = _tensors.landed(item[1], deadline), item[1].name
+                    if name is None or data.ndim > 1:
+                        more = self._array(data, item[3])
+                    else:
+                        more = _decode.columns, {name: data.reshape(-1).tolist()}, *item[2:]
+                except TimeoutError:
+                    more = None
+                    self.losses.add("device_busy", 1, "update of a tensor that its device had not computed")
+                except Exception as error:  # noqa: BLE001 - as in `put`
+                    more = None
+                    self.losses.add("error", 1, f"tensor: {type(error).__name__}")
+            if more is not None:
+                found.append(more)
+        return found
 
     def _unsupported(self, _data: object, _origin: object) -> None:
         self.losses.add("unsupported_type", 1)
@@ -271,14 +325,3 @@ class Intake:
         if stride > 1:
             self.losses.add("sampled", rows - -(-rows // stride), f"rows of a batch of {rows}")
         return stride
-
-
-def _cost(rows: Sequence[Sequence[object] | Mapping[Any, object]]) -> int:
-    """About what rows cost that are objects each; they need not have one width."""
-    first = rows[0] if rows else ()
-    cells = first.values() if isinstance(first, Mapping) else first
-    return sum(map(len, rows)) * _cell_cost(cells) + (1 + len(rows)) * _ITEM_COST
-
-
-def _cell_cost(cells: Iterable[object]) -> int:
-    return _CELL_COST if PLAIN.issuperset(map(type, cells)) else _TEXT_COST

@@ -36,6 +36,15 @@ def is_probabilities(matrix: FloatArray) -> bool:
     return bool((np.abs(sums[known] - 1) <= _TOLERANCE).all() and (matrix[known] >= 0).all())
 
 
+def of_scores(scores: FloatArray) -> FloatArray:
+    """The probabilities of two classes, float64, rows x 2, of which `scores` are those of the second.
+
+    What is none, missing or not from 0 to 1, is left out.
+    """
+    scores = scores[(scores >= 0) & (scores <= 1)]
+    return np.stack([1.0 - scores, scores], axis=1)
+
+
 def derived(matrix: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
     """The most probable class, confidence and entropy of each row of `matrix`, float64, rows x classes.
 

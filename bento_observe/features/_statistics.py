@@ -83,6 +83,8 @@ class FeatureStatistics:
         - a mapping, a pydantic model or a dataclass instance: scalars are a row, lists and one-dimensional arrays are
           columns, and anything larger counts as if it had come alone. A key it does not have is not counted at all.
         - a list of rows, of mappings or of models.
+        - a tensor of PyTorch, JAX or TensorFlow: as an array. One on a GPU is counted once it has been computed, and
+          nobody waits for it here.
 
         None, NaN, NA and NaT count as missing; infinities as non-finite; what is no number, in a column of numbers,
         as invalid, and so does what is no scalar among categories. Columns of anything else are passed over.
@@ -152,8 +154,9 @@ class FeatureStatistics:
     def dropped(self) -> dict[str, int]:
         """How much was left out, by reason.
 
-        Updates: `buffer_full`, `unsupported_type` (in a list of rows those that are none), and `error`, which counts
-        once what updates of one kind lose together in a flush. Rows: `sampled`, `too_wide`, and `too_many_features`,
+        Updates: `buffer_full`, `unsupported_type` (in a list of rows those that are none), `device_busy` (tensors that
+        a GPU had not computed within the second that a flush waits), and `error`, which counts once what updates of one
+        kind lose together in a flush. Rows: `sampled`, `too_wide`, and `too_many_features`,
         rows of which features beyond the limit were left out.
         """
         return dict(self._intake.losses.counts)
@@ -176,6 +179,7 @@ class FeatureStatistics:
         while waiting > 0:
             items = self._intake.take(waiting)
             waiting -= len(items)
+            items = self._intake.landed(items)
             self._count(items)
             try:
                 self._exemplars.look(self._state, items)

@@ -2,8 +2,8 @@
 
 A prediction gets its id by `_identifier`, which asks `_predicted` what was predicted and has `_token` sign it. A label
 that comes back with it, by `_intake` or `_endpoint`, passes `_matching`: `_reading` reads the id, `_truth` the label,
-`_seen` knows whether it has come before. Then `_performance` adds it to the sums of a `_group`, which `_metrics`
-writes as OTLP. `_feedback` is all of it put together.
+`_seen` knows whether it has come before, from a file that `_shared` has for all workers of a host. Then `_performance`
+adds it to the sums of a `_group`, which `_metrics` writes as OTLP. `_feedback` is all of it put together.
 """
 
 from bento_observe.feedback._endpoint import LABEL_PATH, LabelEndpoint

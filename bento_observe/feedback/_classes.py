@@ -46,6 +46,8 @@ class Classes:
 
     def positive(self) -> str:
         """The positive one of two classes, the last in order as scikit-learn has it; empty where it cannot be told."""
+        if len(self._known or self._told) > 2:
+            return ""
         names = tuple(sorted(self._known or self._told))
         if len(names) == 2 and (self._known or names in _PAIRS):
             return names[1]

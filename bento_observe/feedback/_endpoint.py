@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from bento_observe import semconv
 from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._thread import DaemonThread
 from bento_observe.telemetry import Health
 
 __all__ = ["LABEL_PATH", "MAX_BODY", "LabelEndpoint"]
@@ -20,6 +21,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
 
 LABEL_PATH: Final = "/observe/labels"
 MAX_BODY: Final = 1 << 20
@@ -31,6 +33,7 @@ _MAX_LABELS: Final = 20_000
 _MOST_READ: Final = 64 << 20
 _MAX_AT_ONCE: Final = 8
 _MAX_ERRORS: Final = 100
+_SOON: Final = ((b"retry-after", b"1"),)
 _STEP: Final = 2000
 _SHAPES: Final = 'send {"id": ..., "label": ...}, a list of such, or {"ids": [...], "labels": [...]}'
 
@@ -38,7 +41,7 @@ _SHAPES: Final = 'send {"id": ..., "label": ...}, a list of such, or {"ids": [..
 class _RefusedError(Exception):
     """The whole request is refused: `status`, and what is wrong with it."""
 
-    def __init__(self, status: int, error: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(self, status: int, error: str, headers: Headers = ()) -> None:
         super().__init__(error)
         self.status = status
         self.headers = headers
@@ -47,8 +50,9 @@ class _RefusedError(Exception):
 class LabelEndpoint:
     """Answers requests for `path`, and passes all others on to `app`.
 
-    It is outside of BentoML's limits of concurrency and time, which are those of predictions, and has its own: eight
-    requests at once, `MAX_BODY` bytes each, matched by one thread.
+    It is inside of the user's middlewares, so that those authenticate who sends labels, and outside of BentoML's limits
+    of concurrency and time, which are those of predictions. It has its own: eight requests at once, `MAX_BODY` bytes
+    each, matched by one thread.
     """
 
     def __init__(self, app: App, path: str, matcher: Matcher, health: Health) -> None:
@@ -57,15 +61,14 @@ class LabelEndpoint:
         self._matcher = matcher
         self._health = health
         self._at_once = 0
-        self._thread = ThreadPoolExecutor(1, "bento-observe-labels")
+        self._thread = DaemonThread("bento-observe-labels")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
         try:
-            status, answer = await self._answer(scope, receive)
-            headers: tuple[tuple[bytes, bytes], ...] = ()
+            status, answer, headers = await self._answer(scope, receive)
         except _RefusedError as refused:
             status, answer, headers = refused.status, {"error": str(refused)}, refused.headers
         body = json.dumps(answer).encode()
@@ -73,26 +76,32 @@ class LabelEndpoint:
         await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any], Headers]:
         if scope["method"] != "POST":
             raise _RefusedError(405, "labels are sent with POST", ((b"allow", b"POST"),))
-        headers = dict(scope["headers"])
-        kind = headers.get(b"content-type", b"application/json").split(b";")[0].strip().lower()
+        kind = dict(scope["headers"]).get(b"content-type", b"application/json").split(b";")[0].strip().lower()
         if kind != b"application/json":
             raise _RefusedError(415, "labels are JSON: content-type has to be application/json")
         if self._at_once >= _MAX_AT_ONCE:
-            raise _RefusedError(429, "too many requests with labels at once: try again", ((b"retry-after", b"1"),))
+            raise _RefusedError(429, "too many requests with labels at once: try again", _SOON)
         self._at_once += 1
         try:
-            try:
-                body = await asyncio.wait_for(_body(receive), _BODY_SECONDS)
-            except asyncio.TimeoutError:
-                raise _RefusedError(408, f"the body did not come within {_BODY_SECONDS:g} s") from None
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._take, body)
-        finally:
+            body = await asyncio.wait_for(_body(receive), _BODY_SECONDS)
+        except BaseException as error:
             self._at_once -= 1
+            if isinstance(error, asyncio.TimeoutError):
+                raise _RefusedError(408, f"the body did not come within {_BODY_SECONDS:g} s") from None
+            raise
+        work = self._thread.submit(partial(self._take, body))
+        # Not when nobody waits any more: a body that still is to be matched takes its place.
+        work.add_done_callback(self._leave)
+        found: tuple[int, dict[str, Any], Headers] = await asyncio.shield(work)
+        return found
 
-    def _take(self, body: bytes) -> tuple[int, dict[str, Any]]:
+    def _leave(self, _work: object) -> None:
+        self._at_once -= 1
+
+    def _take(self, body: bytes) -> tuple[int, dict[str, Any], Headers]:
         """Match what a body says. Runs in the endpoint's thread."""
         ids, labels = _pairs(body)
         if max(len(ids), len(labels)) > _MAX_LABELS:
@@ -107,13 +116,16 @@ class LabelEndpoint:
         except Exception:  # noqa: BLE001 - the sender can try again: what was matched is known then
             self._health.error("labels")
             raise _RefusedError(500, "labels could not be matched; send them again") from None
+        again = Counter(reason for reason in refused.values() if reason in semconv.LABELS_AGAIN)
+        for reason, count in again.items():
+            self._matcher.refuse(reason, count)
         answer: dict[str, Any] = {"matched": matched, "refused": Counter(refused.values())}
         # Who sends once more what got no answer has done nothing wrong.
         wrong = sorted(item for item in refused.items() if item[1] != semconv.LABEL_DUPLICATE)
         if not wrong:
-            return 200, answer
+            return 200, answer, ()
         answer["errors"] = [{"position": position, "reason": reason} for position, reason in wrong[:_MAX_ERRORS]]
-        return 422, answer
+        return (503, answer, _SOON) if again else (422, answer, ())
 
 
 async def _body(receive: Receive) -> bytes:

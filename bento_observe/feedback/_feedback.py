@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,16 @@ from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
 from bento_observe._label_keys import KEYS, keys_of
 from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._group import BoolArray, FloatArray
 from bento_observe.feedback._identifier import Identifier
 from bento_observe.feedback._intake import LabelIntake
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._metrics import PerformanceMetrics
-from bento_observe.feedback._performance import Model, Performance
+from bento_observe.feedback._performance import IntArray, Model, Performance
 from bento_observe.feedback._predicted import Shape
 from bento_observe.feedback._reading import TokenReader
-from bento_observe.feedback._seen import Seen, directory
+from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shared import directory
 from bento_observe.feedback._token import Context, TokenMaker
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Health, Telemetry
@@ -30,6 +32,7 @@ __all__ = ["Feedback", "current_feedback"]
 logger = logging.getLogger("bento_observe")
 
 LabelCounter = Callable[[str, list[Any]], None]
+ApiJudge = Callable[[str, Sequence[str], IntArray, FloatArray, BoolArray], None]
 
 
 class Feedback:
@@ -39,6 +42,8 @@ class Feedback:
         model: its attributes.
         shape: what the reference says of predictions and labels.
         count: takes the labels of one API once they are matched.
+        judge: takes an API's predictions and whether they were right, those of this worker's model and version; see
+            `FeatureRecording.judge`.
         tells: whether this worker tells what all would have to.
     """
 
@@ -48,6 +53,7 @@ class Feedback:
         model: Mapping[str, str],
         shape: Shape,
         count: LabelCounter,
+        judge: ApiJudge,
         health: Health,
         tells: bool,
     ) -> None:
@@ -55,12 +61,13 @@ class Feedback:
         self._model = model.get(semconv.ML_MODEL_NAME, ""), model.get(semconv.ML_MODEL_VERSION, "")
         self._shape = shape
         self._count = count
+        self._judge = judge
         self._health = health
         self._tells = tells
         self._keys = keys_of(EnvironmentReader.of_process())
         self._maker = TokenMaker(self._keys)
         self._header = config.prediction_header.encode()
-        self._performance = Performance(self._classes, self._centre)
+        self._performance = Performance(self._classes, self._centre, self._pass_judgement)
         self.matcher = Matcher(
             TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on
         )
@@ -98,7 +105,7 @@ class Feedback:
         if below is None:
             return None
         # One for all workers of this host, named by the oldest key: while a key is replaced, it stays the same table.
-        return below / f"labels-{self._keys.all[-1].name}-{self._config.label_window}.seen"
+        return below / f"labels-{self._keys.all[-1].name}"
 
     def _classes(self, model: Model) -> Classes:
         if model[1:] == self._model and self._shape.classes:
@@ -113,6 +120,17 @@ class Feedback:
             self._count(context.api, labels)
         except Exception:  # noqa: BLE001 - a label that is matched stays so
             self._health.error("labels")
+
+    def _pass_judgement(
+        self, context: Context, names: Sequence[str], predicted: IntArray, confidence: FloatArray, correct: BoolArray
+    ) -> None:
+        # What another version was calibrated to is not known here.
+        if (context.model, context.version) != self._model:
+            return
+        try:
+            self._judge(context.api, names, predicted, confidence, correct)
+        except Exception:  # noqa: BLE001 - as above
+            self._health.error("judge")
 
     def _tell(self, problem: str) -> None:
         self._health.tell("seen", "%s", problem)

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from opentelemetry.trace import get_current_span
 
 from bento_observe import semconv
 from bento_observe._slices import Keys, Slices
 from bento_observe.features import category
-from bento_observe.feedback._predicted import Prediction, Shape, predicted
+from bento_observe.feedback._predicted import Prediction, Shape, class_of, predicted
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
 from bento_observe.request import RequestSpan, current_request
 from bento_observe.telemetry import Health, random_bytes
@@ -138,6 +139,8 @@ def _columns(predictions: Any, confidence: Any, shape: Shape) -> Predictions:
         named = len(shape.columns) == table.shape[1]
         names = [shape.columns[one] if named else str(one) for one in most.tolist()]
         return Predictions(classes=names, confidence=table.max(axis=1).astype(float).tolist(), of=table.shape[1])
+    if shape.scored and table.dtype.kind == "f" and confidence is None:
+        return _of_scores(table.reshape(-1).astype(float), shape.scored)
     rows = table.reshape(-1).tolist()
     is_class = shape.classes if table.dtype.kind == "f" else True
     if table.dtype.kind in "iu" and shape.classes is False:
@@ -150,9 +153,23 @@ def _columns(predictions: Any, confidence: Any, shape: Shape) -> Predictions:
     known: dict[Any, str] = {}
     for row in rows:
         if row not in known:
-            known[row] = category(row) or ""
-    if "" in known.values():
-        raise ValueError("a prediction is missing, or no class")
+            name = category(row)
+            if not name:
+                raise ValueError("a prediction is missing, or no class")
+            known[row] = class_of(row, shape) if isinstance(row, str) else name
     sure = [one if 0 <= one <= 1 else math.nan for one in given]
     of = 2 if table.dtype.kind == "b" else len(shape.names)
     return Predictions(classes=[known[row] for row in rows], confidence=sure, of=of)
+
+
+def _of_scores(scores: npt.NDArray[np.float64], classes: Sequence[str]) -> Predictions:
+    """Of scores, the probability of the second one of two classes.
+
+    Raises:
+        ValueError: one is none.
+    """
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError("a score is not from 0 to 1")
+    second = scores > 0.5
+    names = [classes[one] for one in second.tolist()]
+    return Predictions(classes=names, confidence=np.where(second, scores, 1 - scores).tolist(), of=2)

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from bento_observe import semconv
 from bento_observe.feedback._performance import Performance
-from bento_observe.feedback._reading import NO_CLASS, Read, TokenReader
+from bento_observe.feedback._reading import Read, TokenReader
 from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shared import BusyError
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, truth
 
@@ -63,18 +64,22 @@ class Matcher:
         self._refused: Counter[str] = Counter()
 
     def take(self, ids: Sequence[object], labels: Sequence[object]) -> Matched:
-        """Match `labels` with `ids`; where one list is longer, what is missing in the other is told of each."""
+        """Match `labels` with `ids`; where one list is longer, what is missing in the other is told of each.
+
+        Those that are refused for a reason that passes (`semconv.LABELS_AGAIN`) are as if they had never come, and not
+        counted: the caller takes them again, or gives up and calls `refuse`.
+        """
         if len(ids) != len(labels):
             longest = max(len(ids), len(labels))
             ids = [*ids, *[None] * (longest - len(ids))]
             labels = [*labels, *[None] * (longest - len(labels))]
         with self._lock:
             found = self._take(ids, labels)
-            self._refused.update(found.refused.values())
+            self._refused.update(reason for reason in found.refused.values() if reason not in semconv.LABELS_AGAIN)
             return found
 
     def refuse(self, reason: str, count: int) -> None:
-        """Count labels that were refused before."""
+        """Count labels that `take` has not counted."""
         with self._lock:
             self._refused[reason] += count
 
@@ -101,7 +106,11 @@ class Matcher:
         positions = np.flatnonzero(good)
         if not positions.size:
             return Matched(0, refused)
-        fresh = self._seen().add(read.identity[positions])
+        try:
+            fresh = self._seen().add(read.identity[positions])
+        except BusyError:
+            refused.update(dict.fromkeys(positions.tolist(), semconv.LABEL_BUSY))
+            return Matched(0, refused)
         refused.update(dict.fromkeys(positions[~fresh].tolist(), semconv.LABEL_DUPLICATE))
         positions = positions[fresh]
         if positions.size:
@@ -119,7 +128,8 @@ class Matcher:
             if classes is None:
                 refused.update(dict.fromkeys(some.tolist(), semconv.LABEL_TOO_MANY_MODELS))
                 continue
-            unknown = [one for one, name in enumerate(said.names) if not classes.knows(name)]
+            there = np.unique(said.name[some]).tolist()
+            unknown = [one for one in there if one >= 0 and not classes.knows(said.names[one])]
             if unknown:
                 odd = some[np.isin(said.name[some], unknown)]
                 refused.update(dict.fromkeys(odd.tolist(), semconv.LABEL_UNKNOWN_CLASS))
@@ -127,7 +137,7 @@ class Matcher:
     def _pass_on(self, read: Read, said: Truth, positions: npt.NDArray[np.int64]) -> None:
         for number in np.unique(read.context[positions]).tolist():
             some = positions[read.context[positions] == number]
-            named = said.name[some] != NO_CLASS
+            named = said.name[some] >= 0
             classes: list[Any] = [said.names[one] for one in said.name[some[named]].tolist()]
             values: list[Any] = said.value[some[~named]].tolist()
             for column in filter(None, (classes, values)):

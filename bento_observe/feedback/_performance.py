@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from bento_observe import semconv
 from bento_observe.feedback._classes import Classes
-from bento_observe.feedback._group import Group, Histogram
-from bento_observe.feedback._reading import NO_CLASS, Read
+from bento_observe.feedback._group import BoolArray, FloatArray, Group, Histogram
+from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, same_class
 
@@ -22,6 +22,9 @@ _MAX_MODELS: Final = 64
 _MAX_GROUPS: Final = 2000
 
 IntArray = npt.NDArray[np.int64]
+Judge = Callable[[Context, Sequence[str], IntArray, FloatArray, BoolArray], None]
+"""Takes pairs of classes of one context: names, the position of each predicted one among them, its confidence, whether
+it was right."""
 
 
 class Model(NamedTuple):
@@ -46,11 +49,15 @@ class Performance:
     Args:
         classes_of: what is known of a model's classes.
         centre_of: what deviations of a model's true values are taken from.
+        judge: takes the pairs of classes too, each once, whatever slices it is in.
     """
 
-    def __init__(self, classes_of: Callable[[Model], Classes], centre_of: Callable[[Model], float]) -> None:
+    def __init__(
+        self, classes_of: Callable[[Model], Classes], centre_of: Callable[[Model], float], judge: Judge | None = None
+    ) -> None:
         self._classes_of = classes_of
         self._centre_of = centre_of
+        self._judge = judge
         self._lock = threading.Lock()
         self._classes: dict[Model, Classes] = {}
         self._groups: dict[GroupKey, Group] = {}
@@ -78,13 +85,16 @@ class Performance:
                 groups = self._of(context)
                 delays = self._delays.setdefault(groups[0][0].model, Histogram(semconv.LABEL_DELAY))
                 delays.add(np.maximum(now - read.time[some], 0.0))
-                predicted_class = read.name[some] != NO_CLASS
-                values, named = some[~predicted_class], some[predicted_class]
+                predicted = read.name[some]
+                values, named, texts = some[predicted == NO_CLASS], some[predicted >= 0], some[predicted == TEXT]
                 for _, group in groups:
+                    group.labels += texts.size  # there is nothing that they could be compared with
                     if values.size:
                         group.add_values(read.value[values], truth.value[values])
                 if named.size:
-                    _add_classes([group for _, group in groups], classes, read, truth, named)
+                    correct = _add_classes([group for _, group in groups], classes, read, truth, named)
+            if named.size and self._judge is not None:
+                self._judge(context, read.names, read.name[named], read.confidence[named], correct)
 
     def _of(self, context: Context) -> list[tuple[GroupKey, Group]]:
         model = Model(*context[:3])
@@ -110,25 +120,27 @@ class Performance:
             yield from self._delays.items()
 
 
-def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth, rows: IntArray) -> None:
-    """Pairs of classes, of one context, into all groups that it belongs to."""
-    predicted, true = read.name[rows], truth.name[rows]
-    equal = np.array([[same_class(one, other) for other in truth.names] for one in read.names])
-    correct = equal[predicted, true]
-    pairs, counts = np.unique(predicted * len(truth.names) + true, return_counts=True)
-    told: list[tuple[tuple[str, str, bool], int]] = []
+def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth, rows: IntArray) -> BoolArray:
+    """Pairs of classes, of one context, into all groups that it belongs to; which of them were right."""
+    # Only what occurs is looked at: names may be as many as labels, and each could be asked about with each other one.
+    coded, pair_of, counts = np.unique(
+        read.name[rows] * len(truth.names) + truth.name[rows], return_inverse=True, return_counts=True
+    )
+    pairs = [divmod(pair, len(truth.names)) for pair in coded.tolist()]
+    equal = [same_class(read.names[one], truth.names[other]) for one, other in pairs]
+    correct = np.array(equal)[pair_of]
     # First what was predicted: those are the model's own classes.
-    names = {int(one): classes.predicted(read.names[one]) for one in np.unique(predicted)}
-    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-        one, other = divmod(pair, len(truth.names))
-        key = (names[one], classes.labelled(truth.names[other]), bool(equal[one, other]))
-        told.append((key, count))
+    names = {one: classes.predicted(read.names[one]) for one in dict.fromkeys(one for one, _ in pairs)}
+    told = [
+        ((names[one], classes.labelled(truth.names[other]), right), count)
+        for (one, other), right, count in zip(pairs, equal, counts.tolist(), strict=True)
+    ]
     confidence = read.confidence[rows]
     scored = (confidence >= 0) & (confidence <= 1)
     positive = classes.positive()
     binary = scored & (read.classes[rows] == 2) if positive else np.zeros(rows.size, dtype=bool)
-    is_positive = np.array([same_class(one, positive) for one in read.names])[predicted]
-    came_true = np.array([same_class(one, positive) for one in truth.names])[true]
+    is_positive = np.array([same_class(read.names[one], positive) for one, _ in pairs])[pair_of]
+    came_true = np.array([same_class(truth.names[other], positive) for _, other in pairs])[pair_of]
     rest = scored & ~binary
     for group in groups:
         group.labels += rows.size
@@ -140,3 +152,4 @@ def _add_classes(groups: list[Group], classes: Classes, read: Read, truth: Truth
             group.scores[positive].add(scores, came_true[binary])
         if rest.any():
             group.scores[semconv.EVENT_PREDICTED].add(confidence[rest], correct[rest])
+    return correct

@@ -11,8 +11,9 @@ import numpy as np
 
 from bento_observe.features import MAX_TEXT, category
 from bento_observe.features.reference import CategoricalReference, SignalReference
+from bento_observe.feedback._truth import is_class_name, same_class
 
-__all__ = ["Prediction", "Shape", "predicted", "shape_of"]
+__all__ = ["Prediction", "Shape", "class_of", "predicted", "shape_of"]
 
 _MOST_CLASSES: Final = 1024  # of a list of probabilities, which is looked at on the request's thread
 _TOLERANCE: Final = 1e-3  # of a row's sum, as the statistics of probabilities have it
@@ -22,9 +23,9 @@ _CONFIDENCES: Final = ("confidence", "probability", "score")
 
 
 class Prediction(NamedTuple):
-    """Of one row: `name` is the class, None where a `value` was predicted; `confidence` is NaN where nobody said.
+    """Of one row: `name` is the class, None where a `value` was predicted, empty where it was a text, which is neither.
 
-    `of` is how many classes there are, 0 where that is not known.
+    `confidence` is NaN where nobody said. `of` is how many classes there are, 0 where that is not known.
     """
 
     name: str | None
@@ -43,6 +44,7 @@ class Shape:
         names: all classes, those that telemetry tells apart first; none where nobody knows.
         columns: of predictions that are probabilities, the class that each is of.
         centre: the mean of the labels, 0 where they have none.
+        scored: where a prediction is one number, the probability of the second of two classes: these two.
     """
 
     column: str = ""
@@ -50,14 +52,20 @@ class Shape:
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     centre: float = 0.0
+    scored: tuple[str, ...] = ()
 
 
 def shape_of(predictions: object, labels: object) -> Shape:
     """What the two signals of a reference say."""
     columns: tuple[str, ...] = ()
+    scored: tuple[str, ...] = ()
+    if isinstance(predictions, SignalReference) and predictions.calibration and not predictions.classes:
+        scored = predictions.calibration.labels
     if isinstance(predictions, SignalReference) and predictions.classes:
-        columns = tuple(map(str, predictions.classes))
-    column, classes, names, centre = "", True if columns else None, dict.fromkeys(columns), 0.0
+        # The labels' own names for them, where they are known: `yes` rather than `p_yes`.
+        columns = predictions.calibration.labels if predictions.calibration else tuple(map(str, predictions.classes))
+    names = dict.fromkeys((*columns, *scored))
+    column, classes, centre = "", True if names else None, 0.0
     for signal in (labels, predictions):
         if not isinstance(signal, SignalReference) or len(signal.features) != 1:
             continue
@@ -72,7 +80,7 @@ def shape_of(predictions: object, labels: object) -> Shape:
         elif feature.kind == "numeric" and not classes:
             classes = False
             centre = centre or feature.mean
-    return Shape(column, classes, tuple(names), columns, centre)
+    return Shape(column, classes, tuple(names), columns, centre, scored)
 
 
 def predicted(output: Any, shape: Shape, most: int) -> list[Prediction] | None:
@@ -138,6 +146,10 @@ def _of_fields(fields: Mapping[str, Any], shape: Shape) -> Prediction | None:
     cell = fields[column]
     if not isinstance(cell, _SCALARS):
         return None
+    if shape.scored and column == shape.column:
+        decided = next((name for name in _PREDICTIONS if name in fields and name != column), "")
+        if decided:
+            return _of_decision(fields[decided], cell, shape)
     confidence = math.nan
     for name in _CONFIDENCES:
         if name in fields and name != column:
@@ -149,17 +161,48 @@ def _of_fields(fields: Mapping[str, Any], shape: Shape) -> Prediction | None:
 
 
 def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
-    if type(cell) is str:
-        return Prediction(cell[:MAX_TEXT], math.nan, confidence, len(shape.names)) if cell else None
+    if isinstance(cell, str):
+        name = class_of(cell, shape)
+        return Prediction(name, math.nan, confidence, len(shape.names)) if cell else None
     is_class = shape.classes
-    if is_class is None or isinstance(cell, str):
+    if is_class is None:
         is_class = not isinstance(cell, (float, np.floating))
+    if shape.scored and isinstance(cell, (float, np.floating)):
+        return _of_score(float(cell), shape.scored)
     if is_class:
-        name = category(cell)
+        number = category(cell)
         of = 2 if isinstance(cell, (bool, np.bool_)) else len(shape.names)
-        return Prediction(name, math.nan, confidence, of) if name else None
+        return Prediction(number, math.nan, confidence, of) if number else None
     value = float(cell)
     return Prediction(None, value) if math.isfinite(value) else None
+
+
+def class_of(text: str, shape: Shape) -> str:
+    """The class that a text is; empty of one that is written to be read, unless the reference has it for a class."""
+    name = text[:MAX_TEXT]
+    return name if is_class_name(text) or name in shape.names else ""
+
+
+def _of_score(score: float, classes: tuple[str, ...]) -> Prediction | None:
+    """The likelier one of two classes, of which `score` is the second one's probability."""
+    if not 0 <= score <= 1:
+        return None
+    second = score > 0.5
+    return Prediction(classes[second], math.nan, score if second else 1 - score, 2)
+
+
+def _of_decision(cell: Any, score: Any, shape: Shape) -> Prediction | None:
+    """A class that was decided by a rule of the service's own, and the `score` beside it."""
+    if not isinstance(cell, _SCALARS) or cell == "":
+        return None
+    name = class_of(cell, shape) if isinstance(cell, str) else category(cell)
+    if name is None:
+        return None
+    confidence = math.nan
+    if isinstance(score, (float, np.floating)) and 0 <= score <= 1:
+        for one, given in zip(shape.scored, (1 - float(score), float(score)), strict=True):
+            confidence = given if same_class(one, name) else confidence
+    return Prediction(name, math.nan, confidence, 2)
 
 
 def _of_matrix(matrix: np.ndarray[Any, Any], shape: Shape) -> list[Prediction] | None:

@@ -8,30 +8,27 @@ and needs no server. Two predictions are taken for one with probability `window`
 from __future__ import annotations
 
 import mmap
-import os
-import stat
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-try:
-    import fcntl
-except ImportError:  # Windows: each worker has a table of its own
-    fcntl = None  # type: ignore[assignment]
+from bento_observe.feedback._shared import CAN_SHARE, BusyError, SharedFile
 
-__all__ = ["Seen", "directory"]
+__all__ = ["Seen"]
 
 _WAYS: Final = 128
 _SPARE: Final = 2  # so that no bucket is full before all of them have seen `window` labels, but once in 10**9 tables
 _CHUNK: Final = 1024
-_OLDEST_SECONDS: Final = 366 * 86400.0  # the most that `BENTO_OBSERVE_LABEL_MAX_AGE` may be
+_PATIENCE: Final = 1.0
+"""Seconds that are waited for another worker, which has the table for milliseconds."""
+_LESS: Final = 0.05
+"""Where the last wait was in vain."""
+
 _SPREAD: Final = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -39,7 +36,7 @@ class Seen:
     """Remembers the last `window` identities and more.
 
     Args:
-        path: the file; None keeps the table in this process.
+        path: the file, less what `SharedFile` adds to its name; None keeps the table in this process.
         window: how many.
         tell: takes a line if the file cannot be used, and the table is this process's own.
     """
@@ -49,14 +46,15 @@ class Seen:
         self._shift = np.uint64(64 - self._buckets.bit_length() + 1)
         size = self._buckets * (_WAYS * 8 + 1)
         self._lock = threading.Lock()
-        self._file: IO[bytes] | None = None
-        if path is not None and fcntl is not None:
+        self._file: SharedFile | None = None
+        self._late = False
+        if path is not None and CAN_SHARE:
             try:
-                self._file = _opened(path, size)
+                self._file = SharedFile(path, size)
             except OSError as error:
                 tell(
-                    f"{path}: {error.strerror or error}; a label that comes twice, to different workers, counts twice: "
-                    "let TMPDIR name a directory that can be written to"
+                    f"{error.filename or path}: {error.strerror or error}; a label that comes twice, to different "
+                    "workers, counts twice: remove that file, or let TMPDIR name a directory that can be written to"
                 )
         self._memory = mmap.mmap(-1 if self._file is None else self._file.fileno(), size)
         table = np.frombuffer(self._memory, dtype=np.uint64, count=self._buckets * _WAYS)
@@ -69,7 +67,11 @@ class Seen:
         return self._file is not None
 
     def add(self, identities: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Remember them; which of them had not been there."""
+        """Remember them; which of them had not been there.
+
+        Raises:
+            BusyError: another process has the table, and does not let go of it. None is remembered.
+        """
         identities = np.maximum(identities, np.uint64(1))  # 0 is an empty place
         fresh = np.zeros(identities.size, dtype=bool)
         _, first = np.unique(identities, return_index=True)
@@ -98,50 +100,10 @@ class Seen:
             if self._file is None:
                 yield
                 return
-            fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
-                yield
-                os.utime(self._file.fileno())
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-
-
-def _opened(path: Path, size: int) -> IO[bytes]:
-    """The file, `size` bytes long; made, with zeros, where it is not there."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    file = os.fdopen(descriptor, "r+b", buffering=0)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_size != size:
-            os.ftruncate(descriptor, 0)
-            os.ftruncate(descriptor, size)
-            # A hole that there is no room for, once it is written to, would end the process.
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, size)
-        os.utime(descriptor)
-        fcntl.flock(file, fcntl.LOCK_UN)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def directory() -> Path | None:
-    """Where tables lie: a directory of this user's own below the temporary one; None where there can be none.
-
-    What nobody has used for a year is deleted: no service accepts an id that it knows any more.
-    """
-    path = Path(tempfile.gettempdir()) / f"bento-observe-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-    except OSError:
-        return None
-    # Somebody else's, in a directory where all may write, could be made to lead anywhere.
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-        return None
-    for old in path.glob("labels-*.seen"):
-        with suppress(OSError):
-            if time.time() - old.stat().st_mtime > _OLDEST_SECONDS:
-                old.unlink()
-    return path
+                with self._file.held(_LESS if self._late else _PATIENCE):
+                    self._late = False
+                    yield
+            except BusyError:
+                self._late = True
+                raise

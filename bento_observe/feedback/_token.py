@@ -5,7 +5,7 @@ which is base64 for URLs without padding:
 
     version 1 | length/3 1 | key 2 | nonce 8 | row 4 | size of the body 1 | tag 9 | body | context
 
-    body      time 4 | kind 1 | classes 1 | confidence 8 | class (size 1, UTF-8, zeros) or value 8
+    body      time 4 | kind 1 | classes 1 | confidence 8 | class (size 1, UTF-8, zeros; of a text none) or value 8
     context   tag 6 | API, model, version, names and values of slices, each with its size before it, zeros
 
 The tag is a keyed BLAKE2b of all the rest in clear (64 bits and more: nobody guesses one over a network). Body and
@@ -26,15 +26,15 @@ from typing import Final, NamedTuple
 from bento_observe._label_keys import TAG_BYTES, Key, Keys
 
 __all__ = [
-    "BODY_FIXED", "CONTEXT_TAG", "HEAD", "KIND_CLASS", "KIND_VALUE", "MAX_TOKEN", "VERSION", "Context", "Predictions",
-    "TokenMaker", "class_body", "stream", "unsealed_context", "value_body", "xored",
+    "BODY_FIXED", "CONTEXT_TAG", "HEAD", "KIND_CLASS", "KIND_TEXT", "KIND_VALUE", "MAX_TOKEN", "VERSION", "Context",
+    "Predictions", "TokenMaker", "class_body", "stream", "unsealed_context", "value_body", "xored",
 ]  # fmt: skip
 
 VERSION: Final = 1
 HEAD: Final = struct.Struct(">BB2s8sIB")
 BODY_FIXED: Final = struct.Struct(">IBBd")
 CONTEXT_TAG: Final = 6
-KIND_CLASS, KIND_VALUE = 0, 1
+KIND_CLASS, KIND_VALUE, KIND_TEXT = 0, 1, 2
 MAX_TOKEN: Final = 1020
 """Characters; the length byte counts threes up to 255."""
 
@@ -56,7 +56,7 @@ class Context(NamedTuple):
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for some rows: either `classes` or `values` (float), one a row.
+    """What was predicted for some rows: either `classes`, empty where it was a text, or `values` (float), one a row.
 
     `confidence` is the probability of the predicted class, NaN where nobody said; empty: of no row. `of` is how many
     classes there are, 0 where that is not known.
@@ -163,12 +163,12 @@ class TokenMaker:
 
 
 def class_body(name: str, confidence: float, of: int, when: float) -> bytes:
-    """The body of a row whose predicted class is `name`; see `Predictions`."""
+    """The body of a row whose predicted class is `name`, or which was a text if that is empty; see `Predictions`."""
     cut = name.encode("utf-8", "replace")
     if len(cut) > _MAX_CLASS:
         cut = _cut(name, _MAX_CLASS)
     return (
-        BODY_FIXED.pack(int(when) & 0xFFFFFFFF, KIND_CLASS, min(of, 255), confidence)
+        BODY_FIXED.pack(int(when) & 0xFFFFFFFF, KIND_CLASS if name else KIND_TEXT, min(of, 255), confidence)
         + len(cut).to_bytes(1, "big")
         + cut
     )
@@ -191,7 +191,7 @@ def _bodies(predictions: Predictions, when: float) -> list[bytes]:
     longest = max(map(len, names.values()))
     fields = {name: len(cut).to_bytes(1, "big") + cut.ljust(longest, b"\0") for name, cut in names.items()}
     named = zip(confidence, predictions.classes, strict=True)
-    return [pack(second, KIND_CLASS, classes, one) + fields[name] for one, name in named]
+    return [pack(second, KIND_CLASS if name else KIND_TEXT, classes, one) + fields[name] for one, name in named]
 
 
 def _encoded(context: Context) -> bytes:

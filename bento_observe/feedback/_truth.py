@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from bento_observe import semconv
 from bento_observe.features import category
-from bento_observe.feedback._reading import NO_CLASS, Read
+from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 
-__all__ = ["Truth", "same_class", "truth"]
+__all__ = ["Truth", "is_class_name", "same_class", "truth"]
 
+_LONGEST_CLASS: Final = 64
 _NAMES_AT_ONCE: Final = 10_000
 _HASHED: Final = frozenset((str, int, bool))
 _BOOLEAN: Final = {"true": "1", "false": "0"}
@@ -26,7 +27,7 @@ class Truth:
     """What labels say of predictions that were read; arrays of `n`.
 
     `names`, `name` are classes as `Read` has them, `value` float64; of a label that is not in `reasons` the one that
-    its prediction was.
+    its prediction was. What is said of a text can be either: a class or a number.
     """
 
     reasons: dict[int, str]
@@ -44,7 +45,7 @@ def truth(labels: Sequence[Any], read: Read) -> Truth:
 def _plain(labels: Sequence[Any], read: Read) -> Truth | None:
     """The same of labels that are all text, all whole numbers or all truth values, and ids that were all of classes."""
     kinds = set(map(type, labels))
-    if len(kinds) != 1 or not kinds <= _HASHED or read.reasons or (read.name == NO_CLASS).any():
+    if len(kinds) != 1 or not kinds <= _HASHED or read.reasons or (read.name < 0).any():
         return None
     names: dict[str, int] = {}
     codes: dict[Any, int] = {}
@@ -59,7 +60,7 @@ def _plain(labels: Sequence[Any], read: Read) -> Truth | None:
 
 def _any(labels: Sequence[Any], read: Read) -> Truth:
     """The same of whatever they are."""
-    classes = (read.name != NO_CLASS).tolist()
+    predicted = read.name.tolist()
     found = Truth({}, np.full(len(labels), NO_CLASS), np.full(len(labels), math.nan), [])
     # With their types, for 1 and True are equal.
     known: dict[tuple[type, Any], int] = {}
@@ -71,7 +72,15 @@ def _any(labels: Sequence[Any], read: Read) -> Truth:
         kind = type(label)
         if label is None:
             found.reasons[position] = semconv.LABEL_NO_LABEL
-        elif classes[position]:
+        elif predicted[position] == TEXT:
+            verdict = _verdict(label)
+            if verdict is None:
+                found.reasons[position] = semconv.LABEL_NOT_A_LABEL
+            elif isinstance(verdict, str):
+                names[position] = numbers.setdefault(verdict, len(numbers))
+            else:
+                found.value[position] = verdict
+        elif predicted[position] >= 0:
             try:
                 number = known.get((kind, label))
             except TypeError:  # a list, for one
@@ -106,6 +115,20 @@ def _number(label: Any) -> float | None:
     except OverflowError:
         return None
     return value if math.isfinite(value) else None
+
+
+def _verdict(label: Any) -> float | str | None:
+    """What is said of a text: a finite number, or a class that is none that somebody wrote."""
+    number = _number(label)
+    if number is not None or isinstance(label, (float, np.floating)):
+        return number
+    name = category(label)
+    return name if name and is_class_name(name) else None
+
+
+def is_class_name(text: str) -> bool:
+    """Whether a text can be the name of a class: one line of at most 64 characters. Others are read by people."""
+    return len(text) <= _LONGEST_CLASS and text.splitlines() == [text]
 
 
 def same_class(predicted: str, label: str) -> bool:

@@ -148,6 +148,10 @@ LABEL_NO_LABEL: Final = "no_label"
 LABEL_NOT_A_LABEL: Final = "not_a_label"
 LABEL_UNKNOWN_CLASS: Final = "unknown_class"
 LABEL_TOO_MANY_MODELS: Final = "too_many_models"
+LABEL_BUSY: Final = "busy"
+
+LABELS_AGAIN: Final = frozenset((LABEL_BUSY,))
+"""Reasons that pass: the label can be sent again, and then be matched."""
 
 EVENT_PREDICTED: Final = "__predicted__"
 """`ml.score.event` where there are not just two classes: that the predicted one is right."""

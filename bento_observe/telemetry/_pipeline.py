@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 
@@ -14,7 +14,7 @@ from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._logs import keep_out
 from bento_observe.telemetry._queue import SignalQueue
 
-__all__ = ["MetricProducer", "Pipeline", "Source"]
+__all__ = ["Deferring", "MetricProducer", "Pipeline", "Source"]
 
 # Between steps the event loop gets the interpreter: no request waits longer than one step (well under a millisecond).
 _PAUSE_SECONDS = 0.0005
@@ -34,6 +34,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Keep nothing more: nobody will ask for it."""
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """A source whose `step` may put something off, and says then that there is no more."""
+
+    def end(self) -> None:
+        """No `step` comes any more: count what was put off as dropped, in time for the last metrics."""
 
 
 class Pipeline:
@@ -85,6 +93,9 @@ class Pipeline:
                 self._collect()
                 due = time.monotonic() + self._metric_interval
         self._drain(0.0)
+        for source in self._sources:
+            if isinstance(source, Deferring):
+                source.end()
         self._collect()
 
     def _drain(self, pause: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bento_observe import semconv
 from bento_observe.features.estimate import BAND
 from bento_observe.prometheus_names import label_name, metric_name
+from collector.prometheus._loss_disagreement import loss_disagreement
 from collector.prometheus._rules import RESOURCE, Alert, Rule, alert_group, group
 
 RULES = Path(__file__).with_name("rules") / "performance_estimate.yaml"
@@ -35,6 +36,12 @@ _HEAD = """\
 #   model:ml_performance_loss_estimate:pooled       mae and rmse, in the unit of the label; _low and _high as above
 #   model:ml_performance_loss_reference:avg         what the held-out predictions of the reference were off by
 #   model:ml_performance_loss_estimate:rose         1 where the whole band, and the value by a tenth, are above those
+#
+# and, where labels come not much later than their predictions:
+#
+#   model:ml_performance_loss_disagreement:pooled           by how much mae is above the expected one, in its unit
+#   model:ml_performance_loss_disagreement_critical:pooled  how much more or less is chance, or too little to matter
+#   model:ml_performance_loss:disagrees                     1 where it is neither: concept drift
 #
 # Where labels have come, of predictions whose confidence is known:
 #
@@ -97,6 +104,7 @@ def document() -> str:
         groups.append(group(f"performance_estimate_{window}", often, _estimates(window)))
         groups.append(group(f"loss_estimate_{window}", often, _losses(window)))
         groups.append(group(f"concept_drift_{window}", often, _disagreement(window)))
+        groups.append(group(f"loss_disagreement_{window}", often, loss_disagreement(window)))
     groups.append(_alerts())
     return f"{_HEAD}groups:\n" + "\n".join(groups)
 

@@ -202,7 +202,8 @@ def test(combination: Combination, python: Path) -> None:
     if not combination.compiler:
         environment.pop("CI", None)  # where the compiled kernel has to be there
     run_tests = [str(python), "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-q"]
-    run_tests += ["-r", "fE", "--durations", "5", "-W", "ignore", "-p", "no:cacheprovider", *files]
+    run_tests += ["-r", "fE", "--durations", "5", "-W", "ignore", "-p", "no:cacheprovider"]
+    run_tests += ["-n", "logical", "--dist", "loadfile", *files]
     if subprocess.run(run_tests, cwd=CACHE / combination.name, env=environment).returncode:
         raise MatrixError("tests failed")
 

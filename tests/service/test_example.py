@@ -20,6 +20,9 @@ import urllib3
 pytest.importorskip("duckdb")
 pytest.importorskip("sklearn")
 
+import duckdb
+
+from bento_observe import semconv
 from bento_observe.demo._service import free_port, serving
 from bento_observe.dev import DevReceiver, otlp_environment
 from service_example._plan import plan
@@ -99,18 +102,26 @@ def test_the_demo_finds_everything_that_it_sent(cache: Path, tmp_path: Path) -> 
     with _demo(cache, tmp_path, *LONGER, "--exit") as demo:
         demo.await_line("  service ")
         assert demo.end() == 0
-    assert "All 11 counts are equal" in demo.printed
+    assert "All 13 counts are equal" in demo.printed
     assert "DIFFERS" not in demo.printed
     assert re.search(r"requests sent, and answered as they must be +600 +600 +equal", demo.printed)
-    matched = re.search(r"([\d,]+)\s+labels", demo.printed)
+    matched = re.search(r"labels held against confidence +([\d,]+) +\1 +equal", demo.printed)
     assert matched is not None
     assert int(matched[1].replace(",", "")) > 1000  # one to eight samples in each of some 500 requests
     assert re.search(r"├─ predict +[\d.]+ +█", demo.printed)
     assert re.search(r"alcohol +before: [\d,]+ values +after: [\d,]+ values", demo.printed)
     assert re.search(r"alcohol +[\d,]+ +[\d.]+ ≤ [\d.]+ +[\d,]+ +[\d.]+ > [\d.]+ +drift\b", demo.printed)
     assert re.search(r"hue +[\d,]+ +[\d.]+ ≤ [\d.]+ +[\d,]+ +[\d.]+ ≤ [\d.]+", demo.printed)
-    assert re.search(r"prediction: cultivar +[\d,]+ ", demo.printed)
+    assert re.search(r"prediction: confidence +[\d,]+ ", demo.printed)
     assert max(map(len, demo.printed.splitlines())) <= 100
+    query = (
+        "SELECT attributes->>'$.\"ml.performance.metric\"', min(value), max(value) FROM metric_points"
+        " WHERE name = 'ml.performance.estimate' AND attributes->>'$.\"bentoml.api.name\"' = 'classify' GROUP BY ALL"
+    )
+    with duckdb.connect(str(cache / "demo" / "telemetry.duckdb"), read_only=True) as database:
+        estimates = {metric: (low, high) for metric, low, high in database.execute(query).fetchall()}
+    assert set(estimates) == set(semconv.PERFORMANCE_METRICS)
+    assert all(0.8 < low < high <= 1 for low, high in estimates.values()), estimates
 
 
 def test_the_demo_fails_when_a_count_differs(cache: Path, tmp_path: Path) -> None:

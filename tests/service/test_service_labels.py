@@ -88,6 +88,18 @@ def test_labels_are_matched_by_http_and_by_python(scene: Scene) -> None:
     assert value(scene, "ml.model.error.squares") == 12.25
 
 
+def test_a_text_has_an_id_and_its_label_is_counted_by_itself(scene: Scene) -> None:
+    """It is no class, of which there would be as many as answers."""
+    found = [ids(scene.ask("/explain", number=float(number)))[0] for number in range(3)]
+    sent = {"ids": found, "labels": ["good", 4, "what\nis this"]}
+    answer = send_labels(scene, sent)
+    assert (answer.status, answer.json()["refused"]) == (422, {"not_a_label": 1})
+    assert whole(scene, "ml.model.labels", "explain") == 2
+    of_texts = {"bentoml__api__name": "explain"}
+    assert scene.sink.last("ml.model.confusion", **of_texts) == []
+    assert scene.sink.count("ml.label.delay", **of_texts) == 2
+
+
 def test_ids_by_hand_are_those_of_the_answer(scene: Scene) -> None:
     """And its header has the same ones where they are few."""
     answer = scene.ask("/by_hand", numbers=[1, 2, 3])

@@ -6,8 +6,9 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,18 @@ import yaml
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from bento_observe import semconv
+from bento_observe._label_keys import Key, Keys
 from bento_observe.features import Group, encode
 from bento_observe.features.concept import Judgement
 from bento_observe.features.concept import encode as encode_judgements
 from bento_observe.features.estimate import BAND, loss_performance, performance, performance_of_classes
+from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._metrics import PerformanceMetrics
+from bento_observe.feedback._performance import Performance
+from bento_observe.feedback._reading import TokenReader
+from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._token import Context, Predictions, TokenMaker
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack._assets import collector_dir
 
@@ -46,13 +55,13 @@ def _series(worker: int, metrics: Iterable[pb.Metric]) -> Iterator[dict[str, str
             pairs = {label_name(pair.key): pair.value.string_value for pair in point.attributes}
             pairs |= {"service_name": "s", "service_instance_id": str(worker)}
             labels = ", ".join(f'{name}="{value}"' for name, value in pairs.items())
-            value = point.as_double or point.as_int
-            step = value / 60 if metric.HasField("sum") else 0.0
-            start = 0.0 if metric.HasField("sum") else value
-            yield {
-                "series": f"{metric_name(declared)}{{{labels}}}",
-                "values": f"{start!r}+{step:.17f}x{MINUTES}",
-            }
+            name, summed = metric_name(declared), not metric.HasField("gauge")
+            values = {name: point.as_double or point.as_int} if not metric.HasField("histogram") else {}
+            values = values or {f"{name}_sum": point.sum, f"{name}_count": point.count}
+            for series, value in values.items():
+                step = value / 60 if summed else 0.0
+                start = 0.0 if summed else value
+                yield {"series": f"{series}{{{labels}}}", "values": f"{start!r}+{step:.17f}x{MINUTES}"}
 
 
 @pytest.mark.parametrize("shift", [0.0, -2.5])
@@ -132,12 +141,61 @@ def test_labels_that_disagree_are_told(promtool: Path, tmp_path: Path, errors: i
     _run(promtool, tmp_path, series, expected, "r")
 
 
+@pytest.mark.parametrize(
+    ("worse", "delay", "told", "disagrees"),
+    [(1.0, 60.0, True, False), (1.5, 60.0, True, True), (0.5, 60.0, True, True), (1.5, 1800.0, False, False)],
+)
+def test_labels_of_a_regression_that_disagree_are_told(
+    promtool: Path, tmp_path: Path, worse: float, delay: float, told: bool, disagrees: bool
+) -> None:
+    """By the mean absolute error; where labels come too late for the window, nothing is said."""
+    made = _regressions.reference()
+    signal = _regressions.inputs_of(made)
+    inputs, said, true = _regressions.homes(WORKERS[0], 7, 0.5)
+    loss = counted(signal, inputs).loss
+    assert loss is not None
+    assert signal.losses is not None
+    performance_of_labels = Performance(lambda model: Classes(), lambda model: 0.0)
+    seen = Seen(None, 10_000, pytest.fail)
+    keys = Keys((Key.of(b"a key"),))
+    matcher = Matcher(TokenReader(keys), lambda: seen, performance_of_labels, 9e9, lambda *_: None, lambda: 1e6 + delay)
+    labelled = 800
+    values = Predictions(values=said[:labelled].tolist())
+    ids = TokenMaker(keys).tokens([Context("a", "m", "1", (("land", "DE"),))], values, b"nonce 01", 1e6)
+    given = said + (true - said) * worse
+    assert matcher.take(ids, given[:labelled].tolist()).matched == labelled
+    measured = float(np.abs(given - said)[:labelled].mean())
+    metrics = PerformanceMetrics(performance_of_labels, matcher.refused, 5)
+    assert list(metrics.collect(7, False)), "the first time they are told as 0 as well"
+    sent = metrics.collect(9, False)
+    pairs = {semconv.ML_MODEL_NAME: "m", semconv.API_NAME: "a"}
+    snapshot = counted(signal, inputs)
+    series = [
+        *_series(0, encode([Group(pairs, snapshot, signal, describe=True)], 5, 9, CUMULATIVE)),
+        *_series(1, [metric for scope in sent for metric in scope.metrics]),
+    ]
+    absolute = loss.absolute / loss.rows
+    variance = loss.squared / loss.rows - absolute**2
+    critical = 3.29 * math.sqrt(variance / labelled + variance / signal.losses.total)
+    assert critical > 0.1 * absolute
+    assert (abs(measured - absolute) > critical) == (worse != 1)
+    expected: dict[str, dict[tuple[str, ...], float]] = {
+        "model:ml_performance_loss_disagreement:pooled": {("mae",): measured - absolute},
+        "model:ml_performance_loss_disagreement_critical:pooled": {("mae",): critical},
+        "model:ml_performance_loss:disagrees": {("mae",): float(disagrees)},
+    }
+    if not told:
+        expected = {name: {} for name in expected if "critical" not in name}
+    _run(promtool, tmp_path, series, expected, signal.id, {"bentoml_api_name": "a", "ml_model_name": "m"})
+
+
 def _run(
     promtool: Path,
     folder: Path,
     series: list[dict[str, str]],
     expected: dict[str, dict[tuple[str, ...], float]],
     reference_id: str,
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     shutil.copy(collector_dir() / "prometheus" / "rules" / "performance_estimate.yaml", folder)
     tests = {
@@ -153,7 +211,10 @@ def _run(
                         "expr": f"round({record}{_window(record)}, 1e-7)",
                         "eval_time": f"{MINUTES}m",
                         "exp_samples": [
-                            {"labels": _labels(record, key, reference_id), "value": float(np.round(value, 7))}
+                            {
+                                "labels": _labels(record, key, reference_id, also or {}),
+                                "value": float(np.round(value, 7)),
+                            }
                             for key, value in table.items()
                         ],
                     }
@@ -171,11 +232,11 @@ def _window(record: str) -> str:
     return "" if record.endswith(":avg") else '{ml_drift_window="1h"}'
 
 
-def _labels(record: str, key: tuple[str, ...], reference_id: str) -> str:
+def _labels(record: str, key: tuple[str, ...], reference_id: str, also: Mapping[str, str]) -> str:
     names = ("ml_class", "ml_performance_metric")[-len(key) :]
     if record.startswith("model:ml_estimate"):
         names = ("bentoml_api_name",)
-    pairs = {"ml_reference_id": reference_id, "service_name": "s", **dict(zip(names, key, strict=True))}
+    pairs = {"ml_reference_id": reference_id, "service_name": "s", **dict(zip(names, key, strict=True)), **also}
     if _window(record):
         pairs["ml_drift_window"] = "1h"
     return "{" + ", ".join(f'{name}="{value}"' for name, value in pairs.items()) + "}"

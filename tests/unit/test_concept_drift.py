@@ -132,19 +132,19 @@ def test_more_is_tolerated_where_less_is_known() -> None:
 def test_what_waits_is_bounded() -> None:
     """What there is no room for is told, and judging makes room."""
     found = Judged(prediction(REFERENCE))
-    confidence, correct = np.full(150_000, 0.9), np.ones(150_000, bool)
-    assert found.add(confidence, correct) == 0
-    assert found.add(confidence, correct) == 100_000
-    assert found.add(confidence, correct) == 150_000
+    given = np.ones(150_000, np.intp), np.full(150_000, 0.9), np.ones(150_000, bool)
+    assert found.add(*given) == 0
+    assert found.add(*given) == 100_000
+    assert found.add(*given) == 150_000
     found.step()
     assert found.judgement().labels == 200_000
-    assert found.add(confidence, correct) == 0
+    assert found.add(*given) == 0
 
 
 def test_a_confidence_that_is_none_is_left_out() -> None:
     """As a label that is missing is, and a row with an element that is none."""
     found = Judged(prediction(REFERENCE))
-    found.add(np.array([np.nan, 0.9]), np.array([True, False]))
+    found.add(np.array([0, 1, -1]), np.array([np.nan, 0.9, 0.9]), np.array([True, False, False]))
     found.add_outcomes(np.array([[0.2, 0.8], [0.2, 0.8], [np.nan, 0.8]]), [None, 0, 1])
     found.step()
     assert (found.judgement().labels, found.judgement().errors) == (2, 2)
@@ -221,6 +221,19 @@ def test_handlers_record_outcomes(in_a_call: Callable[[Reference], FeatureRecord
     record_outcomes(served.scores.tolist(), served.labels.tolist())
     assert judged_labels(recording, delta) == 80
     assert judged_labels(recording, delta) == (0 if delta else 80)
+
+
+def test_outcomes_that_wait_at_the_end_are_counted_as_dropped(
+    in_a_call: Callable[[Reference], FeatureRecording], health: Health
+) -> None:
+    """As all else that no time was left for; what is judged is not."""
+    recording = in_a_call(REFERENCE)
+    served = predicted(40, 5)
+    record_outcomes(served.scores, served.labels)
+    assert judged_labels(recording) == 40
+    record_outcomes(served.scores, served.labels)
+    recording.give_up()
+    assert health.counts()[semconv.DROPPED] == {("features", "shutdown"): 40}
 
 
 @pytest.mark.parametrize(

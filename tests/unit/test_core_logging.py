@@ -140,6 +140,7 @@ def console() -> Iterator[io.StringIO]:
     bentoml.setLevel(logging.INFO)
     bentoml.propagate = False
     uvicorn.setLevel(logging.NOTSET)
+    uvicorn.handlers[:], uvicorn.propagate = [], True
     yield stream
     for logger, level, handlers, propagate in saved:
         logger.setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from _regressions import COLUMNS, homes, inputs_of, reference, tree
+from click.testing import CliRunner
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from sklearn.tree import DecisionTreeRegressor
 
 from bento_observe import FeatureStatistics, Reference, semconv
+from bento_observe.cli import main
 from bento_observe.features import Group, Snapshot, encode
 from bento_observe.features.estimate import Estimate, loss_performance
 from bento_observe.features.reference import BadReferenceError, SignalReference
@@ -152,6 +155,68 @@ def test_a_file_of_data_has_the_losses_of_a_frame(tmp_path: Path) -> None:
     whole = Reference.from_frame(inputs.assign(said=said, price=labels), **columns)
     assert inputs_of(whole).losses is not None
     assert Reference.from_file(tmp_path / "homes.csv", chunk_rows=400, **columns) == whole
+
+
+def test_a_tree_can_be_fitted_to_half_of_the_rows() -> None:
+    """By what is a number and there; the other half says what is in its leaves, so that the estimate is near."""
+    inputs, said, labels = homes(8000, 1)
+    random = np.random.default_rng(0)
+    inputs["empty"] = np.where(random.random(8000) < 0.5, np.nan, 1.0)
+    inputs["name"] = random.choice(["a", "b"], 8000)
+    made = Reference.from_frame(inputs, prediction=said, label=labels, loss_model="fit")
+    signal = inputs_of(made)
+    assert signal.losses is not None
+    assert "size" in signal.losses.splits.columns
+    assert set(signal.losses.splits.columns) <= {"size", "age"}
+    assert signal.losses.total == pytest.approx(4000, rel=0.05)
+    served, said, labels = homes(8000, 2, larger=0.8)
+    found = estimated(signal, served)
+    assert found["mae"].value == pytest.approx(mean_absolute_error(said, labels), rel=0.1)
+    assert Reference.from_frame(inputs, prediction=homes(8000, 1)[1], label=homes(8000, 1)[2], loss_model="fit") == made
+
+
+def test_a_fitted_tree_is_the_same_however_a_file_is_cut(tmp_path: Path) -> None:
+    """And what the command does is what the library does."""
+    inputs, said, labels = homes(2000, 1)
+    frame = inputs.assign(said=said, price=labels)
+    frame.to_parquet(tmp_path / "homes.parquet")
+    columns: dict[str, Any] = {"prediction": "said", "label": "price", "loss_model": "fit"}
+    whole = Reference.from_frame(frame, **columns)
+    assert inputs_of(whole).losses is not None
+    assert Reference.from_file(tmp_path / "homes.parquet", chunk_rows=300, **columns) == whole
+    arguments = ["--prediction", "said", "--label", "price", "--loss-model", "fit", "-o", str(tmp_path / "homes.json")]
+    result = CliRunner().invoke(main, ["profile", str(tmp_path / "homes.parquet"), *arguments])
+    assert result.exit_code == 0, result.output
+    assert Reference.load(tmp_path / "homes.json") == whole
+    assert "predictions with labels: mae" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"prediction": None}, "it takes one prediction and one label, both numbers"),
+        ({"label": ["no number"] * 3000}, "0 rows have inputs, a prediction and a label, fewer than the 400"),
+        ({"data": pd.DataFrame({"name": ["a", "b"] * 1500})}, "there is no input that is a number"),
+        (
+            {"data": pd.DataFrame({"size": [np.nan, 1.0, 2.0] * 1000})},
+            "no input is there, as a number, in 99% of the rows",
+        ),
+        ({"label": [1.0] * 399 + [np.nan] * 2601}, "399 rows have inputs, a prediction and a label, fewer than the"),
+    ],
+)
+def test_why_no_tree_is_fitted_is_told(change: dict[str, Any], why: str) -> None:
+    """The rest of the reference is there."""
+    inputs, said, labels = homes(3000, 1)
+    made = Reference.from_frame(**{"data": inputs, "prediction": said, "label": labels, "loss_model": "fit", **change})
+    assert why in made.skipped["losses"]
+    assert inputs_of(made).losses is None
+
+
+def test_without_scikit_learn_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra, which is told by its name."""
+    monkeypatch.setitem(sys.modules, "sklearn.tree", None)
+    with pytest.raises(ValueError, match=r"pip install bento-observe\[losses\]"):
+        Reference.from_file(tmp_path / "not there.csv", prediction="a", label="b", loss_model="fit")
 
 
 def test_losses_come_back_from_a_file(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,11 +27,18 @@ class Matcher:
         self.gate = threading.Event()
         self.gate.set()
         self.broken = False
+        self.busy = False
+        self.refused: list[tuple[str, int]] = []
+
+    def refuse(self, reason: str, count: int) -> None:
+        self.refused.append((reason, count))
 
     def take(self, ids: list[Any], labels: list[Any]) -> Matched:
         self.gate.wait(20)
         if self.broken:
             raise RuntimeError("a fault of ours")
+        if self.busy:
+            return Matched(0, dict.fromkeys(range(len(ids)), semconv.LABEL_BUSY))
         self.taken += zip(ids, labels, strict=False)
         refused = {number: semconv.LABEL_FORGED for number, one in enumerate(ids) if one == "bad"}
         return Matched(len(ids) - len(refused), refused)
@@ -152,3 +161,67 @@ def test_a_client_that_goes_away_leaves_nothing_behind() -> None:
         assert (await asked.ask(b'{"id": "a", "label": 1}'))[0] == 200
 
     run(check)
+
+
+def test_what_cannot_be_matched_now_is_told_to_come_again() -> None:
+    """By 503, with a time, and counted; what was matched is told as well."""
+
+    async def check(asked: Asked) -> None:
+        asked.matcher.busy = True
+        status, answer, headers = await asked.ask(b'[{"id": "a", "label": 1}, {"id": "b", "label": 1}]')
+        assert (status, headers[b"retry-after"]) == (503, b"1")
+        assert (answer["matched"], answer["refused"]) == (0, {"busy": 2})
+        assert answer["errors"] == [{"position": 0, "reason": "busy"}, {"position": 1, "reason": "busy"}]
+        assert asked.matcher.refused == [("busy", 2)]
+        asked.matcher.busy = False
+        assert (await asked.ask(b'{"id": "a", "label": 1}'))[0] == 200
+
+    run(check)
+
+
+def test_who_does_not_wait_for_an_answer_makes_no_room_for_more_bodies() -> None:
+    """A place is free when its body has been matched, and not before."""
+
+    async def check(asked: Asked) -> None:
+        asked.matcher.gate.clear()
+        body = b'{"id": "a", "label": 1}'
+        for _ in range(8):
+            gone = asyncio.ensure_future(asked.ask(body))
+            await asyncio.wait([gone], timeout=0.01)
+            gone.cancel()
+        assert (await asked.ask(body))[0] == 429
+        asked.matcher.gate.set()
+        for _ in range(2000):
+            if (await asked.ask(body))[0] == 200:
+                break
+            await asyncio.sleep(0.01)
+        assert len(asked.matcher.taken) == 9
+
+    run(check)
+
+
+_ENDS = """
+import asyncio, json, sys, threading
+from bento_observe.feedback import LabelEndpoint
+
+class Stuck:
+    def take(self, ids, labels):
+        print("stuck", flush=True)
+        threading.Event().wait()
+
+async def receive():
+    return {"type": "http.request", "body": b'{"id": "a", "label": 1}', "more_body": False}
+
+async def ask():
+    endpoint = LabelEndpoint(None, "/labels", Stuck(), None)
+    scope = {"type": "http", "path": "/labels", "method": "POST", "headers": []}
+    await asyncio.wait([asyncio.ensure_future(endpoint(scope, receive, None))], timeout=0.5)
+
+asyncio.run(ask())
+"""
+
+
+def test_labels_that_hang_do_not_keep_the_process_from_ending() -> None:
+    """Nobody got an answer for them, so that they are sent again."""
+    ended = subprocess.run([sys.executable, "-c", _ENDS], timeout=60, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "stuck\n")

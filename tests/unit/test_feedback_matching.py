@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bento_observe import semconv
 from bento_observe._label_keys import Key, Keys
 from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._group import Group
 from bento_observe.feedback._intake import LabelIntake
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._performance import GroupKey, Model, Performance
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shared import BusyError
 from bento_observe.feedback._token import Context, TokenMaker, class_body, value_body
+from bento_observe.feedback._truth import same_class
 from bento_observe.telemetry import Health
+from bento_observe.telemetry._pipeline import Deferring
 
 KEYS = Keys((Key.of(b"a key"),))
 NOW = 1_700_000_000.0
@@ -44,6 +51,9 @@ class Bench:
         self._made += 1
         body = class_body(predicted, 0.5, 0, NOW) if isinstance(predicted, str) else value_body(predicted, NOW)
         return self._maker.token(Context(api, "m", "1", slices), body, self._made.to_bytes(8, "big"))
+
+    def group(self) -> Group:
+        return dict(self.performance.groups())[GroupKey(MODEL)]
 
     def confusion(self, key: GroupKey = GroupKey(MODEL)) -> dict[tuple[str, str], int]:  # noqa: B008
         group = dict(self.performance.groups())[key]
@@ -146,6 +156,41 @@ def test_there_is_no_end_of_series_by_labels() -> None:
     assert set(found.refused.values()) == {semconv.LABEL_TOO_MANY_MODELS}
 
 
+@pytest.mark.parametrize("sliced", [False, True])
+def test_as_many_classes_as_labels_are_compared_only_where_they_meet(
+    sliced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All with all would keep the lock for seconds; and once for each slice, for minutes."""
+    compared = Counter[str]()
+
+    def counted(predicted: str, label: str) -> bool:
+        compared["all"] += 1
+        return same_class(predicted, label)
+
+    for module in ("_performance", "_classes"):
+        monkeypatch.setattr(f"bento_observe.feedback.{module}.same_class", counted)
+    bench = Bench()
+    ids = [bench.id(f"class {n}", (("n", str(n)),) if sliced else ()) for n in range(500)]
+    assert bench.matcher.take(ids, [f"class {n % 250}" for n in range(500)]).matched == 500
+    assert 500 <= compared["all"] < 500 * 50  # those that telemetry tells apart are 20
+    assert sum(count for (_, _, right), count in bench.group().confusion.items() if right) == 250
+
+
+def test_what_is_said_of_a_text_is_counted_by_itself() -> None:
+    """A number or a short text, with its delay; there is no class that it could be right or wrong about."""
+    bench = Bench()
+    texts = [bench.id("") for _ in range(8)]
+    labels = ["good", 4, 2.5, True, "a whole\nparagraph", float("inf"), ["good"], "x" * 65]
+    cases = [*zip(texts, labels, strict=True), (bench.id("a"), "x" * 65), (bench.id(1.0), 2.0), (bench.id("a"), "a")]
+    found = bench.matcher.take([one for one, _ in cases], [label for _, label in cases])
+    assert found.refused == dict.fromkeys(range(4, 8), "not_a_label")
+    assert Counter(bench.counted) == Counter(("api", label) for label in ("good", 4.0, 2.5, "true", "x" * 65, 2.0, "a"))
+    assert bench.group().labels == 7
+    assert bench.confusion() == {("a", "__other__"): 1, ("a", "a"): 1}
+    assert sum(histogram.counts.sum() for _, histogram in bench.performance.delays()) == 7
+    assert bench.matcher.take([texts[0]], ["good"]).refused == {0: "duplicate"}
+
+
 def test_threads_that_send_at_once_lose_nothing() -> None:
     """Each label is counted once."""
     bench = Bench()
@@ -182,3 +227,96 @@ def test_what_handlers_record_waits_in_bounded_memory() -> None:
     intake.put(bench.id("a"), "a")
     assert not intake.step()
     assert bench.confusion()["a", "a"] == 602
+
+
+def test_labels_that_wait_are_bounded_in_bytes_as_well() -> None:
+    """Long texts, large numbers and whatever else there is; no id and no label need more than they can say."""
+    bench, health = Bench(), Health()
+    intake = LabelIntake(bench.matcher, health)
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            # Ten of a megabyte, ten of a kilobyte that can be an id.
+            huge = [f"{number} {part}".ljust(1 << 20) for part in range(10)]
+            ids = [f"{number} {part}".ljust(1000, "A") for part in range(2000)]
+            intake.put([*huge, *ids], [[one] for one in huge] + [one[:100] + "b" * 100_000 for one in ids[:20]])
+        assert tracemalloc.get_traced_memory()[0] < 300 << 20
+    finally:
+        tracemalloc.stop()
+    lost = health.counts()[semconv.DROPPED]["labels", "buffer_full"]
+    assert 0 < lost < 2010 * 200
+    while intake.step():
+        pass
+    assert sum(bench.matcher.refused().values()) + lost == 2010 * 200
+    intake.put(bench.id("a"), "a")
+    assert not intake.step()
+    assert bench.confusion() == {("a", "a"): 1}
+
+
+def test_what_is_kept_of_odd_labels_says_what_they_would_have_said() -> None:
+    """Though it is cut: long ids are none, and lists are no labels."""
+    bench = Bench()
+    cases: list[tuple[Any, Any]] = [
+        ("x" * 5000, "a"), (bench.id("a"), ["a"] * 5000), (17, "a"), (None, "a"), ("", "a"), (bench.id("a"), None),
+        (bench.id("a"), "b" * 5000), (bench.id(1.0), 10**400), (bench.id("a"), np.float64(1.0)), (b"bytes", "a"),
+        (bench.id("a"), pd.NA), (bench.id("a"), Decimal(3)),
+    ]  # fmt: skip
+    direct = Bench()
+    direct.matcher.take(*map(list, zip(*cases, strict=True)))
+    intake = LabelIntake(bench.matcher, Health())
+    intake.put(*zip(*cases, strict=True))
+    assert not intake.step()
+    assert bench.matcher.refused() == direct.matcher.refused()
+    assert bench.confusion() == direct.confusion()
+
+
+class Table(Seen):
+    """One that another process may have."""
+
+    busy = False
+
+    def add(self, identities: Any) -> Any:
+        if self.busy:
+            raise BusyError
+        return super().add(identities)
+
+
+def test_labels_that_come_while_the_table_is_busy_are_neither_lost_nor_doubled() -> None:
+    """They stay where they are, those with a fault of their own are told at once, and at the end they are counted."""
+    bench, health = Bench(), Health()
+    table = Table(None, 10_000, pytest.fail)
+    matcher = Matcher(TokenReader(KEYS), lambda: table, bench.performance, 3600, lambda *_: None, lambda: NOW)
+    intake = LabelIntake(matcher, health)
+    intake.put([bench.id("a") for _ in range(300)], ["a"] * 300)
+    intake.put("nonsense", "a")
+    assert intake.step()
+    table.busy = True
+    for _ in range(3):
+        assert not intake.step()
+    table.busy = False
+    while intake.step():
+        pass
+    assert bench.confusion() == {("a", "a"): 300}
+    assert matcher.refused() == {"malformed": 1}
+    table.busy = True
+    intake.put([bench.id("a") for _ in range(200)], ["a"] * 200)
+    assert not intake.step()
+    intake.end()
+    intake.give_up()
+    assert health.counts()[semconv.DROPPED] == {("labels", "shutdown"): 200}
+    assert isinstance(intake, Deferring)
+
+
+def test_a_fault_in_matching_costs_the_labels_at_hand_and_no_others() -> None:
+    """Which are counted."""
+    bench, health = Bench(), Health()
+    performance = Performance(lambda model: 1 / 0, lambda model: 0.0)  # type: ignore[arg-type, return-value]
+    seen = Seen(None, 1000, pytest.fail)
+    broken = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda *_: None, lambda: NOW)
+    intake = LabelIntake(broken, health)
+    intake.put([bench.id("a") for _ in range(200)], ["a"] * 200)
+    while intake.step():
+        pass
+    assert health.counts()[semconv.DROPPED] == {("labels", "error"): 200}
+    intake.give_up()
+    assert health.total(semconv.DROPPED) == 200

@@ -102,3 +102,21 @@ def test_the_columns_of_probabilities_have_the_references_names() -> None:
     shape = shape_of(reference.signals["prediction"], None)
     assert told(np.array([[0.2, 0.8]]), shape) == [("yes", 0.8)]
     assert told([0.75, 0.25], shape) == [("no", 0.75)]
+
+
+ANSWER = "The invoice of 3 May is overdue; a second reminder was sent to the customer yesterday."
+
+
+@pytest.mark.parametrize("text", [ANSWER, "a\nb", "a\n", "a\r\nb", "a\u2028b", "x" * 65])
+@pytest.mark.parametrize("put", [lambda text: text, lambda text: {"answer": text}, lambda text: {"label": text}])
+def test_a_text_that_is_written_to_be_read_is_a_prediction_of_no_class(text: str, put: Any) -> None:
+    """An answer of a language model would be a class of its own each time, and be seen where classes are."""
+    assert told(put(text)) == [("", None)]
+    assert told([np.str_(text)]) == [("", None)]
+
+
+def test_a_long_text_that_the_reference_has_for_a_class_is_one() -> None:
+    """Up to where categories are cut, as the reference has cut it."""
+    name = "x" * 200
+    assert told(name, Shape(classes=True, names=("x" * 128, "y"))) == [("x" * 128, None)]
+    assert told("x" * 64) == [("x" * 64, None)]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
 from bento_observe._label_keys import KEYS, Key, Keys, generate, keys_of
-from bento_observe.feedback._reading import TokenReader
+from bento_observe.feedback._reading import TEXT, TokenReader
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
 
 KEY, OTHER = Key.of(b"k" * 32), Key.of(b"o" * 32)
@@ -32,6 +32,16 @@ contexts = st.builds(
 
 def one(name: str = "setosa", confidence: float = 0.25) -> str:
     return MAKER.token(CONTEXT, class_body(name, confidence, 3, 1_700_000_000), NONCE)
+
+
+def test_the_longest_ids_come_back() -> None:
+    """All names as long as they may be: of more bytes than an eighth of a token's length can count."""
+    context = Context("a" * 64, "m" * 64, "v" * 64, tuple((f"{n}" * 64, "w" * 64) for n in range(3)))
+    tokens = MAKER.tokens([context], Predictions(["x" * 120], confidence=[0.5], of=3), NONCE, 1)
+    assert len(tokens[0]) > 600
+    read = READER.read(tokens)
+    assert read.reasons == {}
+    assert read.names == ["x" * 120]
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,6 +79,15 @@ def test_values_come_back_as_they_were() -> None:
     assert read.value.tolist() == values
     assert READER.read([MAKER.token(CONTEXT, value_body(0.1, 5), NONCE, 7)]).value.tolist() == [0.1]
     assert math.isnan(read.confidence[0])
+
+
+def test_texts_come_back_as_what_they_are() -> None:
+    """Among classes, alone and in a batch."""
+    tokens = MAKER.tokens([CONTEXT], Predictions(["", "a", ""], of=3), NONCE, 5)
+    assert tokens[2] == MAKER.token(CONTEXT, class_body("", math.nan, 3, 5) + b"\0", NONCE, 2)
+    read = READER.read([*tokens, MAKER.token(CONTEXT, class_body("", math.nan, 0, 5), NONCE, 9)])
+    assert (read.reasons, read.name.tolist(), read.names) == ({}, [TEXT, 0, TEXT, TEXT], ["a"])
+    assert np.isnan(read.value).all()
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch() -> None:

@@ -27,17 +27,20 @@ class Service:
         self.pairs: list[tuple[Any, Any]] = []
         self.fail: list[int] = []
         self.refused: dict[str, int] = {}
+        self.headers: list[dict[str, str]] = []
+        self.fault: dict[str, Any] = {"error": "no"}
         service = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 status = service.fail.pop(0) if service.fail else 200
+                service.headers.append(dict(self.headers))
                 if status == 200:
                     service.pairs += zip(body["ids"], body["labels"], strict=True)
                     answer = {"matched": len(body["ids"]), "refused": service.refused}
                 else:
-                    answer = {"error": "no"}
+                    answer = service.fault
                 data = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(data)))
@@ -159,3 +162,31 @@ def test_a_service_that_takes_no_labels_is_told(tmp_path: Path, service: Service
     service.fail = [404]
     result = run(write(tmp_path / "a.csv", ROWS[:5]), service)
     assert "observe the service with labels=True" in result.output
+
+
+def test_headers_are_those_of_the_command_line_or_of_the_environment(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a middleware that authenticates; a secret need not be where all users of a machine see it."""
+    path = write(tmp_path / "labels.csv", ROWS[:5])
+    service.fail = [401]
+    assert "with --header" in run(path, service).output
+    assert run(path, service, "--header", "Authorization: Bearer a:b", "--header", "x-team:ml").exit_code == 0
+    monkeypatch.setenv("BENTO_OBSERVE_LABEL_HEADERS", "authorization: Basic YTpi\n")
+    assert run(path, service, "--restart").exit_code == 0
+    seen = [{name.lower(): value for name, value in headers.items()} for headers in service.headers]
+    assert [headers.get("authorization") for headers in seen] == [None, "Bearer a:b", "Basic YTpi"]
+    assert [headers.get("x-team") for headers in seen] == [None, "ml", None]
+    bad = run(path, service, "--header", "Bearer secret")
+    assert (bad.exit_code, "write it as NAME:VALUE" in bad.output) == (2, True)
+
+
+def test_what_was_matched_before_the_rest_was_sent_again_is_no_duplicate(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that was busy half way has told how many it has."""
+    monkeypatch.setattr(command.time, "sleep", lambda _: None)
+    service.fail, service.fault, service.refused = [503], {"matched": 3, "refused": {"busy": 2}}, {"duplicate": 3}
+    output = run(write(tmp_path / "labels.csv", ROWS[:5]), service).output
+    assert "8 labels matched." in output  # the stand-in says that it has matched all five
+    assert "refused" not in output

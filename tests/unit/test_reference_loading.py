@@ -263,8 +263,8 @@ CALIBRATION_CHANGES: list[tuple[str, Callable[[Any], Any], str]] = [
     ("classes.0.shares", lambda shares: shares[1:], "elements, not "),
     ("classes.0.shares", lambda shares: shares[::-1], "do not rise from 0 to 1"),
     ("classes.1.shares", lambda shares: [*shares[:-1], 1.1], "do not rise from 0 to 1"),
-    ("confidence.scores", lambda scores: [*scores, *range(300)], "not 1 to 256"),
-    ("confidence", lambda _: None, "is not an object"),
+    ("classes.1.scores", lambda scores: [*scores, *range(300)], "not 1 to 256"),
+    ("classes.1", lambda _: None, "is not an object"),
 ]
 
 

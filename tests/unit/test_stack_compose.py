@@ -117,7 +117,7 @@ def test_what_logstash_cannot_take_apart_is_not_written_as_a_log_record() -> Non
     assert "elasticsearch {" in written
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", sorted(SERVERS))
 def test_every_server_tells_its_health_and_comes_back(name: str) -> None:
     """The Collector's image has no program that could ask: another container does."""
     service = SERVICES["otelcol-health" if name == "otelcol" else name]

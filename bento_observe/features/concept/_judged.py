@@ -21,6 +21,11 @@ from bento_observe.features.reference import Calibration, SignalReference
 __all__ = ["Judged", "Judgement"]
 
 _MOST_WAITING: Final = 200_000
+_ALIKE: Final = {"true": "1", "false": "0", "1": "true", "0": "false"}
+"""What a handler's truth values and a reference's numbers may be told as, or the other way round."""
+
+_Positions = npt.NDArray[np.intp]
+_Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,42 +72,58 @@ class Judged:
     """
 
     def __init__(self, reference: SignalReference) -> None:
-        if reference.calibration is None or reference.classes is None:
+        if reference.calibration is None:
             raise ValueError("labels cannot be compared with what probabilities say: the reference has no calibration")
         self.reference_id: Final = reference.id
         self.reference_rows: Final = reference.calibration.rows
         self._calibration: Final[Calibration] = reference.calibration
-        self._classes: Final = len(reference.classes)
+        self._scores: Final = reference.classes is None
+        self._classes: Final = len(reference.calibration.labels)
         self._positions: Final = {
-            name: position for names in (reference.classes, reference.calibration.labels)
+            name: position for names in (reference.classes or (), reference.calibration.labels)
             for position, name in enumerate(names)
         }  # fmt: skip
+        for name, other in _ALIKE.items():
+            if other in self._positions:
+                self._positions.setdefault(name, self._positions[other])
         accuracy = reference.calibration.measured.get(semconv.METRIC_ACCURACY, 0.5)
         self._detector = ErrorDetector(tolerated(self.reference_rows, 1.0 - accuracy))
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[FloatArray, npt.NDArray[np.bool_], float]] = deque()
+        self._waiting: deque[tuple[_Positions, FloatArray, _Flags, float]] = deque()
         self._waiting_rows = 0
         self._labels = self._errors = 0
         self._expected = self._variance = 0.0
 
-    def add(self, confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> int:
-        """Predictions whose labels came: the probability of each predicted class, and whether it was right.
+    @property
+    def pending(self) -> int:
+        """How many predictions wait to be judged."""
+        return self._waiting_rows
 
-        Those with a confidence that is none are left out. Returns how many there was no room for.
+    def add(self, predicted: _Positions, confidence: FloatArray, correct: _Flags) -> int:
+        """Predictions whose labels came: the position of each predicted class, its probability, whether it was right.
+
+        Those whose class is -1, or whose probability is none, are left out. Returns how many there was no room for.
         """
-        known = np.isfinite(confidence)
-        confidence, correct = confidence[known], correct[known]
+        known = (predicted >= 0) & (confidence >= 0) & (confidence <= 1)
+        predicted, confidence, correct = predicted[known], confidence[known], correct[known]
         now = time.time()
         with self._lock:
             taken = min(confidence.size, _MOST_WAITING - self._waiting_rows)
             for start in range(0, taken, CHUNK_VALUES):
                 end = min(start + CHUNK_VALUES, taken)
-                self._waiting.append((confidence[start:end], correct[start:end], now))
+                self._waiting.append((predicted[start:end], confidence[start:end], correct[start:end], now))
             self._waiting_rows += taken
         return int(confidence.size - taken)
 
+    def add_named(self, names: Sequence[str], number: _Positions, confidence: FloatArray, correct: _Flags) -> int:
+        """The same of classes by their `number` among `names`; those that the reference does not have are left out."""
+        positions = np.array([self._positions.get(name, -1) for name in names] or [-1], np.intp)
+        return self.add(positions[number], confidence, correct)
+
     def add_outcomes(self, probabilities: FloatArray, labels: Sequence[object]) -> int:
         """The same of probabilities, rows x classes, and the label of each row.
+
+        Where the reference is of single scores, a score a row is taken too.
 
         Rows with an element that is not finite, and those whose label is missing, are left out.
 
@@ -110,6 +131,9 @@ class Judged:
             ValueError: there are not as many labels as rows, another number of classes than the reference has, or a
                 label is none of them.
         """
+        if self._scores and (probabilities.ndim == 1 or probabilities.shape[1:] == (1,)):
+            scores = probabilities.reshape(-1)
+            probabilities = np.stack([1.0 - scores, scores], axis=1)
         if probabilities.ndim != 2 or probabilities.shape[1] != self._classes:
             raise ValueError(f"probabilities of shape {probabilities.shape}, the reference has {self._classes} classes")
         if len(labels) != len(probabilities):
@@ -121,17 +145,19 @@ class Judged:
         truth = np.array([-1 if name is None else self._positions[name] for name in names], np.int64)
         known = (truth >= 0) & np.isfinite(probabilities).all(axis=1)
         matrix, truth = probabilities[known], truth[known]
-        return self.add(matrix.max(axis=1, initial=0.0), matrix.argmax(axis=1) == truth)
+        predicted = matrix.argmax(axis=1)
+        # Certainty is 1: a softmax may round to a little more.
+        return self.add(predicted, np.minimum(matrix.max(axis=1, initial=0.0), 1.0), predicted == truth)
 
     def step(self) -> None:
         """Judges what has come. To be called by one thread."""
         while self._waiting:
             with self._lock:
-                confidence, correct, now = self._waiting.popleft()
+                predicted, confidence, correct, now = self._waiting.popleft()
                 self._waiting_rows -= confidence.size
             # A confidence that never erred is not without fail.
             least = 1.0 / (self.reference_rows + 2.0)
-            chances = np.clip(1.0 - self._calibration.confidence(confidence), least, 1.0 - least)
+            chances = np.clip(1.0 - self._calibration.right(predicted, confidence), least, 1.0 - least)
             self._detector.update(~correct, chances, now)
             self._labels += confidence.size
             self._errors += int(confidence.size - correct.sum())

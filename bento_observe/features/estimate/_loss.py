@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bento_observe import semconv
-from bento_observe.features._decode import to_floats
-from bento_observe.features._types import Arrived, Batch, Cells
+from bento_observe.features._picked import picked
+from bento_observe.features._types import Arrived
 from bento_observe.features.estimate._performance import Estimate
 from bento_observe.features.reference import LossTree
 
@@ -61,18 +61,9 @@ class LossExpectation:
 
     def add(self, arrived: Arrived) -> None:
         """Some inputs. Those without one of the columns, or without a number in one, are left out."""
-        if not isinstance(arrived, (Batch, Cells)):
+        matrix = picked(arrived, self._tree.splits.columns)
+        if matrix is None:
             return
-        positions = {name: position for position, name in reversed(list(enumerate(arrived.names)))}
-        if any(name not in positions for name in self._tree.splits.columns):
-            return
-        places = [positions[name] for name in self._tree.splits.columns]
-        if isinstance(arrived, Batch):
-            matrix = arrived.columns[places].T
-        else:
-            length = len(arrived.columns[0]) if arrived.columns else 0
-            columns = [to_floats(arrived.columns[place])[0] for place in places]
-            matrix = np.stack(columns, axis=1) if columns else np.empty((length, 0))
         matrix = matrix[np.isfinite(matrix).all(axis=1)]
         if len(matrix):
             counts = np.bincount(self._tree.splits.leaves(matrix), minlength=self._tree.rows.size)

@@ -2,9 +2,9 @@
 
 `_tables` (memory) and `_files` (Parquet, CSV) give chunks of columns, which `_roles` tells apart and `_columns` reads.
 `_profile` passes over them twice: `_scan` finds what each column is, its `_edges` on a `_sample` and its categories;
-`_tally` counts, for all rows and for slices, while `_outcomes` compares predictions with labels, which is what their
-`_calibration`, of `_isotonic` curves, and the losses of a `_loss_tree` are made of. `_reference` is what comes out,
-`_document` writes it, `_load` reads it.
+`_counts` has everything tallied (`_tally`), for all rows and for slices, while `_outcomes` compares predictions with
+labels, by `_class_names` or as `_scores`, which is what their `_calibration`, of `_isotonic` curves, is made of, and
+`_losses` the losses of a `_loss_tree`. `_reference` is what comes out, `_document` writes it, `_load` reads it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from bento_observe.features._types import FloatArray, IntArray
 from bento_observe.features.reference._isotonic import isotonic
@@ -62,7 +63,6 @@ class Calibration:
         edges: of each class, the edges of the few bins of its probability that the area under the ROC curve is
             computed from: float64, increasing.
         labels: what the labels call the classes, in the order of the classes.
-        confidence: from the highest probability of a row to how often that class is the label.
         measured: what the predictions came to, by `semconv.PERFORMANCE_METRICS`; precision, recall, F1 and the area
             under the ROC curve are means of all classes that it can be told of.
     """
@@ -71,16 +71,13 @@ class Calibration:
     curves: tuple[Curve, ...]
     edges: tuple[FloatArray, ...]
     labels: tuple[str, ...]
-    confidence: Curve
     measured: Mapping[str, float]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "measured", MappingProxyType(dict(self.measured)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (
-            self.rows, self.curves, self.edges, self.labels, self.confidence, dict(self.measured),
-        )  # fmt: skip
+        return type(self), (self.rows, self.curves, self.edges, self.labels, dict(self.measured))
 
     def __call__(self, matrix: FloatArray) -> FloatArray:
         """Calibrated probabilities of `matrix`, finite float64, rows x classes; as large, and rows add up to 1.
@@ -92,20 +89,40 @@ class Calibration:
         sums = made.sum(axis=1, keepdims=True)
         return np.where(sums > 0, made / np.where(sums > 0, sums, 1.0), matrix)
 
+    def right(self, predicted: npt.NDArray[np.intp], confidence: FloatArray) -> FloatArray:
+        """How likely predictions are to be right of which no more is known than the class and its probability.
+
+        That is all there is to know of two classes, since the rest of the row follows. Of more it is what the curve of
+        the class says alone: what the row would have to be divided by is not known. One curve for all classes would do
+        worse: a model that favours one of them is right about the others more often than about that one.
+
+        Args:
+            predicted: the position of each predicted class.
+            confidence: finite float64, its probability.
+        """
+        rows = np.arange(predicted.size)
+        if len(self.curves) == 2:
+            row = np.empty((predicted.size, 2))
+            row[rows, predicted], row[rows, 1 - predicted] = confidence, 1.0 - confidence
+            return self(row)[rows, predicted]
+        found = np.empty(predicted.size)
+        for position in np.unique(predicted).tolist():
+            here = predicted == position
+            found[here] = self.curves[position](confidence[here])
+        return found
+
 
 def calibrated(matrix: FloatArray, truth: IntArray) -> Calibration:
     """Of `matrix`, finite float64, rows x classes, and the position of the right class in each row, -1 for none.
 
     `labels` and `measured` are left empty.
     """
-    predicted = matrix.argmax(axis=1)
     curves, edges = [], []
     for position in range(matrix.shape[1]):
         scores, is_it = np.ascontiguousarray(matrix[:, position]), truth == position
         curves.append(_curve(scores, is_it))
         edges.append(_bin_edges(scores, is_it))
-    confidence = _curve(matrix.max(axis=1), predicted == truth)
-    return Calibration(len(matrix), tuple(curves), tuple(edges), (), confidence, {})
+    return Calibration(len(matrix), tuple(curves), tuple(edges), (), {})
 
 
 def _curve(scores: FloatArray, is_it: Any) -> Curve:

@@ -75,8 +75,8 @@ def _signal(signal: SignalReference) -> dict[str, Any]:
     if signal.vector is not None:
         made["vector"] = {"mean": list(map(_number, signal.vector.mean.tolist()))}
     made["features"] = {name: _feature(one) for name, one in signal.features.items()}
-    if signal.calibration is not None and signal.classes is not None:
-        made["calibration"] = _calibration(signal.calibration, signal.classes)
+    if signal.calibration is not None:
+        made["calibration"] = _calibration(signal.calibration, signal.classes or signal.calibration.labels)
     if signal.losses is not None:
         made["losses"] = _losses(signal.losses)
     return made
@@ -92,7 +92,6 @@ def _calibration(calibration: Calibration, classes: Sequence[str]) -> dict[str, 
     return {
         "rows": calibration.rows,
         "measured": dict(calibration.measured),
-        "confidence": _curve(calibration.confidence),
         "classes": {
             name: {"label": label, **_curve(curve), "edges": edges.tolist()}
             for name, label, curve, edges in zip(

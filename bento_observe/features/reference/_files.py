@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bento_observe import semconv
 from bento_observe.features._types import FloatArray
-from bento_observe.features.reference._profile import Chunk
 from bento_observe.features.reference._roles import Roles
+from bento_observe.features.reference._source import Chunk
 from bento_observe.features.reference._types import BLOCK_ROWS
 
 if TYPE_CHECKING:

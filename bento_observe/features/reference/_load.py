@@ -120,7 +120,7 @@ def _signal(field: Field) -> SignalReference:
         names,
         None if vector is None else VectorReference(vector["mean"].numbers()),
         columns,
-        None if calibration is None else _calibration(calibration, names),
+        None if calibration is None else _calibration(calibration, names, len(columns)),
         None if losses is None else _losses(losses),
     )
 
@@ -146,8 +146,10 @@ def _losses(field: Field) -> LossTree:
     return LossTree(Splits(columns, split.astype(np.int64), threshold, left, right), field["rows"].counts(nodes), *sums)
 
 
-def _calibration(field: Field, classes: tuple[str, ...] | None) -> Calibration:
+def _calibration(field: Field, classes: tuple[str, ...] | None, columns: int) -> Calibration:
     found = dict(field["classes"].members())
+    if classes is None and columns == 1 and len(found) == 2:  # of single scores
+        classes = tuple(found)
     if not 1 < len(found) <= MAX_CLASSES or tuple(found) != classes:
         raise field["classes"].bad(f"are not the classes of the signal, 2 to {MAX_CLASSES}")
     measured = {name: one.number() for name, one in field["measured"].members()}
@@ -162,7 +164,6 @@ def _calibration(field: Field, classes: tuple[str, ...] | None) -> Calibration:
         tuple(map(_curve, found.values())),
         tuple(_increasing(one["edges"], MAX_BIN_EDGES) for one in found.values()),
         tuple(one["label"].text() for one in found.values()),
-        _curve(field["confidence"]),
         measured,
     )
 

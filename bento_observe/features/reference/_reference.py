@@ -107,7 +107,8 @@ class Reference:
                 distinct integers are classes; other numbers are values. Several columns that are 0 or more and have
                 row sums of 1 are class probabilities, of which class, confidence and entropy are features. With labels
                 of at least 100 rows they are calibrated, so that performance can be estimated: then they must be of
-                rows that the model was not trained on, and their columns called as the labels are.
+                rows that the model was not trained on, and their columns called as the labels are. So is a lone column
+                of numbers from 0 to 1 where the label has two classes: it is the probability of the last one in order.
             label: the truth for each row, likewise.
             features: what the model is given after transformation, a frame or an array, where that is not `data`.
             slices: a column of `data`, or several, for whose 20 most frequent values all is repeated.
@@ -115,15 +116,18 @@ class Reference:
             names: of the columns of an array, no two alike.
             loss_model: of a regression, a fitted `sklearn.tree.DecisionTreeRegressor` that was trained to tell
                 |prediction - label| by the inputs, with at most 256 leaves. What is in its leaves is counted anew from
-                `prediction` and `label`, so that the error can be estimated while labels are not there.
+                `prediction` and `label`, so that the error can be estimated while labels are not there. Or "fit": one
+                is fitted to half of the rows, by their inputs that are numbers, and the other half is what is counted.
+                It takes scikit-learn.
 
         Rows are matched by position; an index is not looked at. Of columns with one name the first one counts. Names
         that are no strings count as what they print.
 
         Raises:
             ValueError: there are no rows, not the same number of them everywhere, no such column, or none that can
-                be used; `loss_model` is no tree or takes other columns; two of `names` are alike; a column of `slices`
-                has more than 1,000 different numbers or mostly different values.
+                be used; `loss_model` is no tree or takes other columns, or is to be fitted without scikit-learn; two of
+                `names` are alike; a column of `slices` has more than 1,000 different numbers or mostly different
+                values.
         """
         # Imported here: a worker only reads references.
         from bento_observe.features.reference._profile import profile

@@ -12,8 +12,9 @@ from bento_observe import semconv
 from bento_observe.features import _probabilities, _vectors
 from bento_observe.features._decode import SINGLE_FEATURE
 from bento_observe.features._types import FloatArray
-from bento_observe.features.reference._profile import NOTHING_LEFT, Chunk
+from bento_observe.features.reference._profile import NOTHING_LEFT
 from bento_observe.features.reference._roles import Roles, as_names
+from bento_observe.features.reference._source import Chunk
 from bento_observe.features.reference._types import BLOCK_ROWS
 
 __all__ = ["Tables", "tables"]

@@ -10,7 +10,7 @@ import numpy as np
 from bento_observe import observe, record_outcomes
 
 
-@observe(reference=os.environ.get("TEST_REFERENCE") or None)
+@observe(reference=os.environ.get("TEST_REFERENCE") or None, labels=True)
 @bentoml.service(workers=int(os.environ.get("TEST_WORKERS", "1")))
 class Answers:
     @bentoml.api

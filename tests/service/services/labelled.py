@@ -47,6 +47,10 @@ class Labelled:
         return {"classes": classes.tolist(), "ids": prediction_ids(classes, np.full(len(classes), 0.75))}
 
     @bentoml.api
+    def explain(self, number: float) -> str:
+        return f"The number is {number}, which is what was asked for; nothing else is known about it."
+
+    @bentoml.api
     def nothing(self, text: str) -> None:
         return None
 

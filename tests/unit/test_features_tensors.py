@@ -1,0 +1,173 @@
+"""Tensors: in the CPU's memory they count as arrays do, from a device they come later, and nobody waits for one.
+
+PyTorch itself is too large for these tests: a stand-in does what we call. `tests/gpu` asks PyTorch and JAX on a GPU.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bento_observe import FeatureStatistics
+from bento_observe.features import _tensors
+
+
+class Tensor:
+    """Stands in for `torch.Tensor`: an array on a device. What is copied from one is there once `computed` is set."""
+
+    computed = threading.Event()
+
+    def __init__(self, array: Any, device: str = "cpu", readable: bool = True, grad: bool = False) -> None:
+        self.array = np.asarray(array)
+        self.device = types.SimpleNamespace(type=device)
+        self.shape = self.array.shape
+        self._readable = readable
+        self._grad = grad
+
+    def detach(self) -> Tensor:
+        return Tensor(self.array, self.device.type, self._readable)
+
+    def __getitem__(self, rows: slice | None) -> Tensor:
+        return Tensor(self.array[rows], self.device.type, self._readable, self._grad)
+
+    def to(self, device: str, *, non_blocking: bool) -> Tensor:
+        assert (device, non_blocking) == ("cpu", True)
+        return Tensor(self.array.copy(), "cpu", self._readable)
+
+    def double(self) -> Tensor:
+        return Tensor(self.array.astype(np.float64))
+
+    def numpy(self) -> Any:
+        if self.device.type != "cpu":
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        if self._grad:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        if not self._readable:
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.array
+
+
+class _Event:
+    def record(self, stream: object) -> None:
+        pass
+
+    def query(self) -> bool:
+        return Tensor.computed.is_set()
+
+
+@pytest.fixture(autouse=True)
+def torch(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    module = types.ModuleType("torch")
+    cuda = types.SimpleNamespace(
+        Event=_Event, current_stream=lambda device: device, is_current_stream_capturing=lambda: False
+    )
+    module.__dict__.update(Tensor=Tensor, cuda=cuda)
+    monkeypatch.setitem(sys.modules, "torch", module)
+    monkeypatch.setattr(Tensor, "computed", threading.Event())
+    return module
+
+
+ROWS = np.arange(12.0).reshape(6, 2)
+
+
+def same(found: FeatureStatistics, data: object) -> bool:
+    """Whether it has counted what an array, or a dict of lists, would have made it count."""
+    other = FeatureStatistics()
+    other.update(data)
+    return counted(found) == counted(other)
+
+
+def counted(statistics: FeatureStatistics) -> dict[str, str]:
+    """All that is known of each feature."""
+    return {name: repr(feature) for name, feature in statistics.snapshot().features.items()}
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_tensor_in_the_cpus_memory_is_an_array(readable: bool, grad: bool) -> None:
+    """One that is trained, and one of a dtype that numpy does not have, too."""
+    statistics = FeatureStatistics()
+    statistics.update(Tensor(ROWS, readable=readable, grad=grad))
+    assert same(statistics, ROWS)
+    assert statistics.dropped == {}
+
+
+def test_what_is_changed_afterwards_was_counted_as_it_was() -> None:
+    """As for arrays: a handler may write into its buffers again."""
+    statistics = FeatureStatistics()
+    buffer = ROWS.copy()
+    statistics.update(Tensor(buffer))
+    statistics.update(Tensor(buffer, "cuda"))
+    buffer[:] = -1
+    Tensor.computed.set()
+    assert same(statistics, np.concatenate([ROWS, ROWS]))
+
+
+def test_a_tensor_on_a_gpu_is_counted_once_it_has_been_computed() -> None:
+    """What arrives meanwhile is counted as well."""
+    statistics = FeatureStatistics()
+    statistics.update(Tensor(ROWS, "cuda"))
+    statistics.update(ROWS)
+    threading.Timer(0.1, Tensor.computed.set).start()
+    assert same(statistics, np.concatenate([ROWS, ROWS]))
+
+
+def test_what_a_gpu_does_not_finish_in_time_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that wait share the time of one."""
+    monkeypatch.setattr(_tensors, "PATIENCE_SECONDS", 0.05)
+    statistics = FeatureStatistics()
+    for _ in range(3):
+        statistics.update(Tensor(ROWS, "cuda"))
+    statistics.update(ROWS)
+    assert same(statistics, ROWS)
+    assert statistics.dropped == {"device_busy": 3}
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_tensors_within_dicts_and_lists(device: str) -> None:
+    """A vector is a column, a matrix has columns of its own, a scalar is a value; those of a list are rows."""
+    Tensor.computed.set()
+    statistics = FeatureStatistics()
+    statistics.update({"a": 1.0, "b": Tensor([1.0, 2.0], device), "c": Tensor(3.0, device)})
+    assert same(statistics, {"a": 1.0, "b": [1.0, 2.0], "c": 3.0})
+
+    statistics = FeatureStatistics()
+    statistics.update({"pixels": Tensor(ROWS, device)})
+    assert same(statistics, {"pixels": ROWS})
+
+    statistics = FeatureStatistics()
+    statistics.update([Tensor(ROWS, device), Tensor(ROWS, device)])
+    statistics.update([Tensor([1.0, 2.0], device)])
+    assert same(statistics, np.concatenate([ROWS, ROWS, [[1.0, 2.0]]]))
+
+
+def test_large_tensors_are_sampled_before_they_are_copied() -> None:
+    """Only those rows cross the bus."""
+    Tensor.computed.set()
+    statistics, arrays = FeatureStatistics(max_rows=100), FeatureStatistics(max_rows=100)
+    data = np.random.default_rng(1).normal(size=(10_000, 4))
+    statistics.update(Tensor(data, "cuda"))
+    arrays.update(data)
+    assert counted(statistics) == counted(arrays)
+    assert statistics.dropped == arrays.dropped == {"sampled": 9900}
+
+
+def test_what_cannot_be_had_without_waiting_is_counted(torch: Any) -> None:
+    """Another kind of device; a stream that is recorded into a graph; too many dimensions; what is no plain array."""
+    statistics = FeatureStatistics()
+    statistics.update(Tensor(ROWS, "mps"))
+    statistics.update({"a": Tensor(ROWS, "meta")})
+    torch.cuda.is_current_stream_capturing = lambda: True
+    statistics.update(Tensor(ROWS, "cuda"))
+    assert statistics.dropped == {"unsupported_type": 3}
+
+    for device in ("cpu", "cuda"):
+        statistics = FeatureStatistics()
+        statistics.update(Tensor(np.zeros((5, 3, 3)), device))
+        assert statistics.dropped == {"too_wide": 5}
+    assert statistics.snapshot().features == {}
