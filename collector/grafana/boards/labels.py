@@ -88,7 +88,7 @@ PANELS: Final = (
         Look(
             "Label delay, quantiles",
             "Time within which half, 95 and 99 of 100 labels came, of those that came within the window.",
-            _NO_IDS, Traffic.MATCHED, "s",
+            _NO_IDS, Traffic.MATCHED, "s", 6,
         ),
         *(
             Query(
@@ -114,7 +114,7 @@ PANELS: Final = (
             "Refused labels",
             "Labels a second that were not matched, by why: what is wrong with the id or the label, or that it had "
             "come before (docs/labels.md). Of the whole service.",
-            _NONE_REFUSED, Traffic.REFUSED, "cps", 4,
+            _NONE_REFUSED, Traffic.REFUSED, "cps", 6,
         ),
         Query(rate(select(names.name(semconv.LABEL_REFUSED)), names.REASON), legend(names.REASON)),
         stacked=True,

@@ -19,7 +19,7 @@ from collector.grafana.panels import lines, status
 from collector.grafana.promql import by, legend, pooled
 
 __all__ = [
-    "CHOSEN", "NO_ESTIMATE", "NO_LABELS", "NO_LOSSES", "NO_VALUES", "WITHIN", "accuracy", "area", "f1", "glance", "mae",
+    "CHOSEN", "NO_LABELS", "NO_VALUES", "WITHIN", "accuracy", "area", "f1", "glance", "mae",
     "measured", "rmse",
 ]  # fmt: skip
 
@@ -36,11 +36,11 @@ NO_LABELS: Final = (
 NO_VALUES: Final = (
     f"No data yet, because no label of a predicted value came with the id of its prediction in this time: {_SEND}"
 )
-NO_ESTIMATE: Final = (
+_NO_ESTIMATE: Final = (
     "No data yet, because the reference has no calibration, or the service does not answer with class probabilities: "
     "profile held-out predictions of each class together with their labels (docs/performance-estimation.md)."
 )
-NO_LOSSES: Final = (
+_NO_LOSSES: Final = (
     "No data yet, because no label of a predicted value came with the id of its prediction, and the reference has no "
     "loss model: send labels, or give one to Reference.from_frame(loss_model=) (docs/performance-estimation.md)."
 )
@@ -158,7 +158,7 @@ def mae(width: int = 8) -> Panel:
         Look(
             "Mean absolute error, measured and expected",
             f"Mean distance of predicted from true values, by the labels within the window. {_BAND_TOLD}",
-            NO_LOSSES, Traffic.VALUES, "short", width,
+            _NO_LOSSES, Traffic.VALUES, "short", width,
         ),
         _OF_VALUES, semconv.METRIC_MAE, semconv.METRIC_MAE,
     )  # fmt: skip
@@ -170,7 +170,7 @@ def rmse(width: int = 8) -> Panel:
         Look(
             "Root mean squared error, measured and expected",
             f"The same with large errors weighing more, by the labels within the window. {_BAND_TOLD}",
-            NO_LOSSES, Traffic.VALUES, "short", width,
+            _NO_LOSSES, Traffic.VALUES, "short", width,
         ),
         _OF_VALUES, semconv.METRIC_RMSE, semconv.METRIC_RMSE,
     )  # fmt: skip
@@ -190,14 +190,14 @@ def glance(width: int = 4) -> Sequence[Panel]:
             Look(
                 "Expected accuracy",
                 "What the predictions within the window are expected to come to, whether or not their labels came.",
-                NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
+                _NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
             ),
             Query(_expected("avg", names.ESTIMATE, semconv.METRIC_ACCURACY)),
         ),
         status(
             Look(
                 "Accuracy as tested", "What the reference's held-out predictions came to.",
-                NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
+                _NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
             ),
             Query(f"avg({_tested(_OF_CLASSES, semconv.METRIC_ACCURACY)})"),
         ),
@@ -213,7 +213,7 @@ def glance(width: int = 4) -> Sequence[Panel]:
                 "Expected performance",
                 "Whether any expected figure, with its whole band, is worse than as tested: accuracy, precision, "
                 "recall, F1, the area under the ROC curve, or the error of a regression.",
-                NO_ESTIMATE, Traffic.CALIBRATED, "short", width, steps=((None, "green"), (1, "red")),
+                _NO_ESTIMATE, Traffic.CALIBRATED, "short", width, steps=((None, "green"), (1, "red")),
             ),
             Query(
                 f"max({pooled(names.FELL, common.IN_WINDOW, chosen=_CHOSEN)} "

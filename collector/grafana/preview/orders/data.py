@@ -11,12 +11,18 @@ import pandas as pd
 
 from bento_observe import Reference
 
-__all__ = ["CLASSES", "WEIGHT", "broken", "drifted", "normal", "outcomes", "probabilities", "reference", "transformed"]
+__all__ = [
+    "CLASSES", "DIMENSIONS", "WEIGHT", "broken", "drifted", "normal", "outcomes", "probabilities", "reference",
+    "transformed",
+]  # fmt: skip
 
 CLASSES: Final = ("keep", "return", "refund")
 COUNTRIES: Final = ("de", "fr", "it", "nl")
 WEIGHT: Final = os.environ.get("ORDERS_WEIGHT", "weight")
 """The name of a column; a test gives it one with all that means something in a query."""
+
+DIMENSIONS: Final = 300
+"""More columns without names than that are not features: a vector."""
 
 _TRAINED: Final = 4000
 _CERTAINTY: Final = 2.5

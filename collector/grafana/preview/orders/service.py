@@ -10,17 +10,27 @@ import logging
 import os
 import time
 from collections.abc import Generator
+from typing import Annotated
 
 import bentoml
 import numpy as np
 import pandas as pd
 from bentoml.exceptions import InvalidArgument
+from bentoml.validators import Shape
+from pydantic import BaseModel
 
 from bento_observe import observe, record_features, record_labels, record_outcomes
-from collector.grafana.preview.orders.data import probabilities, transformed
+from collector.grafana.preview.orders.data import DIMENSIONS, probabilities, transformed
 from collector.grafana.preview.orders.delivery import Delivery, parcels
 
 logger = logging.getLogger("orders")
+
+
+class Outcomes(BaseModel):
+    """What was said of some orders, by class, and what became of them."""
+
+    said: list[list[float]]
+    outcomes: list[str]
 
 
 @observe(reference=os.environ.get("ORDERS_REFERENCE"), slices=["country"], labels=True)
@@ -55,10 +65,10 @@ class Orders:
         return [len(text.split()) for text in texts]
 
     @bentoml.api
-    def feedback(self, said: np.ndarray, outcomes: list[str]) -> int:
-        record_labels(outcomes)
-        record_outcomes(said, outcomes)
-        return len(outcomes)
+    def feedback(self, told: Outcomes) -> int:
+        record_labels(told.outcomes)
+        record_outcomes(told.said, told.outcomes)
+        return len(told.outcomes)
 
     @bentoml.api
     def misfit(self, outcomes: list[str]) -> int:
@@ -77,7 +87,7 @@ class Orders:
         return self.delivery.arrived(late)
 
     @bentoml.api
-    def embed(self, vectors: np.ndarray) -> list[float]:
+    def embed(self, vectors: Annotated[np.ndarray, Shape((-1, DIMENSIONS))]) -> list[float]:
         lengths: list[float] = np.linalg.norm(vectors, axis=1).tolist()
         return lengths
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import urllib3
 
-from collector.grafana.preview.orders.data import broken, drifted, normal, outcomes, probabilities
+from collector.grafana.preview.orders.data import DIMENSIONS, broken, drifted, normal, outcomes, probabilities
 from collector.grafana.preview.orders.labels import Labels
 
 __all__ = ["KINDS", "Request", "requests", "send", "trouble"]
@@ -25,8 +25,6 @@ _ROWS: Final = 12
 _OUTCOMES: Final = 40
 _PARCELS: Final = 12
 _TIMEOUT_S: Final = 30.0
-_DIMENSIONS: Final = 300
-"""More columns without names than that are not features: a vector."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +70,14 @@ def requests(name: str, count: int, random: np.random.Generator, every: int = 8)
                 _request("words_in", texts=["a parcel", "one more parcel", "late"]),
                 _request(
                     "feedback",
-                    said=probabilities(told).to_numpy().tolist(),
-                    outcomes=outcomes(told, random, others=kind.others),
+                    told={
+                        "said": probabilities(told).to_numpy().tolist(),
+                        "outcomes": outcomes(told, random, others=kind.others),
+                    },
                 ),
                 _request("promise", count=_PARCELS, farther=kind.farther),
                 _request("arrive", late=kind.late),
-                _request("embed", vectors=random.normal(size=(4, _DIMENSIONS)).tolist()),
+                _request("embed", vectors=random.normal(size=(4, DIMENSIONS)).tolist()),
                 _request("words", count=int(random.integers(2, 30))),
                 _request("slow", seconds=0.02),
             ]

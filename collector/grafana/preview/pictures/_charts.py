@@ -30,6 +30,7 @@ _MOST_LINES: Final = 40
 _TICKS: Final = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800, 10**9)
 _LONGEST: Final = 34
 _LINES: Final = 2
+_MORE: Final = 6
 _NO_NAME: Final = "_nolegend_"
 _UUID: Final = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _NAME_PX, _HANDLE_PX = 5.2, 26.0
@@ -191,7 +192,8 @@ def _names(axes: Axes, inside: bool = False) -> None:
     if not names:
         return
     kept = [_short(_UUID.sub(r"\1…", name), _LONGEST) for name in names[:_MOST_NAMES]]
-    room = axes.get_window_extent().width / (_NAME_PX * max(map(len, kept)) + _HANDLE_PX)
+    longest = max(map(len, kept)) + (_MORE if len(names) > len(kept) else 0)
+    room = axes.get_window_extent().width / (_NAME_PX * longest + _HANDLE_PX)
     columns = max(1, min(len(kept), int(room)))
     kept = kept[: _LINES * columns]
     if len(names) > len(kept):
