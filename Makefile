@@ -35,7 +35,7 @@ service: $(VENV)/.test ## tests over `bentoml serve`
 	$(BIN)/python -m pytest tests/service $(PARALLEL) $(PYTEST_ARGS)
 
 stack: $(VENV)/.test ## tests over the real servers, which are built the first time
-	$(BIN)/python -m pytest tests/stack $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/stack $(PARALLEL) $(PYTEST_ARGS)
 
 gpu: $(VENV)/.test ## tests on an NVIDIA GPU, where VENV has PyTorch; not part of `test`
 	$(BIN)/python -m pytest tests/gpu $(PYTEST_ARGS)

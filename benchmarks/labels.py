@@ -1,9 +1,10 @@
 """What ids and labels cost: making ids, alone and in batches, and matching labels, beside a look-up in a table.
 
-CPU time of this process, the best of several rounds, so that other work on the machine counts little. `lookup` is what
-matching takes where predictions are kept and asked for by plain ids instead: with `--elasticsearch URL` in a running
-Elasticsearch, by `_mget`, as many ids a request (wall time, since most of it is the server's); without, in an in-memory
-SQLite table, which no network and no other process slows down.
+CPU time of this process, the best of several rounds, so that other work on the machine counts little. `event` is what
+predictions take that are kept: plain ids, and events with what was predicted, encoded. Plain ids are looked up 1,000 at
+once: with `--elasticsearch URL` in a running Elasticsearch, as `BENTO_OBSERVE_PREDICTIONS=elasticsearch` does it (wall
+time, since most of it is the server's); and in an in-memory SQLite table, which no network and no other process slows
+down.
 
     python benchmarks/labels.py [--quick] [--elasticsearch http://127.0.0.1:9200]
 """
@@ -25,17 +26,23 @@ from _report import json_line, progress, table
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
 
+from bento_observe import semconv
 from bento_observe._label_keys import Key, Keys
-from bento_observe.feedback import shape_of
+from bento_observe._prediction_store import PredictionStore
+from bento_observe.feedback import Elasticsearch, shape_of
 from bento_observe.feedback._classes import Classes
+from bento_observe.feedback._elasticsearch import TIME
+from bento_observe.feedback._events import EventIssuer, PredictionEvents
 from bento_observe.feedback._identifier import Identifier
+from bento_observe.feedback._issuing import Issuer, TokenIssuer
+from bento_observe.feedback._lookup import Lookup
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._performance import Performance
-from bento_observe.feedback._reading import TokenReader
+from bento_observe.feedback._reading import Read, TokenReader
 from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._token import Context, Predictions, TokenMaker
 from bento_observe.request import RequestSpan, current_request
-from bento_observe.telemetry import Health
+from bento_observe.telemetry import Health, SignalQueue
 
 _ROWS = 10_000
 _CLASSES = ("setosa", "versicolor", "virginica")
@@ -57,6 +64,8 @@ def main() -> None:
         "us_per_request": _requests(keys, rounds),
         "us_per_row.1000": _batches(keys, rounds, 1000),
         "us_per_row.100": _batches(keys, rounds, 100),
+        "us_per_request.event": _events(rounds),
+        "us_per_row.event.1000": _event_rows(rounds, 1000),
         "us_per_label.10000": _labels(keys, rounds, 10_000),
         "us_per_label.1000": _labels(keys, rounds, 1000),
         "us_per_label.1": _labels(keys, rounds, 1),
@@ -102,15 +111,49 @@ def _hashes(rounds: int) -> float:
 def _requests(keys: Keys, rounds: int) -> float:
     """From a handler's result to the id in the request's header and trace, as `calls` does it."""
     progress("ids of requests")
-    identifier = Identifier(
-        Context("classify", "iris", "v1"), shape_of(None, None), TokenMaker(keys), _HEADER, Health()
-    )
+    return _identified(TokenIssuer(_CONTEXT, TokenMaker(keys)), rounds, lambda: None)
 
+
+def _events(rounds: int) -> float:
+    """The same where predictions are kept; the encoder's part is counted as well."""
+    progress("events of requests")
+    events = PredictionEvents(_queue(), Health())
+    return _identified(EventIssuer(events), rounds, lambda: _encode(events))
+
+
+def _event_rows(rounds: int, rows: int) -> float:
+    """Plain ids of a batch, in two slices, and their events."""
+    progress(f"events of {rows} rows")
+    events, predictions = PredictionEvents(_queue(), Health()), _predictions(rows)
+    issuer = EventIssuer(events)
+    contexts = [Context("classify", "iris", "v1", (("country", country),)) for country in ("DE", "FR")]
+    which = [number % 2 for number in range(rows)]
+
+    def act() -> None:
+        issuer.many(predictions, contexts, which, b"", None)
+        _encode(events)
+
+    return _best(rounds * 4, rows, act)
+
+
+def _queue() -> SignalQueue:
+    """One that nothing is dropped from."""
+    return SignalQueue("predictions", 1 << 30, Health())
+
+
+def _encode(events: PredictionEvents) -> None:
+    while events.step():
+        pass
+
+
+def _identified(issuer: Issuer, rounds: int, afterwards: Callable[[], None]) -> float:
+    identifier = Identifier(_CONTEXT, shape_of(None, None), issuer, _HEADER, Health())
     count = 2000
     spans = []
     for _ in range(count):
         span = RequestSpan()
         span.headers, span.sampled = {}, True
+        span.trace_id, span.span_id = bytes(16), bytes(8)
         spans.append(span)
     token = attach(set_span_in_context(spans[0]))
     output = {"label": "setosa", "confidence": 0.875}
@@ -122,6 +165,7 @@ def _requests(keys: Keys, rounds: int) -> float:
             span.prediction_ids = None
             identifier.identify(output, ())
             assert span.prediction_ids
+        afterwards()
 
     try:
         return _best(rounds, count, act)
@@ -190,26 +234,42 @@ def _sqlite(rounds: int) -> float:
 
 
 def _elasticsearch(url: str, rounds: int) -> float:
-    """The same in an index of a running Elasticsearch, which is made for it and deleted."""
+    """The same in an index of a running Elasticsearch, which is made for it and deleted, as labels are matched."""
     progress("a look-up in Elasticsearch")
-    index = f"{url}/bento-observe-labels-benchmark"
+    name = "bento-observe-labels-benchmark"
+    index = f"{url}/{name}"
     pool = urllib3.PoolManager()
     headers = {"content-type": "application/x-ndjson"}
     ids = [os.urandom(16).hex() for _ in range(_ROWS)]
+    attributes = {
+        semconv.API_NAME: "classify", semconv.ML_MODEL_NAME: "iris", semconv.ML_MODEL_VERSION: "v1",
+        semconv.ML_PREDICTION_TYPE: "class", semconv.ML_PREDICTION_CLASS: "setosa",
+        semconv.ML_PREDICTION_CONFIDENCE: 0.5,
+    }  # fmt: skip
+    whose = {"attributes": {semconv.SERVICE_NAME: "benchmark"}}
     lines = [
         json.dumps(line)
         for one in ids
-        for line in ({"index": {"_id": one}}, {"class": "setosa", "confidence": 0.5, "model": "iris"})
+        for line in (
+            {"create": {}},
+            {TIME: time.time() * 1000, "resource": whose, "attributes": {**attributes, semconv.ML_PREDICTION_ID: one}},
+        )
     ]
+    strings = {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword"}}}
+    made = {"mappings": {"properties": {TIME: {"type": "date"}}, "dynamic_templates": [strings]}}
     try:
+        pool.request("PUT", index, json=made)
         answer = pool.request("POST", f"{index}/_bulk?refresh=true", body="\n".join([*lines, ""]), headers=headers)
         assert answer.status == 200, answer.data[:500]
+        lookup = Lookup(Elasticsearch(PredictionStore(url, name), "benchmark"), "benchmark", Health())
 
         def act() -> None:
             for start in range(0, _ROWS, 1000):
-                body = json.dumps({"ids": ids[start : start + 1000]})
-                found = pool.request("POST", f"{index}/_mget", body=body, headers={"content-type": "application/json"})
-                assert all(document["found"] for document in found.json()["docs"])
+                some = ids[start : start + 1000]
+                read = Read.empty(len(some))
+                read.reasons = dict.fromkeys(range(len(some)), semconv.LABEL_MALFORMED)
+                lookup.complete(some, read)
+                assert not read.reasons
 
         return _best(min(rounds, 10), _ROWS, act, time.perf_counter)
     finally:

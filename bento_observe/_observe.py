@@ -16,7 +16,16 @@ from bentoml import Service, server_context
 from bento_observe import _label_keys, settings
 from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
-__all__ = ["Options", "checked_options", "is_first", "is_observed", "observe", "options_of", "tell_problems"]
+__all__ = [
+    "Options",
+    "checked_options",
+    "generate_key",
+    "is_first",
+    "is_observed",
+    "observe",
+    "options_of",
+    "tell_problems",
+]
 
 T = TypeVar("T")
 

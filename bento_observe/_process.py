@@ -10,13 +10,14 @@ from bentoml._internal.container import BentoMLContainer
 from bentoml._internal.context import server_context, trace_context
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import set_span_in_context
+from starlette.middleware import Middleware
 
 from bento_observe import _logging, _monitoring, semconv, settings
 from bento_observe._identity import identity
 from bento_observe._observe import Options, is_first
 from bento_observe._recording import FeatureRecording
 from bento_observe._statistics import feature_recording
-from bento_observe.feedback import Feedback, shape_of
+from bento_observe.feedback import Feedback, LabelEndpoint, shape_of, store_for
 from bento_observe.request import (
     AccessLog,
     AccessLogOptions,
@@ -69,6 +70,7 @@ class Worker:
             self.recording.judge,
             self.telemetry.health,
             is_first(),
+            store_for(self.telemetry),
         )
         self.feedback.serve(self.telemetry)
         self.labels = options.labels or config.labels
@@ -81,6 +83,18 @@ class Worker:
         """One more place for feature statistics: of other models, with another reference."""
         models = list(models)
         return feature_recording(self.telemetry, self.config, options, models, _model_attributes(models))[0]
+
+    def label_endpoint(self, path: str) -> Middleware:
+        """What takes labels at `path`; and say where they may be refused because nobody gave a key."""
+        self.feedback.expect_labels()
+        store = self.config.predictions
+        return Middleware(
+            LabelEndpoint,
+            path=path,
+            matcher=self.feedback.matcher,
+            health=self.telemetry.health,
+            patience=None if store is None else store.wait,
+        )
 
     @property
     def trace_header(self) -> str:

@@ -66,8 +66,8 @@ def prediction_ids(predictions: Any, confidence: Any = None) -> list[str]:
         confidence: the probability of each predicted class, where there are any.
 
     Returns:
-        An id a row, in their order: text of some 120 characters. Empty texts where nothing is observed, or the
-        predictions are none.
+        An id a row, in their order: text of some 120 characters, less where predictions are kept. Empty texts where
+        nothing is observed, or the predictions are none.
     """
     call = current_call.get()
     ids = [] if call is None else call.prediction_ids(predictions, confidence)

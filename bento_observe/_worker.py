@@ -6,14 +6,13 @@ from typing import Any
 
 from bentoml._internal.container import BentoMLContainer
 from bentoml._internal.utils.uri import join_paths
-from starlette.middleware import Middleware
 
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
 from bento_observe._process import Worker, access_log_options, url_exclusion
 from bento_observe.asgi import Observation
 from bento_observe.calls import instrument, restore
-from bento_observe.feedback import LABEL_PATH, LabelEndpoint
+from bento_observe.feedback import LABEL_PATH
 from bento_observe.request import AccessLogOptions
 
 __all__ = ["observe_worker", "unobserve"]
@@ -38,9 +37,7 @@ def observe_worker(service: Any, options: Options) -> Observation:
     )
     if worker.labels:
         path = join_paths(service.path_prefix, LABEL_PATH)
-        endpoint = Middleware(LabelEndpoint, path=path, matcher=worker.feedback.matcher, health=telemetry.health)
-        observation.answer(path, endpoint)
-        worker.feedback.expect_labels()
+        observation.answer(path, worker.label_endpoint(path))
     # In development mode the services that this one depends on live in the same process.
     for name, observed in service.all_services().items():
         for method in observed.apis.values():

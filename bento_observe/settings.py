@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from bento_observe._environment import EnvironmentReader
 from bento_observe._label_keys import keys_of
+from bento_observe._prediction_store import PredictionStore, store_of
 from bento_observe.semconv import DRIFT_METHODS
 
 __all__ = ["MAX_SLICES", "MAX_SLICE_VALUES", "SIGNALS", "Endpoint", "Settings", "disabled", "from_environment"]
@@ -58,7 +59,9 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `from_environment` found. Times are in seconds, sizes in bytes; `problems` holds one line per bad value."""
+    """What `from_environment` found. Times are in seconds, sizes in bytes; `problems` holds one line per bad value.
+    `predictions` is None where ids are tokens, which carry what they need.
+    """
 
     traces: Endpoint = Endpoint()
     metrics: Endpoint = Endpoint()
@@ -82,6 +85,7 @@ class Settings:
     labels: bool = False
     label_max_age: float = 30 * 86_400.0
     label_window: int = 1_000_000
+    predictions: PredictionStore | None = None
     problems: tuple[str, ...] = ()
 
     def endpoint(self, signal: str) -> Endpoint:
@@ -102,6 +106,7 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
     env.choice(["OTEL_SDK_DISABLED"], ("true", "false"), "false")
     env.pairs("OTEL_RESOURCE_ATTRIBUTES")
     keys_of(env)
+    header = _header_name(env, "BENTO_OBSERVE_PREDICTION_HEADER", "x-prediction-id")
     return Settings(
         traces=traces,
         metrics=metrics,
@@ -128,10 +133,11 @@ def from_environment(reader: EnvironmentReader | None = None) -> Settings:
         reference=_reference(env),
         slices=_slices(env),
         slice_values=int(env.number(["BENTO_OBSERVE_SLICE_VALUES"], 20, 1, MAX_SLICE_VALUES, "values of a slice")),
-        prediction_header=_header_name(env, "BENTO_OBSERVE_PREDICTION_HEADER", "x-prediction-id"),
+        prediction_header=header,
         labels=env.flag(["BENTO_OBSERVE_LABELS"], False),
         label_max_age=env.number(["BENTO_OBSERVE_LABEL_MAX_AGE"], 30, 1 / 86_400, 366, "days") * 86_400,
         label_window=int(env.number(["BENTO_OBSERVE_LABEL_WINDOW"], 1_000_000, 1000, 1_000_000_000, "labels")),
+        predictions=store_of(env, with_events=logs.exporter == "otlp" and bool(header)),
         problems=tuple(env.problems),
     )
 

@@ -79,6 +79,24 @@ scope being the logger's name, with `{semconv.CODE_FILE_PATH}`, `{semconv.CODE_F
 `{semconv.HTTP_ROUTE}`, `{semconv.HTTP_RESPONSE_STATUS_CODE}`, `{semconv.ATTRIBUTE_REQUEST_DURATION}` (s),
 `{semconv.CLIENT_ADDRESS}`. Trace and span ids are set on every record made within a request.
 
+### Events of predictions
+
+With `BENTO_OBSERVE_PREDICTIONS=elasticsearch` each predicted row is a log record with the event name
+`{semconv.EVENT_PREDICTION}` and the scope `{semconv.SCOPE_PREDICTIONS}`, which a label is matched with by its id
+([labels](labels.md)):
+
+| attribute | what |
+|---|---|
+| `{semconv.ML_PREDICTION_ID}` | the caller's id, else a UUID (version 7); of several rows each has `.0`, `.1`, … \
+behind it |
+| `{semconv.API_NAME}`, `{semconv.ML_MODEL_NAME}`, `{semconv.ML_MODEL_VERSION}` | what predicted it |
+| `{semconv.ML_PREDICTION_TYPE}` | `{semconv.PREDICTION_CLASS}`, `{semconv.PREDICTION_VALUE}`, or \
+`{semconv.PREDICTION_TEXT}`, of which nothing is told |
+| `{semconv.ML_PREDICTION_CLASS}`, or `{semconv.ML_PREDICTION_VALUE}` | the class, or the number |
+| `{semconv.ML_PREDICTION_CONFIDENCE}`, `{semconv.ML_PREDICTION_CLASSES}` | probability of the class, and how many \
+there are, where somebody said |
+| `{semconv.ML_SLICE}…` | the value of each slice, by its column |
+
 ## Metrics
 
 | name | kind | unit | attributes | what |

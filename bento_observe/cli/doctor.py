@@ -15,6 +15,7 @@ from bento_observe.doctor import (
     check_endpoints,
     check_environment,
     check_installation,
+    check_predictions,
     check_service,
 )
 
@@ -46,5 +47,6 @@ def _findings(service: str | None) -> Iterator[Finding]:
     yield from check_installation()
     yield from check_environment(found)
     yield from check_endpoints(found)
+    yield from check_predictions(found)
     if service is not None:
         yield from check_service(service, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from bento_observe import semconv
 from bento_observe.feedback._matching import Matcher
-from bento_observe.feedback._thread import DaemonThread
+from bento_observe.feedback._thread import DaemonThreads
 from bento_observe.telemetry import Health
 
 __all__ = ["LABEL_PATH", "MAX_BODY", "LabelEndpoint"]
@@ -53,15 +54,19 @@ class LabelEndpoint:
     It is inside of the user's middlewares, so that those authenticate who sends labels, and outside of BentoML's limits
     of concurrency and time, which are those of predictions. It has its own: eight requests at once, `MAX_BODY` bytes
     each, matched by one thread.
+
+    Where ids are looked up, `patience` are the seconds that a request waits for predictions which are not there yet.
+    Then each has a thread, for it is the others' answers that would have to wait.
     """
 
-    def __init__(self, app: App, path: str, matcher: Matcher, health: Health) -> None:
+    def __init__(self, app: App, path: str, matcher: Matcher, health: Health, patience: float | None = None) -> None:
         self._app = app
         self._path = path
         self._matcher = matcher
         self._health = health
         self._at_once = 0
-        self._thread = DaemonThread("bento-observe-labels")
+        self._patience = patience
+        self._threads = DaemonThreads("bento-observe-labels", 1 if patience is None else _MAX_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != self._path:
@@ -92,7 +97,7 @@ class LabelEndpoint:
             if isinstance(error, asyncio.TimeoutError):
                 raise _RefusedError(408, f"the body did not come within {_BODY_SECONDS:g} s") from None
             raise
-        work = self._thread.submit(partial(self._take, body))
+        work = self._threads.submit(partial(self._take, body))
         # Not when nobody waits any more: a body that still is to be matched takes its place.
         work.add_done_callback(self._leave)
         found: tuple[int, dict[str, Any], Headers] = await asyncio.shield(work)
@@ -102,15 +107,16 @@ class LabelEndpoint:
         self._at_once -= 1
 
     def _take(self, body: bytes) -> tuple[int, dict[str, Any], Headers]:
-        """Match what a body says. Runs in the endpoint's thread."""
+        """Match what a body says. Runs in a thread of the endpoint's."""
         ids, labels = _pairs(body)
         if max(len(ids), len(labels)) > _MAX_LABELS:
             raise _RefusedError(413, f"more than {_MAX_LABELS} labels: send fewer at once")
         matched = 0
         refused: dict[int, str] = {}
+        until = 0.0 if self._patience is None else time.monotonic() + self._patience
         try:
             for start in range(0, max(len(ids), len(labels)), _STEP):
-                found = self._matcher.take(ids[start : start + _STEP], labels[start : start + _STEP])
+                found = self._matcher.take(ids[start : start + _STEP], labels[start : start + _STEP], until)
                 matched += found.matched
                 refused.update((start + position, reason) for position, reason in found.refused.items())
         except Exception:  # noqa: BLE001 - the sender can try again: what was matched is known then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import BoolArray, FloatArray
 from bento_observe.feedback._identifier import Identifier
 from bento_observe.feedback._intake import LabelIntake
+from bento_observe.feedback._issuing import Issuer, TokenIssuer
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._metrics import PerformanceMetrics
 from bento_observe.feedback._performance import IntArray, Model, Performance
@@ -23,6 +25,7 @@ from bento_observe.feedback._predicted import Shape
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._shared import directory
+from bento_observe.feedback._store import Store
 from bento_observe.feedback._token import Context, TokenMaker
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Health, Telemetry
@@ -45,6 +48,7 @@ class Feedback:
         judge: takes an API's predictions and whether they were right, those of this worker's model and version; see
             `FeatureRecording.judge`.
         tells: whether this worker tells what all would have to.
+        store: keeps predictions; None where ids are tokens.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Feedback:
         judge: ApiJudge,
         health: Health,
         tells: bool,
+        store: Store | None = None,
     ) -> None:
         self._config = config
         self._model = model.get(semconv.ML_MODEL_NAME, ""), model.get(semconv.ML_MODEL_VERSION, "")
@@ -64,31 +69,37 @@ class Feedback:
         self._judge = judge
         self._health = health
         self._tells = tells
+        self._store = store
         self._keys = keys_of(EnvironmentReader.of_process())
         self._maker = TokenMaker(self._keys)
         self._header = config.prediction_header.encode()
         self._performance = Performance(self._classes, self._centre, self._pass_judgement)
         self.matcher = Matcher(
-            TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on
-        )
-        self.intake = LabelIntake(self.matcher, health)
+            TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on,
+            lookup=None if store is None else store.lookup,
+        )  # fmt: skip
+        self.intake = LabelIntake(self.matcher, health) if store is None else store.labels(self.matcher)
 
     def serve(self, telemetry: Telemetry) -> None:
         """Have what is recorded here counted and sent; and be what this process's `record_labels` records to."""
         global _current
         metrics = PerformanceMetrics(self._performance, self.matcher.refused, time.time_ns())
         telemetry.add(self.intake, metrics.collect)
+        if self._store is not None:
+            telemetry.add(self._store.events)
         _current = self
 
     def identifier(self, api: str) -> Identifier | None:
         """What gives the predictions of an API their ids; None where they are to have none."""
         if not self._header:
             return None
-        return Identifier(Context(api, *self._model), self._shape, self._maker, self._header, self._health)
+        context = Context(api, *self._model)
+        issuer: Issuer = TokenIssuer(context, self._maker) if self._store is None else self._store.issuer
+        return Identifier(context, self._shape, issuer, self._header, self._health)
 
     def expect_labels(self) -> None:
         """Labels will come, or have come: say so if their key is one that nobody gave. Once."""
-        if self._keys.generated and self._tells:
+        if self._keys.generated and self._tells and self._store is None:
             self._tells = False
             logger.warning(
                 "bento_observe: %s is not set: labels are matched by a key made up at this start, so that those of "
@@ -105,7 +116,10 @@ class Feedback:
         if below is None:
             return None
         # One for all workers of this host, named by the oldest key: while a key is replaced, it stays the same table.
-        return below / f"labels-{self._keys.all[-1].name}"
+        name = self._keys.all[-1].name
+        if self._store is not None and self._keys.generated:  # plain ids are good for longer than such a key
+            name = hashlib.blake2b(self._store.name.encode("utf-8", "replace"), digest_size=8).hexdigest()
+        return below / f"labels-{name}"
 
     def _classes(self, model: Model) -> Classes:
         if model[1:] == self._model and self._shape.classes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,10 +13,11 @@ from opentelemetry.trace import get_current_span
 from bento_observe import semconv
 from bento_observe._slices import Keys, Slices
 from bento_observe.features import category
-from bento_observe.feedback._predicted import Prediction, Shape, class_of, predicted
-from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
+from bento_observe.feedback._issuing import Issuer
+from bento_observe.feedback._predicted import Shape, class_of, predicted
+from bento_observe.feedback._token import Context, Predictions
 from bento_observe.request import RequestSpan, current_request
-from bento_observe.telemetry import Health, random_bytes
+from bento_observe.telemetry import Health
 
 __all__ = ["MAX_ROWS", "Identifier"]
 
@@ -38,18 +37,17 @@ class Identifier:
     Args:
         context: the API, its model and version.
         shape: what the reference says of predictions.
+        issuer: makes the ids.
         header: the request header with an id of the caller's own, in lower case.
     """
 
-    def __init__(self, context: Context, shape: Shape, maker: TokenMaker, header: bytes, health: Health) -> None:
+    def __init__(self, context: Context, shape: Shape, issuer: Issuer, header: bytes, health: Health) -> None:
         self._context = context
         self._shape = shape
-        self._maker = maker
+        self._issuer = issuer
         self._header = header
         self._health = health
         self._by_hand = False
-        # Two APIs may be given the same ids by their callers.
-        self._caller_key = hashlib.blake2b("\0".join(context[:3]).encode("utf-8", "replace")).digest()
 
     def identify(self, output: Any, keys: Sequence[tuple[Slices, Keys]]) -> None:
         """Give the request at hand ids of what its handler returned, if that is a prediction and has none yet."""
@@ -62,7 +60,11 @@ class Identifier:
         try:
             rows = predicted(output, self._shape, MAX_ROWS)
             if rows:
-                self._attach(request, self._few(rows, keys, self._nonce(request)))
+                contexts = [self._context]
+                if keys:
+                    slices = (_slices(keys, number, len(rows)) for number in range(len(rows)))
+                    contexts = [self._context._replace(slices=one) for one in slices]
+                self._attach(request, self._issuer.few(rows, contexts, self._given(request), request))
         except Exception:  # noqa: BLE001 - see above
             self._health.error("prediction_ids")
 
@@ -72,23 +74,14 @@ class Identifier:
         request = current_request.get()
         attached = isinstance(request, RequestSpan) and request.prediction_ids is None and not request.ended
         ours = request if attached and isinstance(request, RequestSpan) else None
-        made = self._many(predictions, confidence, keys, random_bytes() if ours is None else self._nonce(ours))
+        made = self._many(predictions, confidence, keys, ours)
         if ours is not None:
             self._attach(ours, made if len(made) <= MAX_ROWS else [])
         return made
 
-    def _few(self, rows: Sequence[Prediction], keys: Sequence[tuple[Slices, Keys]], nonce: bytes) -> list[str]:
-        now = time.time()
-        context, made = self._context, []
-        for number, row in enumerate(rows):
-            if keys:
-                context = self._context._replace(slices=_slices(keys, number, len(rows)))
-            name = row.name
-            body = value_body(row.value, now) if name is None else class_body(name, row.confidence, row.of, now)
-            made.append(self._maker.token(context, body, nonce, number))
-        return made
-
-    def _many(self, predictions: Any, confidence: Any, keys: Sequence[tuple[Slices, Keys]], nonce: bytes) -> list[str]:
+    def _many(
+        self, predictions: Any, confidence: Any, keys: Sequence[tuple[Slices, Keys]], request: RequestSpan | None
+    ) -> list[str]:
         columns = _columns(predictions, confidence, self._shape)
         contexts, which = [self._context], list[int]()
         if keys:
@@ -96,21 +89,19 @@ class Identifier:
             numbers: dict[tuple[tuple[str, str], ...], int] = {}
             which = [numbers.setdefault(one, len(numbers)) for one in slices]
             contexts = [self._context._replace(slices=one) for one in numbers]
-        return self._maker.tokens(contexts, columns, nonce, time.time(), which)
+        given = b"" if request is None else self._given(request)
+        return self._issuer.many(columns, contexts, which, given, request)
 
-    def _nonce(self, request: RequestSpan) -> bytes:
-        """Eight bytes: random ones, or those that stand for the caller's id."""
-        given = request.headers.get(self._header)
-        if not given:
-            return random_bytes()
-        return hashlib.blake2b(given[:_MAX_CALLER], digest_size=8, key=self._caller_key).digest()
+    def _given(self, request: RequestSpan) -> bytes:
+        """The caller's id, empty where there is none."""
+        return request.headers.get(self._header, b"")
 
     def _attach(self, request: RequestSpan, made: list[str]) -> None:
         if sum(map(len, made)) > _MAX_HEADER:
             made = []
         request.prediction_ids = made
         if request.sampled:
-            given = request.headers.get(self._header, b"")[:_MAX_CALLER].decode("latin-1")
+            given = "" if made and self._issuer.plain else self._given(request)[:_MAX_CALLER].decode("latin-1")
             told = given or (made[0] if len(made) == 1 else made)
             if told:
                 request.set_attribute(semconv.ML_PREDICTION_ID, told)

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from bento_observe import semconv
 from bento_observe.features import small_cells
-from bento_observe.feedback._matching import Matcher
+from bento_observe.feedback._matching import TakesLabels
 from bento_observe.feedback._token import MAX_TOKEN
 from bento_observe.telemetry import Health
 
@@ -41,7 +41,7 @@ class LabelIntake:
     At most a million labels wait, and at most 256 MiB of them: what is shared between labels is counted with each.
     """
 
-    def __init__(self, matcher: Matcher, health: Health) -> None:
+    def __init__(self, matcher: TakesLabels, health: Health) -> None:
         self._matcher = matcher
         self._health = health
         self._lock = threading.Lock()

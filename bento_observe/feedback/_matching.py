@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,10 @@ from bento_observe.feedback._shared import BusyError
 from bento_observe.feedback._token import Context
 from bento_observe.feedback._truth import Truth, truth
 
-__all__ = ["Matched", "Matcher"]
+if TYPE_CHECKING:
+    from bento_observe.feedback._lookup import Lookup
+
+__all__ = ["Matched", "Matcher", "TakesLabels"]
 
 LabelSink = Callable[[Context, list[Any]], None]
 
@@ -33,6 +36,13 @@ class Matched:
     refused: dict[int, str] = field(default_factory=dict)
 
 
+class TakesLabels(Protocol):
+    """What labels can be given to."""
+
+    def take(self, ids: Sequence[object], labels: Sequence[object]) -> Matched:
+        """Take equally many of both."""
+
+
 class Matcher:
     """Takes ids with their labels. Safe to use from any thread; about 10 µs a label, less in batches.
 
@@ -43,6 +53,7 @@ class Matcher:
         oldest: seconds, beyond which an id is too old.
         sink: takes the labels that were matched, those of one context at a time.
         clock: seconds since the epoch.
+        lookup: knows of ids that are no tokens; None where all are.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class Matcher:
         oldest: float,
         sink: LabelSink,
         clock: Callable[[], float] = time.time,
+        lookup: Lookup | None = None,
     ) -> None:
         self._reader = reader
         self._seen = seen
@@ -60,22 +72,33 @@ class Matcher:
         self._oldest = oldest
         self._sink = sink
         self._clock = clock
+        self._lookup = lookup
         self._lock = threading.Lock()
         self._refused: Counter[str] = Counter()
 
-    def take(self, ids: Sequence[object], labels: Sequence[object]) -> Matched:
+    def take(
+        self, ids: Sequence[object], labels: Sequence[object], until: float = 0.0, keep: Collection[str] = ()
+    ) -> Matched:
         """Match `labels` with `ids`; where one list is longer, what is missing in the other is told of each.
 
-        Those that are refused for a reason that passes (`semconv.LABELS_AGAIN`) are as if they had never come, and not
-        counted: the caller takes them again, or gives up and calls `refuse`.
+        Those that are refused for a reason that passes (`semconv.LABELS_AGAIN`), or one of `keep`, are as if they had
+        never come, and not counted: the caller takes them again, or gives up and calls `refuse`.
+
+        Blocks where ids have to be looked up: of those that are not there yet until `until`, on `time.monotonic`'s
+        clock.
         """
         if len(ids) != len(labels):
             longest = max(len(ids), len(labels))
             ids = [*ids, *[None] * (longest - len(ids))]
             labels = [*labels, *[None] * (longest - len(labels))]
         with self._lock:
-            found = self._take(ids, labels)
-            self._refused.update(reason for reason in found.refused.values() if reason not in semconv.LABELS_AGAIN)
+            read = self._reader.read(ids)
+        if self._lookup is not None:
+            self._lookup.complete(ids, read, until)
+        with self._lock:
+            found = self._take(ids, labels, read)
+            passing = semconv.LABELS_AGAIN.union(keep)
+            self._refused.update(reason for reason in found.refused.values() if reason not in passing)
             return found
 
     def refuse(self, reason: str, count: int) -> None:
@@ -88,9 +111,8 @@ class Matcher:
         with self._lock:
             return dict(self._refused)
 
-    def _take(self, ids: Sequence[object], labels: Sequence[object]) -> Matched:
+    def _take(self, ids: Sequence[object], labels: Sequence[object], read: Read) -> Matched:
         now = self._clock()
-        read = self._reader.read(ids)
         for position in list(read.reasons):
             if ids[position] is None or ids[position] == "":
                 read.reasons[position] = semconv.LABEL_NO_ID

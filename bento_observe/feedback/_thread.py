@@ -9,22 +9,22 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
-__all__ = ["DaemonThread"]
+__all__ = ["DaemonThreads"]
 
 
-class DaemonThread:
-    """Does one thing after the other. The thread starts with the first one."""
+class DaemonThreads:
+    """Does one thing after the other, or as many at once as there are threads, which start with the first `most`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int) -> None:
         self._name = name
+        self._to_start = most
         self._work: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]]] = SimpleQueue()
-        self._thread: threading.Thread | None = None
 
     def submit(self, act: Callable[[], Any]) -> asyncio.Future[Any]:
         """What `act` returns or raises, a future of the running loop."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+        if self._to_start:
+            self._to_start -= 1
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._work.put((done, act))
         return done

@@ -12,12 +12,14 @@ from bentoml._internal.server.runner_app import RunnerAppFactory
 from starlette.middleware import Middleware
 
 from bento_observe import _monitoring
+from bento_observe._endpoints import with_endpoints
 from bento_observe._middlewares import observed_middlewares
 from bento_observe._mounts import MountedRoutes
 from bento_observe._observe import Options
 from bento_observe._process import Worker, access_log_options, application_started, url_exclusion
 from bento_observe._propagation import Caller, ContextReader
 from bento_observe.asgi import Observation
+from bento_observe.feedback import LABEL_PATH
 from bento_observe.runners._batches import observe_runner_dispatcher
 from bento_observe.runners._calls import instrument_api, restore_api
 from bento_observe.runners._marks import CALLER_HEADER, OPTIONS, RECORDING, mark
@@ -56,11 +58,15 @@ def observed_http_app(service: Any, options: Options) -> Any:
     worker = Worker(service.name, service.models, access, options)
     try:
         for api in service.apis.values():
-            instrument_api(api, worker.recording, worker.telemetry.health)
+            instrument_api(api, worker.recording, worker.feedback, worker.telemetry.health)
         factory = _ObservedHTTPAppFactory(service)
         routes = (api.route for api in service.apis.values())
         mounted = ((app, path) for app, path, _ in service.mount_apps)
-        factory.observation = _observation(worker, routes, worker.trace_header, mounted)
+        observation = factory.observation = _observation(
+            worker, routes, worker.trace_header, mounted, worker.config.prediction_header
+        )
+        if worker.labels:
+            observation.answer(LABEL_PATH, worker.label_endpoint(LABEL_PATH))
         worker.start()
         return factory()
     except Exception:
@@ -130,7 +136,11 @@ class _RunnerReader(ContextReader):
 
 
 def _observation(
-    worker: Worker, routes: Iterable[str], trace_header: str, mounted: Iterable[tuple[Any, str]] = ()
+    worker: Worker,
+    routes: Iterable[str],
+    trace_header: str,
+    mounted: Iterable[tuple[Any, str]] = (),
+    prediction_header: str = "",
 ) -> Observation:
     paths = frozenset(route if route.startswith("/") else f"/{route}" for route in routes)
     return Observation(
@@ -142,6 +152,7 @@ def _observation(
         _QUIET_PATHS,
         url_exclusion(),
         trace_header,
+        prediction_header,
     )
 
 
@@ -150,7 +161,8 @@ def _observed(middlewares: list[Middleware], observation: Observation) -> list[M
     (observe, *kept), logged = observed_middlewares(
         middlewares, observation, lambda: application_started(observation.telemetry)
     )
-    return [observe, *(Middleware(_Probes, access_log=one) for one in logged), *kept]
+    probes = [Middleware(_Probes, access_log=one) for one in logged]
+    return with_endpoints([observe, *probes, *kept], observation.endpoints)
 
 
 class _Probes:

@@ -17,6 +17,7 @@ from bento_observe._recorder import Call
 from bento_observe._recording import FeatureRecording
 from bento_observe._stages import begin_stage, close_stage
 from bento_observe.calls import CallRecorder, kind_of, observed_function
+from bento_observe.feedback import Feedback
 from bento_observe.request import LiveSpan
 from bento_observe.telemetry import Health
 
@@ -25,8 +26,11 @@ __all__ = ["instrument_api", "method_recorder", "observed_method", "restore_api"
 _ORIGINALS = "__bento_observe_originals__"
 
 
-def instrument_api(api: Any, recording: FeatureRecording, health: Health) -> None:
-    """Replace the descriptors and the function of `api`, an `InferenceAPI`. Doing so again replaces the former."""
+def instrument_api(api: Any, recording: FeatureRecording, feedback: Feedback, health: Health) -> None:
+    """Replace the descriptors and the function of `api`, an `InferenceAPI`. Doing so again replaces the former.
+
+    What it predicts gets ids from `feedback`.
+    """
     restore_api(api)
     func, decode, encode = api.func, copy.copy(api.input), copy.copy(api.output)
     parameters = [name for name in inspect.signature(func).parameters if name != api.ctx_param]
@@ -34,6 +38,7 @@ def instrument_api(api: Any, recording: FeatureRecording, health: Health) -> Non
         del parameters[1:]  # the context
     declared = SimpleNamespace(ctx_param=api.ctx_param, input_spec=_declared(api, parameters))
     recorder = recording.recorder(declared, api.name, parameters)
+    recorder.identifier = feedback.identifier(api.name)
     observed = observed_function(func, kind_of(func), api.name, recorder, health)
     functools.update_wrapper(observed, func)
     decode.from_http_request = _timed(semconv.STAGE_DECODE, api.input.from_http_request, api.name, health)

@@ -10,7 +10,7 @@ from bentoml._internal.context import server_context
 from bentoml._internal.runner.runner import Runner
 
 from bento_observe import _monitoring, settings
-from bento_observe._observe import Options, checked_options, is_first, tell_problems
+from bento_observe._observe import Options, checked_options, generate_key, is_first, tell_problems
 from bento_observe.runners._marks import AUTOMATIC, OPTIONS, mark
 
 __all__ = ["observe_legacy", "observe_runner"]
@@ -119,6 +119,7 @@ def observe_legacy(service: Any, options: Options, *, automatic: bool = False) -
     if settings.disabled():
         return service
     tell_problems()
+    generate_key()
     for runner in service.runners:
         if isinstance(runner, Runner) and OPTIONS not in vars(runner):  # those of Triton are no such ones
             _observe_runner(runner, Options())

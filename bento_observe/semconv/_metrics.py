@@ -232,7 +232,7 @@ HW_ENERGY: Final = Metric(
 )  # fmt: skip
 DROPPED: Final = Metric(
     "bento_observe.dropped", Kind.COUNTER, "{item}",
-    "Telemetry given up by this process: spans, log records, metric points, feature rows.",
+    "Telemetry given up by this process: spans, log records, metric points, feature rows, predictions, labels.",
     (TELEMETRY_SIGNAL, REASON),
 )  # fmt: skip
 ERRORS: Final = Metric(

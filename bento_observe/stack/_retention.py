@@ -1,6 +1,8 @@
-"""How long logs are kept by the node that we build: Elasticsearch's own service for that is not published.
+"""How long logs, and predictions that labels are matched with, are kept by the node that we build.
 
-As that service does, a data stream begins an index a day, and an index goes once the next one is older than what is
+Elasticsearch's own service for that is not published.
+
+As it does, a data stream begins an index a day, and an index goes once the next one is older than what is
 to be kept: nothing in it was written later. What `GET /_data_stream` would tell is asked of `_resolve` and `_settings`.
 """
 
@@ -11,9 +13,11 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import pairwise
 from typing import Any
 
+from bento_observe._prediction_store import INDEX
 from bento_observe.stack import _http
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack._build import Report
@@ -32,9 +36,9 @@ class Pruned:
     failures: tuple[str, ...] = ()
 
 
-def kept_for() -> float:
-    """The seconds that the template of our logs says."""
-    file = collector_dir() / "elasticsearch" / "templates" / "index" / "bento-observe-logs.json"
+def kept_for(kind: str = "logs") -> float:
+    """The seconds that the template of our logs says, or that of `predictions`."""
+    file = collector_dir() / "elasticsearch" / "templates" / "index" / f"bento-observe-{kind}.json"
     template: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     text = template["template"]["lifecycle"]["data_retention"]
     match = re.fullmatch(r"(\d+)([dhms])", text)
@@ -57,7 +61,7 @@ def prune_at_start(url: str, progress: Report) -> None:
 
 
 def prune_logs(url: str, seconds: float | None = None, *, new_index_after: str = _NEW_INDEX_AFTER) -> Pruned:
-    """Begin an index in each data stream of logs whose newest is older than a day, and delete old ones.
+    """Begin an index in each data stream of logs and predictions whose newest is older than a day, and delete old ones.
 
     Args:
         url: Elasticsearch's URL.
@@ -75,10 +79,11 @@ def prune_logs(url: str, seconds: float | None = None, *, new_index_after: str =
             _http.send_json("POST", f"{url}/{stream}/_rollover", {"conditions": {"max_age": new_index_after}})
         except OSError as error:
             failures.append(str(error))
-    before = (time.time() - (kept_for() if seconds is None else seconds)) * 1000
     deleted: list[str] = []
     found = _streams(url)
-    for indices in found.values():
+    for stream, indices in found.items():
+        kept = kept_for("predictions" if fnmatch(stream, INDEX) else "logs") if seconds is None else seconds
+        before = (time.time() - kept) * 1000
         try:
             for index in _older(url, indices, before):
                 _http.send_json("DELETE", f"{url}/{index}")
@@ -96,7 +101,7 @@ def _older(url: str, indices: Sequence[str], before: float) -> list[str]:
 
 def _streams(url: str) -> dict[str, list[str]]:
     """Data stream -> its indices, the one that is written to included."""
-    found = _http.get_json(f"{url}/_resolve/index/{DATA_STREAMS}", {"expand_wildcards": "all"})["data_streams"]
+    found = _http.get_json(f"{url}/_resolve/index/{DATA_STREAMS},{INDEX}", {"expand_wildcards": "all"})["data_streams"]
     return {stream["name"]: stream["backing_indices"] for stream in found}
 
 

@@ -27,7 +27,7 @@ class Sender:
 
     A batch that the endpoint may yet take is kept and tried again; meanwhile the queue fills up and, when full, drops
     its oldest. A batch that the endpoint refuses for good is dropped. Both are counted in `health`, and how long each
-    attempt took in `times`.
+    attempt took in `times`, as one of `signal`: that of the queue, unless it is told.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Sender:
         timeout: float,
         health: Health,
         times: ExportTimes,
+        signal: str = "",
     ) -> None:
         self._queue = queue
         self._connect = connect
@@ -45,6 +46,7 @@ class Sender:
         self._timeout = timeout
         self._health = health
         self._times = times
+        self._signal = signal or queue.signal
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._in_hand: Batch | None = None
@@ -92,7 +94,7 @@ class Sender:
         while True:
             began = time.perf_counter()
             outcome = transport.send(payload, self._allowed())
-            self._times.record(signal, outcome, time.perf_counter() - began)
+            self._times.record(self._signal, outcome, time.perf_counter() - began)
             if outcome.accepted:
                 self._accepted(batch, outcome)
                 return

@@ -40,7 +40,8 @@ _ENCODER_SHARE = 0.5  # of the time for shutting down; it takes a small part of 
 class Telemetry:
     """Queues, threads and providers of one process.
 
-    `queues` holds a queue for each signal that is sent at all. Nothing runs before `start`, and `shutdown` is final.
+    `queues` holds a queue for each signal that is sent at all, and those of `queue_beside`. Nothing runs
+    before `start`, and `shutdown` is final.
     """
 
     def __init__(self, settings: Settings, identity: _resource.Identity) -> None:
@@ -52,16 +53,10 @@ class Telemetry:
         self.queues: dict[str, SignalQueue] = {}
         self._senders: list[Sender] = []
         self._exports = ExportTimes(settings)
-        encoded = _resource.encoded(self.resource)
+        self._encoded = _resource.encoded(self.resource)
         for signal in SIGNALS:
-            endpoint = settings.endpoint(signal)
-            if endpoint.exporter == "none":
-                continue
-            queue = SignalQueue(signal, settings.queue_bytes, self.health)
-            self.queues[signal] = queue
-            self._senders.append(
-                Sender(queue, _connect(signal, settings), encoded, endpoint.timeout, self.health, self._exports)
-            )
+            if settings.endpoint(signal).exporter != "none":
+                self._open(signal, signal)
         self._pipeline = Pipeline(
             self.queues.get("metrics"), settings.flush_interval, settings.metric_interval, delta, self.health
         )
@@ -82,6 +77,19 @@ class Telemetry:
     def add(self, source: Source | None = None, producer: MetricProducer | None = None) -> None:
         """Serve one more source of records or producer of metrics; call before `start`."""
         self._pipeline.add(source, producer)
+
+    def queue_beside(self, signal: str, name: str) -> SignalQueue | None:
+        """One more queue, of what goes where `signal` does: neither keeps the other from being sent. None where that
+        is sent nowhere. Call before `start`."""
+        return self._open(signal, name) if signal in self.queues else None
+
+    def _open(self, signal: str, name: str) -> SignalQueue:
+        queue = self.queues[name] = SignalQueue(name, self.settings.queue_bytes, self.health)
+        timeout = self.settings.endpoint(signal).timeout
+        connect = _connect(signal, self.settings)
+        sender = Sender(queue, connect, self._encoded, timeout, self.health, self._exports, signal)
+        self._senders.append(sender)
+        return queue
 
     def start(self, *, install: bool = True) -> None:
         """Start the threads and, unless `install` is false, make the providers global."""

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from certificates import make_certificates
 from ports import black_hole, free_port
 from server import SERVICES, BentoServer
 from sink import Sink, Tls
+from standin import Quiet, serving
 
 from bento_observe import Reference
 
@@ -212,3 +214,27 @@ def test_a_service_that_cannot_be_loaded_is_a_problem(tmp_path: Path) -> None:
             (line,) = found["problem"]
             assert line.startswith("broken:Service: cannot be loaded: ")
             assert reason in line
+
+
+class _Elsewhere(Quiet, BaseHTTPRequestHandler):
+    """A server that is no Elasticsearch."""
+
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+
+def test_where_predictions_are_kept_is_asked_for_one() -> None:
+    """Nobody there, and a server of something else; where ids are tokens there is no line.
+
+    That all is well tests/stack/test_stack_predictions.py says, of the real one.
+    """
+    with Sink() as sink, serving(_Elsewhere) as elsewhere:
+        kept = {**sink.environment(), "BENTO_OBSERVE_PREDICTIONS": "elasticsearch"}
+        nobody = f"http://127.0.0.1:{free_port()}"
+        for url, said in ((nobody, "it cannot be reached"), (elsewhere, "it answers 404")):
+            status, found, _ = _doctor(**kept, BENTO_OBSERVE_PREDICTIONS_URL=url)
+            assert status == 1
+            (line,) = found["problem"]
+            assert line.startswith(f"predictions: {url}, predictions-bentoml.otel-* cannot be asked for any: {said}")
+            assert line.endswith("; start Elasticsearch there, or set BENTO_OBSERVE_PREDICTIONS_URL")
+        assert not [line for line in _doctor(**sink.environment())[2] if "predictions:" in line]

@@ -87,7 +87,7 @@ def servers(sink: Sink) -> Iterator[tuple[BentoServer, BentoServer]]:
 
 
 def _comparable(answer: Answer) -> tuple[int, dict[str, str], bytes]:
-    ours = {"x-bentoml-trace-id", "x-bentoml-request-id", "date"}
+    ours = {"x-bentoml-trace-id", "x-bentoml-request-id", "x-prediction-id", "date"}
     body = re.sub(rb"[0-9a-f]{32}|0x[0-9a-f]+", b"VARYING", answer.body)  # a boundary, the address of an object
     headers = {key: re.sub(r"[0-9a-f]{32}", "VARYING", value) for key, value in answer.headers.items()}
     return answer.status, {key: value for key, value in headers.items() if key not in ours}, body

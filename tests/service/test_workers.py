@@ -140,7 +140,7 @@ def test_a_worker_that_crashes_in_a_request_takes_only_what_was_running_with_it(
         with Client(server.port) as client:
             for _ in range(20):
                 client.send(Request("ok", "/fine", b"{}"))
-        sink.wait(lambda: sink.count(REQUESTS, http__route="/fine") == 20)
+        sink.wait(lambda: sink.count(REQUESTS, http__route="/fine") == len(sink.spans(name="POST /fine")) == 20)
         (first,) = server.workers
         crashed = psutil.Process(first)
         with contextlib.suppress(OSError, http.client.HTTPException):

@@ -33,7 +33,7 @@ class Matcher:
     def refuse(self, reason: str, count: int) -> None:
         self.refused.append((reason, count))
 
-    def take(self, ids: list[Any], labels: list[Any]) -> Matched:
+    def take(self, ids: list[Any], labels: list[Any], until: float) -> Matched:
         self.gate.wait(20)
         if self.broken:
             raise RuntimeError("a fault of ours")
@@ -205,7 +205,7 @@ import asyncio, json, sys, threading
 from bento_observe.feedback import LabelEndpoint
 
 class Stuck:
-    def take(self, ids, labels):
+    def take(self, ids, labels, until):
         print("stuck", flush=True)
         threading.Event().wait()
 

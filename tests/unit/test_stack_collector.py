@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bento_observe import semconv
+from bento_observe._prediction_store import INDEX
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack._ports import Ports
 from bento_observe.stack._recipes import recipes
@@ -104,6 +107,34 @@ def test_every_template_names_components_that_exist() -> None:
     assert index_templates
     for file in index_templates:
         assert set(json.loads(file.read_text(encoding="utf-8"))["composed_of"]) <= components
+
+
+def test_predictions_come_to_the_data_stream_that_they_are_looked_up_in() -> None:
+    """By the event's name; its template has the types of what is asked for."""
+    statements = _yaml("config.yaml")["processors"]["transform/logs"]["log_statements"]
+    routed = re.escape('set(log.attributes["elasticsearch.index"], "STREAM") where log.event_name == "NAME"')
+    routed = routed.replace("STREAM", "(.*)").replace("NAME", semconv.EVENT_PREDICTION)
+    (stream,) = (found[1] for one in statements if (found := re.fullmatch(routed, one)))
+    assert fnmatch(stream, INDEX)
+    template = json.loads((TEMPLATES / "index" / "bento-observe-predictions.json").read_text(encoding="utf-8"))
+    assert any(fnmatch(stream, pattern) for pattern in template["index_patterns"])
+    fields = json.loads((TEMPLATES / "component" / "bento-observe-logs.json").read_text(encoding="utf-8"))
+    types = fields["template"]["mappings"]["properties"]["attributes"]["properties"]
+    assert {name: types[name]["type"] for name in types if name.startswith(("ml.", "bentoml."))} == {
+        semconv.ML_PREDICTION_ID: "keyword",
+        semconv.ML_PREDICTION_TYPE: "keyword",
+        semconv.ML_PREDICTION_CLASS: "keyword",
+        semconv.ML_PREDICTION_VALUE: "double",
+        semconv.ML_PREDICTION_CONFIDENCE: "double",
+        semconv.ML_PREDICTION_CLASSES: "long",
+        semconv.ML_MODEL_NAME: "keyword",
+        semconv.ML_MODEL_VERSION: "keyword",
+        semconv.API_NAME: "keyword",
+    }
+    roles = COLLECTOR / "elasticsearch" / "security" / "roles"
+    for role in ("writer", "labels"):
+        (rights,) = json.loads((roles / f"bento-observe-{role}.json").read_text(encoding="utf-8"))["indices"]
+        assert any(fnmatch(stream, pattern) for pattern in rights["names"])
 
 
 def test_logs_are_kept_as_long_as_metrics(compose: dict[str, Any]) -> None:

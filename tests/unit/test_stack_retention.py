@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from standin import Quiet, serving
 
-from bento_observe.stack import prune_logs
+from bento_observe.stack import _retention, prune_logs
 from bento_observe.stack._retention import prune_at_start
 
 
@@ -71,6 +71,16 @@ def test_only_the_newest_of_each_is_left(elasticsearch: Elasticsearch) -> None:
     pruned = prune_logs(elasticsearch.url)
     assert pruned.deleted == ("logs-a-1", "logs-a-2", "logs-b-1", "logs-b-2")
     assert (pruned.kept, pruned.failures) == (2, ())
+
+
+def test_predictions_are_kept_for_as_long_as_their_own_template_says(
+    elasticsearch: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels may come later than anybody looks at a log."""
+    name = "predictions-bentoml.otel-default"
+    elasticsearch.streams[name] = [f"{name}-{number}" for number in (1, 2, 3)]
+    monkeypatch.setattr(_retention, "kept_for", {"logs": 1.0, "predictions": 1e10}.__getitem__)
+    assert prune_logs(elasticsearch.url).deleted == ("logs-a-1", "logs-a-2", "logs-b-1", "logs-b-2")
 
 
 def test_a_data_stream_that_cannot_roll_over_keeps_nothing_of_others(elasticsearch: Elasticsearch) -> None:

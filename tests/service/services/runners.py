@@ -93,6 +93,20 @@ async def both(asked: dict[str, Any]) -> dict[str, Any]:
     return {"one": one.tolist(), "two": two.tolist()}
 
 
+@svc.api(input=JSON(), output=JSON())
+async def verdict(asked: dict[str, Any]) -> dict[str, Any]:
+    total = await remote.score.async_run(np.array(asked["rows"], dtype=float))
+    return {"label": "high" if total[0] > 10 else "low", "confidence": 0.75}
+
+
+@svc.api(input=JSON(), output=Text())
+def feedback(asked: dict[str, Any]) -> str:
+    from bento_observe import record_labels
+
+    record_labels(asked["ids"], asked["labels"])
+    return "thanks"
+
+
 @svc.api(input=NumpyNdarray(), output=NumpyNdarray())
 async def near(rows: np.ndarray) -> np.ndarray:
     return await embedded.score.async_run(rows)

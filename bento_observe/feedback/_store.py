@@ -1,0 +1,53 @@
+"""Predictions kept in Elasticsearch: what sends them, and what looks them up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bento_observe import semconv
+from bento_observe.feedback._elasticsearch import Elasticsearch
+from bento_observe.feedback._events import EventIssuer, PredictionEvents
+from bento_observe.feedback._later import LabelThread
+from bento_observe.feedback._lookup import Lookup
+from bento_observe.feedback._matching import Matcher
+from bento_observe.telemetry import Telemetry
+
+__all__ = ["Store", "store_for"]
+
+_END_SHARE: Final = 0.25  # of the time for shutting down; the encoder, which waits for it, has half of it
+
+
+class Store:
+    """The parts, of one worker.
+
+    `name` says whose predictions they are, on all hosts alike; `wait` is for how many seconds an id is asked for that
+    is not there yet.
+    """
+
+    def __init__(self, telemetry: Telemetry, lookup: Lookup, name: str, wait: float) -> None:
+        self.lookup = lookup
+        self.name = name
+        self.wait = wait
+        queue = telemetry.queue_beside("logs", semconv.SIGNAL_PREDICTIONS)
+        self.events = PredictionEvents(queue, telemetry.health)
+        self.issuer = EventIssuer(self.events)
+        self._telemetry = telemetry
+
+    def labels(self, matcher: Matcher) -> LabelThread:
+        """What takes the labels that handlers record."""
+        settings, health = self._telemetry.settings, self._telemetry.health
+        end_within = settings.shutdown_timeout * _END_SHARE
+        return LabelThread(matcher, self.lookup, self.wait, settings.flush_interval, end_within, health)
+
+
+def store_for(telemetry: Telemetry) -> Store | None:
+    """That of the settings; None where ids are tokens."""
+    where = telemetry.settings.predictions
+    if where is None:
+        return None
+    own = telemetry.resource.attributes
+    service = str(own[semconv.SERVICE_NAME])
+    environment = str(own.get(semconv.DEPLOYMENT_ENVIRONMENT_NAME, ""))
+    name = "\0".join((service, environment))
+    lookup = Lookup(Elasticsearch(where, service, environment), name, telemetry.health)
+    return Store(telemetry, lookup, name, where.wait)
