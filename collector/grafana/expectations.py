@@ -55,7 +55,7 @@ class Traffic(str, Enum):
     """... with a reference that has a calibration: class probabilities of held-out rows, and their labels."""
 
     OUTCOMES = "outcomes"
-    """... with a calibration, and `record_outcomes` was called with some fifty labels at least."""
+    """... with a calibration, and some fifty labels at least came with ids or by `record_outcomes`."""
 
     CONCEPT = "concept"
     """... and the errors became so many more than expected that a worker's detector was alarmed."""

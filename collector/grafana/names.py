@@ -82,11 +82,15 @@ DISAGREEMENT: Final = "model:ml_estimate_disagreement:pooled"
 DISAGREEMENT_CRITICAL: Final = "model:ml_estimate_disagreement_critical:pooled"
 DISAGREES: Final = "model:ml_estimate:disagrees"
 ALARMED: Final = "model:ml_concept_drift:workers"
+LOSS_DISAGREEMENT: Final = "model:ml_performance_loss_disagreement:pooled"
+LOSS_DISAGREEMENT_CRITICAL: Final = "model:ml_performance_loss_disagreement_critical:pooled"
+LOSS_DISAGREES: Final = "model:ml_performance_loss:disagrees"
 
 RECORDED: Final = (
     POOLED, CRITICAL, DRIFTED, MISSING_SHARE, OUTSIDE_SHARE, TRAINING_COUNT, PERFORMANCE, OF_CLASS, ESTIMATE,
     ESTIMATE_LOW, ESTIMATE_HIGH, ESTIMATE_OF_CLASS, ESTIMATE_REFERENCE, FELL, LOSS, LOSS_LOW, LOSS_HIGH,
-    LOSS_REFERENCE, ROSE, DISAGREEMENT, DISAGREEMENT_CRITICAL, DISAGREES, ALARMED,
+    LOSS_REFERENCE, ROSE, DISAGREEMENT, DISAGREEMENT_CRITICAL, DISAGREES, ALARMED, LOSS_DISAGREEMENT,
+    LOSS_DISAGREEMENT_CRITICAL, LOSS_DISAGREES,
 )  # fmt: skip
 """All of them, but for those whose name has a window in it: `counted`, `labelled`, `confused`, `true`."""
 

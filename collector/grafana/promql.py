@@ -56,7 +56,7 @@ def feature(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "f
 
 def pooled(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "feature", "reference", "slice")) -> str:
     """A selector of recorded series of features."""
-    return f"{series}{{{', '.join((_POOL, STREAM, labels_of(*chosen), *matchers))}}}"
+    return f"{series}{{{', '.join(filter(None, (_POOL, STREAM, labels_of(*chosen), *matchers)))}}}"
 
 
 def added(selector: str, *labels: str) -> str:
