@@ -21,7 +21,7 @@ from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack import Stack, _http
 from bento_observe.stack._assets import collector_dir
 from bento_observe.stack.query import prometheus_query
-from collector.grafana import foreign
+from collector.grafana import foreign, names
 from collector.grafana.expectations import Traffic, expected
 from collector.grafana.preview import Window, known_unit, not_since, run
 
@@ -65,8 +65,13 @@ def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Scene:
         found = prometheus_query(running.prometheus, recorded)
         return wanted - {(sample.labels["ml_feature_name"], sample.labels["ml_drift_method"]) for sample in found}
 
+    def unrecorded() -> set[str]:
+        found = prometheus_query(running.prometheus, f'{{__name__=~".+:.+:.+", service_name="{SHOP}"}}')
+        return set(names.RECORDED) - {sample.labels["__name__"] for sample in found}
+
     otlp.eventually(missing, set(), timeout=150)
     otlp.eventually(lambda: not_since(running.prometheus, played.ends["drifted"]), set(), timeout=90)
+    otlp.eventually(unrecorded, set(), timeout=90)  # rules over what rules of other groups record come after these
     return played
 
 
