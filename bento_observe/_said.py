@@ -67,7 +67,7 @@ def prediction_ids(predictions: Any, confidence: Any = None) -> list[str]:
 
     Returns:
         An id a row, in their order: text of some 120 characters, less where predictions are kept. Empty texts where
-        nothing is observed, or the predictions are none.
+        nothing is observed, or the predictions are none, and of rows whose value is NaN or infinite.
     """
     call = current_call.get()
     ids = [] if call is None else call.prediction_ids(predictions, confidence)

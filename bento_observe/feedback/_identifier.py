@@ -90,14 +90,18 @@ class Identifier:
             which = [numbers.setdefault(one, len(numbers)) for one in slices]
             contexts = [self._context._replace(slices=one) for one in numbers]
         given = b"" if request is None else self._given(request)
-        return self._issuer.many(columns, contexts, which, given, request)
+        made = self._issuer.many(columns, contexts, which, given, request)
+        if not columns.values or all(map(math.isfinite, columns.values)):
+            return made
+        # The error of such a row is no number, and would be the sum of all errors.
+        return [one if math.isfinite(value) else "" for one, value in zip(made, columns.values, strict=True)]
 
     def _given(self, request: RequestSpan) -> bytes:
         """The caller's id, empty where there is none."""
         return request.headers.get(self._header, b"")
 
     def _attach(self, request: RequestSpan, made: list[str]) -> None:
-        if sum(map(len, made)) > _MAX_HEADER:
+        if sum(map(len, made)) > _MAX_HEADER or not any(made):
             made = []
         request.prediction_ids = made
         if request.sampled:

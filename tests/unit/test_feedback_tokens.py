@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
 from bento_observe._label_keys import KEYS, Key, Keys, generate, keys_of
+from bento_observe.feedback._identifier import Identifier
+from bento_observe.feedback._issuing import TokenIssuer
+from bento_observe.feedback._predicted import Shape
 from bento_observe.feedback._reading import TEXT, TokenReader
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
+from bento_observe.telemetry import Health
 
 KEY, OTHER = Key.of(b"k" * 32), Key.of(b"o" * 32)
 MAKER, READER = TokenMaker(Keys((KEY,))), TokenReader(Keys((KEY,)))
@@ -202,3 +206,12 @@ def test_without_a_key_all_processes_have_the_one_that_the_supervisor_made_up() 
     generate(good)
     assert len(keys_of(EnvironmentReader(good)).all) == 1
     assert not keys_of(EnvironmentReader(good)).generated
+
+
+def test_rows_whose_value_is_no_number_have_no_id() -> None:
+    """Those beside them do. The error of such a row would make the sum of all errors NaN."""
+    context = CONTEXT._replace(slices=())
+    identifier = Identifier(context, Shape(classes=False), TokenIssuer(context, MAKER), b"x-prediction-id", Health())
+    first, second, third = identifier.ids(np.array([1.5, math.nan, math.inf]), None, ())
+    assert READER.read([first]).value.tolist() == [1.5]
+    assert (second, third) == ("", "")
