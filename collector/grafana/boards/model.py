@@ -10,8 +10,9 @@ from collector.grafana.board import Board
 from collector.grafana.boards import common, concept, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import alerts, bars, lines, rows, shares, status
+from collector.grafana.panels import alerts, bars, lines, shares, status
 from collector.grafana.promql import by, either, feature, legend, pooled, quantile, rate, select
+from collector.grafana.tables import rows
 
 _CHOSEN: Final = ("signal", "reference", "slice")
 _KEY: Final = (names.FEATURE, names.SIGNAL, names.API, names.REFERENCE)

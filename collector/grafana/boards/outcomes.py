@@ -10,8 +10,9 @@ from collector.grafana.boards import common
 from collector.grafana.boards.performance import CHOSEN, NO_LABELS, NO_VALUES, WITHIN, mae, measured, rmse
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import heat, lines, matrix, rows, shares
+from collector.grafana.panels import heat, lines, shares
 from collector.grafana.promql import by, feature, increase, legend, pooled
+from collector.grafana.tables import matrix, rows
 
 __all__ = ["CALIBRATION", "CLASSES", "VALUES"]
 
