@@ -56,7 +56,7 @@ _BOUND = "ml_score_bound:ml_model_score:next"
 
 def document(windows: Mapping[str, str] = WINDOWS) -> str:
     """The file, for windows of performance: name -> how often it is computed."""
-    groups = [group("model_score_bounds", "4m", _bounds())]
+    groups = [group("model_score_bounds", "1m", _bounds())]
     for window, often in windows.items():
         groups.append(
             group(f"model_performance_{window}", often, [*_classes(window), *_scores(window), *_values(window)])
@@ -149,7 +149,8 @@ def _scores(window: str) -> list[Rule]:
         ),
         _figure(
             "auc", window,
-            f"sum without (le) ({positive} * {negative} / 2)\n/ ({whole[0]} * {whole[1]} > 0)",
+            # Not before the boundaries have been recorded: no score would be taken for one next to it.
+            f"sum without (le) ({positive} * {negative} / 2)\n/ ({whole[0]} * {whole[1]} > 0)\nand on () {_BOUND}",
         ),
         _figure("ece", window, f"sum without ({_BIN}) (abs({hits} - {sums}))\n/ {n}"),
         _figure("brier", window, f"{_summed(semconv.MODEL_BRIER, window, _EVENT)}\n/ {n}"),
