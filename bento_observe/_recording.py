@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Drift", "FeatureRecording"]
 
 _FLUSH_SECONDS = 1.0
+_LAST_WAIT_S = 0.3  # for all GPUs, when a worker ends
 _ON_REQUEST = (semconv.SIGNAL_FEATURE, semconv.SIGNAL_LABEL)
 _ANSWERS = (semconv.SIGNAL_PREDICTION, semconv.SIGNAL_LABEL)
 _SLICE_PENDING = 400_000
@@ -203,6 +204,16 @@ class FeatureRecording:
                 judging.judged.step()
             self._flushed = time.monotonic()
         return False
+
+    def end(self) -> None:
+        """Count what GPUs have computed by now, or in a moment; what they have not is dropped."""
+        deadline = time.monotonic() + _LAST_WAIT_S
+        try:
+            for watched in self._watched[:]:
+                watched.statistics.flush(wait=max(0.0, deadline - time.monotonic()))
+                self._health.dropped(ITEM, "device_busy", watched.statistics.pending)
+        except Exception:  # noqa: BLE001 - the last metrics are still to be sent
+            self._health.error("features")
 
     def give_up(self) -> None:
         """Count what waits as dropped."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final
 
@@ -42,7 +41,7 @@ _COST_AT_ONCE: Final = 18_000
 _ITEMS_AT_ONCE: Final = 1024
 _NAMES_PER_FEATURE: Final = 4
 _MAX_DEPTH: Final = 3  # of mappings within mappings
-_LANDING: Final = "landing"  # the key of what a device has yet to bring
+_MOST_TENSORS: Final = 256  # of a list: each is a copy of its own
 
 
 class Intake:
@@ -69,10 +68,15 @@ class Intake:
         self._pending: list[Item] = []
         self._cost = 0
         self._handlers: dict[type, _Handler] = {}
-        self._lands = False
+        self._landings = _tensors.Landings(self.losses)
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    @property
+    def coming(self) -> int:
+        """Updates that a device has yet to bring."""
+        return len(self._landings)
 
     def put(self, data: object, origin: object = None) -> None:
         """Takes in `data`; see `FeatureStatistics.update`."""
@@ -82,7 +86,7 @@ class Intake:
                 dtype = data.dtype
                 if dtype is _FLOAT64 or dtype.kind in _NUMERIC:
                     cost = size + ITEM
-                    if self._cost + cost <= self._max_pending:
+                    if self._cost + self._landings.cost + cost <= self._max_pending:
                         raw = (data if dtype is _FLOAT64 else data.astype(_FLOAT64)).tobytes()
                         self._cost += cost
                         self._pending.append((data.shape, raw, cost, origin))
@@ -96,11 +100,32 @@ class Intake:
     def _append(self, item: Item | None) -> None:
         if item is None:
             return
-        if self._cost + item[2] > self._max_pending:
-            self.losses.add("buffer_full", 1, "update that came faster than they are flushed")
+        if self._has_room(item[2]):
+            self._cost += item[2]
+            self._pending.append(item)
+
+    def _has_room(self, cost: int) -> bool:
+        if self._cost + self._landings.cost + cost <= self._max_pending:
+            return True
+        self.losses.add("buffer_full", 1, "update that came faster than they are flushed")
+        return False
+
+    def land(self, deadline: float) -> None:
+        """Have what devices have brought counted with what is pending; blocks until all is here or `deadline` is over.
+
+        `deadline` is on `time.monotonic`'s clock. Not to be called while `take` is.
+        """
+        if not len(self._landings):
             return
-        self._cost += item[2]
-        self._pending.append(item)
+        for one in self._landings.take(deadline):
+            try:
+                array = _tensors.array_of(one)
+                if one.name is None or array.ndim > 1:
+                    self._append(self._array(array, one.origin))
+                else:
+                    self._append((_decode.columns, {one.name: array.reshape(-1).tolist()}, one.cost, one.origin))
+            except Exception as error:  # noqa: BLE001 - as in `put`
+                self.losses.add("error", 1, f"tensor: {type(error).__name__}")
 
     def take(self, limit: int) -> list[Item]:
         """The oldest items, at most `limit` and no more than is freed again quickly, which are no longer pending."""
@@ -183,7 +208,10 @@ class Intake:
             data = data[:: self._stride(len(data), CELL)] if len(data) > _SMALL else data
             return _decode.values, small_cells(data), len(data) * CELL + ITEM, origin
         if _tensors.is_tensor(first):
-            for one in data[:: self._stride(len(data), ITEM)]:
+            stride = -(-len(data) // _MOST_TENSORS)
+            if stride > 1:
+                self.losses.add("sampled", len(data) - -(-len(data) // stride), f"tensors of a list of {len(data)}")
+            for one in data[::stride]:
                 self.put(one[None] if len(one.shape) == 1 else one, origin)  # of one dimension it is a row
             return None
         if issubclass(first, (list, tuple, Mapping, np.ndarray)):
@@ -222,9 +250,8 @@ class Intake:
                 continue
             handler = self._handlers.get(kind) or self._new_handler(kind)
             if handler == self._tensor:
-                array = _tensors.at_hand(value)
+                array = self._array_of(value, origin, key)
                 if array is None:
-                    self._append(self._landing(value, origin, key))
                     continue
                 value = array if array.ndim else array.item()
                 handler = self._handlers.get(type(value)) or self._new_handler(type(value))
@@ -271,46 +298,24 @@ class Intake:
         return _frames.frames, found, len(found.raw) // 8 + cells * TEXT + FRAME, origin
 
     def _tensor(self, data: Any, origin: object) -> Item | None:
-        array = _tensors.at_hand(data)
-        return self._landing(data, origin) if array is None else self._array(array, origin)
+        array = self._array_of(data, origin)
+        return None if array is None else self._array(array, origin)
 
-    def _landing(self, data: Any, origin: object, name: str | None = None) -> Item | None:
-        rows, width = _tensors.rows_and_width(data)
+    def _array_of(self, tensor: Any, origin: object, name: str | None = None) -> npt.NDArray[Any] | None:
+        """The array of a tensor, or a sample of its rows; None where it comes later, or cannot be had."""
+        rows, width = _tensors.rows_and_width(tensor)
         if width is None:
-            self.losses.add("too_wide", rows, f"rows of a tensor of shape {tuple(data.shape)}")
+            self.losses.add("too_wide", rows, f"rows of a tensor of shape {tuple(tensor.shape)}")
             return None
         stride = self._stride(rows, width) if rows * width > _SMALL else 1
-        found = _tensors.landing(data, stride, name)
-        if found is None:
-            self._unsupported(data, origin)
-            return None
-        self._lands = True
-        return _LANDING, found, rows * width // stride + ITEM, origin
-
-    def landed(self, items: list[Item]) -> list[Item]:
-        """The items with those replaced that a device had to bring; blocks for up to a second if one is not there."""
-        if not self._lands:
-            return items
-        deadline = time.monotonic() + _tensors.PATIENCE_SECONDS
-        found = []
-        for item in items:
-            more: Item | None = item
-            if item[0] is _LANDING:
-                try:
-                    data, name = _tensors.landed(item[1], deadline), item[1].name
-                    if name is None or data.ndim > 1:
-                        more = self._array(data, item[3])
-                    else:
-                        more = _decode.columns, {name: data.reshape(-1).tolist()}, *item[2:]
-                except TimeoutError:
-                    more = None
-                    self.losses.add("device_busy", 1, "update of a tensor that its device had not computed")
-                except Exception as error:  # noqa: BLE001 - as in `put`
-                    more = None
-                    self.losses.add("error", 1, f"tensor: {type(error).__name__}")
-            if more is not None:
-                found.append(more)
-        return found
+        array = _tensors.at_hand(tensor, stride)
+        if array is None and self._has_room(cost := rows * width // stride + ITEM):
+            coming = _tensors.landing(tensor, stride, name, cost, origin)
+            if coming is None:
+                self._unsupported(tensor, origin)
+            else:
+                self._landings.add(coming)
+        return array
 
     def _unsupported(self, _data: object, _origin: object) -> None:
         self.losses.add("unsupported_type", 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from bento_observe import semconv
 from bento_observe.features import _decode
@@ -21,6 +22,8 @@ from bento_observe.features._types import Arrived
 from bento_observe.features.reference import SignalReference
 
 __all__ = ["FeatureStatistics"]
+
+_LONGEST_WAIT_S: Final = 1.0
 
 
 class FeatureStatistics:
@@ -94,15 +97,15 @@ class FeatureStatistics:
         """
         self._intake.put(data, origin)
 
-    def flush(self) -> None:
-        """Counts what has arrived up to now."""
+    def flush(self, wait: float = 0.0) -> None:
+        """Counts what has arrived up to now; of tensors that a GPU is still computing, what it has done in `wait` s."""
         with self._lock:
-            self._flush()
+            self._flush(wait)
 
     def snapshot(self) -> Snapshot:
-        """Everything since the start, what arrived until now included."""
+        """Everything since the start, what arrived until now included; waits for a GPU, at most a second."""
         with self._lock:
-            self._flush()
+            self._flush(_LONGEST_WAIT_S)
             return self._total()
 
     def delta(self) -> Snapshot:
@@ -155,8 +158,8 @@ class FeatureStatistics:
         """How much was left out, by reason.
 
         Updates: `buffer_full`, `unsupported_type` (in a list of rows those that are none), `device_busy` (tensors that
-        a GPU had not computed within the second that a flush waits), and `error`, which counts once what updates of one
-        kind lose together in a flush. Rows: `sampled`, `too_wide`, and `too_many_features`,
+        a GPU had not computed ten seconds later), and `error`, which counts once what updates of one kind lose together
+        in a flush. Rows: `sampled`, `too_wide`, and `too_many_features`,
         rows of which features beyond the limit were left out.
         """
         return dict(self._intake.losses.counts)
@@ -164,7 +167,7 @@ class FeatureStatistics:
     @property
     def pending(self) -> int:
         """Updates that wait for a flush."""
-        return len(self._intake)
+        return len(self._intake) + self._intake.coming
 
     def _total(self) -> Snapshot:
         own = Snapshot(
@@ -173,13 +176,13 @@ class FeatureStatistics:
         )  # fmt: skip
         return own + self._merged
 
-    def _flush(self) -> None:
+    def _flush(self, wait: float = 0.0) -> None:
         self._exemplars.begin()
+        self._intake.land(time.monotonic() + wait)
         waiting = len(self._intake)
         while waiting > 0:
             items = self._intake.take(waiting)
             waiting -= len(items)
-            items = self._intake.landed(items)
             self._count(items)
             try:
                 self._exemplars.look(self._state, items)

@@ -1,7 +1,7 @@
 """Tensors of PyTorch, JAX and TensorFlow. Nothing here imports them: a tensor can only arrive where its owner has.
 
-What lies in the CPU's memory is read there. What lies on a device is never waited for on the request's thread: a copy
-is asked for, behind what the device is still computing, and looked at when the statistics are flushed.
+What lies in the CPU's memory is read there. What lies on a device is never waited for: a copy is asked for, behind what
+the device is still computing, and looked at by the first flush that finds it done.
 """
 
 from __future__ import annotations
@@ -15,22 +15,69 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PATIENCE_SECONDS", "Landing", "at_hand", "is_tensor", "landed", "landing", "rows_and_width"]
+from bento_observe.features._losses import Losses
+
+__all__ = ["Landing", "Landings", "array_of", "at_hand", "is_tensor", "landing", "rows_and_width"]
 
 _OWNERS: Final = (("torch", "Tensor"), ("jax", "Array"), ("tensorflow", "Tensor"))
-PATIENCE_SECONDS: Final = 1.0
-"""How long a flush waits in all for what devices are computing."""
-
-_POLL_SECONDS: Final = 0.001
 _KNOWN: Final = "fiubcOSUT"  # kinds of numpy's own dtypes
+_PATIENCE_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.001
 
 
 class Landing(NamedTuple):
-    """A tensor on its way into the CPU's memory: `tensor` may be read once `ready()`; `name` is that of its column."""
+    """A tensor on its way into the CPU's memory: `tensor` may be read once `ready()`; `name` is that of its column.
+
+    `cost` is about its size in values, `since` when it was asked for, by `time.monotonic`; `origin` as in `update`.
+    """
 
     tensor: Any
     ready: Callable[[], bool]
     name: str | None
+    cost: int
+    origin: object
+    since: float
+
+
+class Landings:
+    """Those that are on their way. `add` may run on any number of threads, `take` on one at a time."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+        self._waiting: list[Landing] = []
+        self.cost = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, one: Landing) -> None:
+        """Wait for one more."""
+        self.cost += one.cost
+        self._waiting.append(one)
+
+    def take(self, deadline: float) -> list[Landing]:
+        """Those that have landed; blocks until all have, but not beyond `deadline` (of `time.monotonic`).
+
+        What a device has not computed for ten seconds is given up and counted.
+        """
+        count = len(self._waiting)
+        waiting, landed = self._waiting[:count], list[Landing]()
+        del self._waiting[:count]
+        while waiting:
+            still = list[Landing]()
+            for one in waiting:
+                (landed if one.ready() else still).append(one)
+            waiting = still
+            if not waiting or time.monotonic() >= deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+        oldest = time.monotonic() - _PATIENCE_SECONDS
+        late = sum(one.since < oldest for one in waiting)
+        if late:
+            self._losses.add("device_busy", late, "updates of tensors that their device had not computed")
+        self._waiting[:0] = [one for one in waiting if one.since >= oldest]
+        self.cost -= sum(one.cost for one in landed) + sum(one.cost for one in waiting if one.since < oldest)
+        return landed
 
 
 def is_tensor(kind: type) -> bool:
@@ -42,61 +89,59 @@ def is_tensor(kind: type) -> bool:
     return False
 
 
-def at_hand(tensor: Any) -> npt.NDArray[Any] | None:
-    """The tensor as an array that shares its memory where it can; None where that is not the CPU's.
-
-    Raises:
-        Exception: it is sparse, quantised, or otherwise has no array.
-    """
-    if not _is_torch(tensor) or tensor.device.type != "cpu":
-        return None
-    return _numpy(tensor.detach())
-
-
 def rows_and_width(tensor: Any) -> tuple[int, int | None]:
     """Of a tensor of at most two dimensions; those of more have no width."""
     shape = tuple(map(int, tensor.shape))
     return (shape[0] if shape else 1), (math.prod(shape[1:]) if len(shape) < 3 else None)
 
 
-def landing(tensor: Any, stride: int, name: str | None) -> Landing | None:
+def at_hand(tensor: Any, stride: int = 1) -> npt.NDArray[Any] | None:
+    """Every `stride`th row as an array that shares the tensor's memory where it can; None where that is not the CPU's.
+
+    Raises:
+        Exception: it is sparse, quantised, or otherwise has no array.
+    """
+    if _is_torch(tensor):
+        if tensor.device.type != "cpu":
+            return None
+        tensor = tensor.detach()
+    elif "CPU:" not in str(getattr(tensor, "device", "")):  # TensorFlow's name of it; JAX computes on CPUs, too, later
+        return None
+    return _numpy(tensor[::stride] if stride > 1 else tensor)
+
+
+def landing(tensor: Any, stride: int, name: str | None, cost: int, origin: object) -> Landing | None:
     """Have every `stride`th row brought here; returns at once. None where a tensor cannot be had without waiting.
 
-    PyTorch's may change afterwards, so it is copied on the stream that computes it; the others never do.
+    PyTorch's may change afterwards, so it is copied on the stream that computes it; JAX's never do.
     """
     if stride > 1:
         tensor = tensor[::stride]
     if not _is_torch(tensor):
-        if hasattr(tensor, "copy_to_host_async"):
-            tensor.copy_to_host_async()
-        return Landing(tensor, getattr(tensor, "is_ready", _always), name)
+        if not hasattr(tensor, "is_ready"):
+            return None
+        tensor.copy_to_host_async()
+        return Landing(tensor, tensor.is_ready, name, cost, origin, time.monotonic())
     cuda = sys.modules["torch"].cuda
     if tensor.device.type != "cuda" or cuda.is_current_stream_capturing():
         return None
     host = tensor.detach().to("cpu", non_blocking=True)
     event = cuda.Event()
     event.record(cuda.current_stream(tensor.device))
-    return Landing(host, event.query, name)
+    return Landing(host, event.query, name, cost, origin, time.monotonic())
 
 
-def landed(found: Landing, deadline: float) -> npt.NDArray[Any]:
-    """What has come of a tensor; blocks, but not beyond the deadline (of `time.monotonic`) if it is not there by then.
+def array_of(landed: Landing) -> npt.NDArray[Any]:
+    """The array of a tensor that has landed.
 
     Raises:
-        TimeoutError: it was not there in time.
-        Exception: what the device found wrong in the meantime.
+        Exception: what its device found wrong in the meantime.
     """
-    while not found.ready():
-        if time.monotonic() >= deadline:
-            raise TimeoutError
-        time.sleep(_POLL_SECONDS)
-    if _is_torch(found.tensor):
-        array = _numpy(found.tensor)
-    else:
-        array = np.asarray(found.tensor)
-        if array.dtype.kind not in _KNOWN:  # numpy has no bfloat16 and the like: they are of JAX's own types
-            array = array.astype(np.float64)
-    return array
+    if _is_torch(landed.tensor):
+        return _numpy(landed.tensor)
+    array = np.asarray(landed.tensor)
+    # numpy has no bfloat16 and the like: they are of JAX's own types.
+    return array if array.dtype.kind in _KNOWN else array.astype(np.float64)
 
 
 def _is_torch(tensor: Any) -> bool:
@@ -110,7 +155,3 @@ def _numpy(tensor: Any) -> npt.NDArray[Any]:
     except TypeError:  # bfloat16 and the like
         array = tensor.double().numpy()
     return array
-
-
-def _always() -> bool:
-    return True

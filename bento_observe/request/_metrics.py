@@ -126,6 +126,8 @@ def _http_attributes(key: tuple[str, str, int, str, str]) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=_MAX_CALLS)
 def _call_attributes(key: CallKey) -> tuple[tuple[str, Any], ...]:
     found = call_attributes(key)
+    if found.get(semconv.NETWORK_TRANSPORT) == "unix":
+        del found[semconv.SERVER_ADDRESS]  # BentoML makes up another path at each start: series without end
     return tuple((name, found.get(name)) for name in semconv.CLIENT_DURATION.attributes)
 
 

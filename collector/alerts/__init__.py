@@ -4,7 +4,7 @@
 provisioning of Grafana's alerting; `docs/runbook.md` has a section for each.
 
 - `_policy`: thresholds, windows and waits; change these, and generate.
-- `_service`, `_features`, `_telemetry`: the alerts.
+- `_service`; `_drift`, `_features`; `_performance`, `_estimates`; `_telemetry`: the alerts.
 - `_recording`: what they are computed from, where it is not in `prometheus/generate.py`.
 - `_prometheus`, `_grafana`: the files.
 """

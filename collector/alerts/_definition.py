@@ -43,7 +43,7 @@ class Alert:
 
     Attributes:
         name: as in `docs/runbook.md`.
-        group: what it is about: service, features, telemetry.
+        group: what it is about: service, features, performance, telemetry.
         severity: page (somebody is woken) or ticket (somebody looks in working hours): its channel.
         labels: those of its series. No others leave the expression.
         expression: has a series for each thing that is wrong.
@@ -54,6 +54,7 @@ class Alert:
         keep: how long it goes on after the condition has ended, so that it does not flap.
         more: labels that tell alerts of one name apart.
         least: the least sample that it judges by, for people.
+        overview: where else to look, for what the dashboard does not show.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Alert:
     least: str
     keep: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
+    overview: Link | None = None
 
     @property
     def key(self) -> str:

@@ -1,32 +1,25 @@
-"""Does the model see what it was trained on, and say what it said then?"""
+"""Are there values that training did not have: none, others, always the same, unreadable ones?"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from bento_observe import semconv
-from collector.alerts._definition import OF, Alert, Link, Number
+from collector.alerts._definition import OF, Alert, Number
+from collector.alerts._feature import DEVIATION, FEATURE_PAGE, LARGEST, ON, THING, offset
 from collector.alerts._policy import Policy
 from collector.alerts._series import (
-    API,
-    CRITICAL,
-    DRIFT,
-    DRIFTED,
     FEATURE,
     FEATURE_LABELS,
     FEATURES,
-    LABELS,
     MISSING_LIMIT,
     OUTSIDE_LIMIT,
-    PREDICTIONS,
     REFERENCE_BINS,
     SHARE_MISSING,
     SHARE_OUTSIDE,
-    SIGNAL,
     WHOLE,
     bins,
     by,
-    drift_of,
     increase,
     label_name,
     metric_name,
@@ -36,111 +29,20 @@ from collector.alerts._series import (
 
 __all__ = ["feature_alerts"]
 
-_NAME: Final = label_name(semconv.SERVICE_NAME)
-_THING: Final = f"{{{SIGNAL}}} {{{FEATURE}}} of {{{_NAME}}}/{{{API}}}"
-_ON: Final = f"on ({', '.join(FEATURE_LABELS)})"
-_MAX: Final = by(FEATURE_LABELS, "max")
 _WINDOW: Final = label_name(semconv.ML_DRIFT_WINDOW)
 _REASON: Final = label_name(semconv.REASON)
 _MEAN: Final = metric_name(semconv.FEATURE_REFERENCE_MEAN)
-_SPREAD: Final = metric_name(semconv.FEATURE_REFERENCE_DEVIATION)
-_VARIABLES: Final = {
-    "environment": label_name(semconv.DEPLOYMENT_ENVIRONMENT_NAME),
-    "namespace": label_name(semconv.SERVICE_NAMESPACE),
-    "service": _NAME,
-    "model": label_name(semconv.ML_MODEL_NAME),
-    "api": API,
-    "signal": SIGNAL,
-    "feature": FEATURE,
-    "reference": label_name(semconv.ML_REFERENCE_ID),
-}
-_FEATURE_PAGE: Final = Link("bento-observe-feature", _VARIABLES)
-_PREDICTION_PAGE: Final = Link("bento-observe-predictions", _VARIABLES)
 
 
 def feature_alerts(policy: Policy) -> list[Alert]:
-    """The alerts of features, predictions and labels."""
+    """The alerts of single values."""
     return [
-        _drift("FeatureDrift", FEATURES, policy),
-        _drift("PredictionDrift", PREDICTIONS, policy),
-        _drift("LabelShift", LABELS, policy),
         _missing(policy),
         _outside(policy, numeric=False),
         _outside(policy, numeric=True),
         _constant(policy),
-        _skew(policy),
         _invalid(policy),
     ]
-
-
-_DRIFT_TEXTS: Final = {
-    "FeatureDrift": (
-        "has drifted from the training data",
-        "The feature's histogram beside that of training: did it move, spread, or grow a second hump? Then which other "
-        "features moved with it, and whether predictions did. Upstream: a new client, unit, season or default value?",
-        _FEATURE_PAGE,
-    ),
-    "PredictionDrift": (
-        "is not what the model predicted in training",
-        "Which features drifted (model overview), and whether a version was deployed. If no input moved, it is the "
-        "model or its preprocessing.",
-        _PREDICTION_PAGE,
-    ),
-    "LabelShift": (
-        "is not what it was in training: the truth has changed",
-        "Whether labels of all kinds arrive (late ones make others look frequent), then whether the world changed; "
-        "the model's thresholds and priors are then those of another time.",
-        _PREDICTION_PAGE,
-    ),
-}
-
-
-def _drift(name: str, selector: str, policy: Policy) -> Alert:
-    window = policy.drift_window
-    series = f"{{{selector},{drift_of(window)}}}"
-    says, first, link = _DRIFT_TEXTS[name]
-    return Alert(
-        name,
-        "features",
-        "ticket",
-        FEATURE_LABELS,
-        f"{_MAX} (\n  {DRIFT}{series}\n  > {policy.drift_margin:g} * {CRITICAL}{series}\n)",
-        policy.wait("5m"),
-        f"{_THING} {says}",
-        f"PSI between the training data and the last {window} is {{value}} for {_THING}; the critical value for {{n}} "
-        f"values is {{critical}}{{mean}}{{missing}}.",
-        first,
-        _numbers(window),
-        link,
-        "30 values for each drift bin, 10 of training (300 and 100 with ten bins)",
-        keep=policy.wait("10m"),
-    )
-
-
-def _numbers(window: str) -> dict[str, Number]:
-    """How far from training, and from how many values."""
-    of = f"{OF},{WHOLE}"
-    counted = f"{_MAX} ({n(window)}{{{of}}})"
-    shift = f"{_MAX} ({_offset(window, of, counted)} / {by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{of}}}))"
-    return {
-        "value": Number("figure"),
-        "n": Number("count", f"{n(window)}{{{of}}}"),
-        "critical": Number("figure", f"{CRITICAL}{{{of},{drift_of(window)}}}"),
-        "mean": Number("figure", shift, "; its mean is ", " training standard deviations from that of training"),
-        "missing": Number(
-            "share", f'{SHARE_MISSING}{{{of},{_WINDOW}="{window}"}} > 0', "; ", " of its values are missing"
-        ),
-    }
-
-
-def _offset(window: str, selector: str, count: str) -> str:
-    """Distance of the mean from that of training."""
-    side = label_name(semconv.ML_DEVIATION_SIDE)
-    above, below = (
-        increase(semconv.FEATURE_DEVIATION, window, FEATURE_LABELS, f'{selector},{side}="{value}"')
-        for value in (semconv.SIDE_ABOVE, semconv.SIDE_BELOW)
-    )
-    return f"(({above} - {below}) / {count})"
 
 
 def _missing(policy: Policy) -> Alert:
@@ -151,10 +53,10 @@ def _missing(policy: Policy) -> Alert:
         "features",
         "ticket",
         FEATURE_LABELS,
-        f'{_MAX} ({SHARE_MISSING}{{{FEATURES},{_WINDOW}="{window}"}})\n> {MISSING_LIMIT}{window}',
+        f'{LARGEST} ({SHARE_MISSING}{{{FEATURES},{_WINDOW}="{window}"}})\n> {MISSING_LIMIT}{window}',
         policy.wait("5m"),
-        f"{_THING}: {{value}} of its values are missing",
-        f"{{value}} of {{n}} values of {_THING} are null or NaN in the last {window}; in training {{usual}} were, "
+        f"{THING}: {{value}} of its values are missing",
+        f"{{value}} of {{n}} values of {THING} are null or NaN in the last {window}; in training {{usual}} were, "
         "and by "
         f"chance it would be at most {{limit}}.",
         "The job or the client that fills it: since when, and are other features of the same source missing too? What "
@@ -165,7 +67,7 @@ def _missing(policy: Policy) -> Alert:
             "usual": Number("share", usual),
             "limit": Number("share", f"{MISSING_LIMIT}{window}{{{OF}}}"),
         },
-        _FEATURE_PAGE,
+        FEATURE_PAGE,
         f"{policy.least_values} values in {window}",
         keep=policy.wait("10m"),
     )
@@ -188,11 +90,11 @@ def _outside(policy: Policy, numeric: bool) -> Alert:
         "features",
         "ticket",
         FEATURE_LABELS,
-        f'(\n  {_MAX} ({SHARE_OUTSIDE}{{{FEATURES},{_WINDOW}="{window}"}})\n  > {OUTSIDE_LIMIT}{window}\n)\n'
-        f"{'and' if numeric else 'unless'} {_ON} {known}",
+        f'(\n  {LARGEST} ({SHARE_OUTSIDE}{{{FEATURES},{_WINDOW}="{window}"}})\n  > {OUTSIDE_LIMIT}{window}\n)\n'
+        f"{'and' if numeric else 'unless'} {ON} {known}",
         policy.wait("5m"),
-        f"{_THING}: {{value}} of its values {says}",
-        f"{{value}} of {{n}} values of {_THING} in the last {window} are {what}; by chance it would be at most "
+        f"{THING}: {{value}} of its values {says}",
+        f"{{value}} of {{n}} values of {THING} in the last {window} are {what}; by chance it would be at most "
         f"{{limit}}.",
         first,
         {
@@ -200,7 +102,7 @@ def _outside(policy: Policy, numeric: bool) -> Alert:
             "n": Number("count", f"{n(window)}{{{of}}}"),
             "limit": Number("share", f"{OUTSIDE_LIMIT}{window}{{{OF}}}"),
         },
-        _FEATURE_PAGE,
+        FEATURE_PAGE,
         f"{policy.least_values} values in {window}",
         keep=policy.wait("10m"),
     )
@@ -210,21 +112,21 @@ def _constant(policy: Policy) -> Alert:
     window = policy.constant_window
     counted = f"{by(FEATURE_LABELS)} ({bins(window)})"
     squares = increase(semconv.FEATURE_DEVIATION_SQUARES, window, FEATURE_LABELS, FEATURES)
-    spread = f"{by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{FEATURES}}})"
+    spread = f"{by(FEATURE_LABELS, 'avg')} ({DEVIATION}{{{FEATURES}}})"
     least = f"{policy.constant_deviation**2:g} * {spread} ^ 2"
-    varies = f"  {squares} / {counted}\n  - {_offset(window, FEATURES, counted)} ^ 2\n  > {least}"
+    varies = f"  {squares} / {counted}\n  - {offset(window, FEATURES, counted)} ^ 2\n  > {least}"
     return Alert(
         "FeatureConstant",
         "features",
         "ticket",
         FEATURE_LABELS,
         f"(\n  {counted} >= {policy.least_values}\n)\n"
-        f"and {_ON} (\n  {by(FEATURE_LABELS, 'count')} ({bins(window)} > 0) == 1\n)\n"
-        f"and {_ON} (\n  {_MAX} ({REFERENCE_BINS}{{{FEATURES}}}) < {policy.most_usual:g}\n)\n"
-        f"unless {_ON} (\n{varies}\n)",
+        f"and {ON} (\n  {by(FEATURE_LABELS, 'count')} ({bins(window)} > 0) == 1\n)\n"
+        f"and {ON} (\n  {LARGEST} ({REFERENCE_BINS}{{{FEATURES}}}) < {policy.most_usual:g}\n)\n"
+        f"unless {ON} (\n{varies}\n)",
         policy.wait("5m"),
-        f"{_THING} no longer varies",
-        f"All {{value}} values of {_THING} in the last {window} are the same, or all but the same. In training they "
+        f"{THING} no longer varies",
+        f"All {{value}} values of {THING} in the last {window} are the same, or all but the same. In training they "
         "were not"
         "{spread}.",
         "The feature store or the job that computes it: when did it last run? A default where a look-up failed looks "
@@ -234,41 +136,14 @@ def _constant(policy: Policy) -> Alert:
             "value": Number("count"),
             "spread": Number(
                 "figure",
-                f"{by(FEATURE_LABELS, 'avg')} ({_SPREAD}{{{OF},{WHOLE}}})",
+                f"{by(FEATURE_LABELS, 'avg')} ({DEVIATION}{{{OF},{WHOLE}}})",
                 ": their standard deviation was ",
             ),
         },
-        _FEATURE_PAGE,
+        FEATURE_PAGE,
         f"{policy.least_values} values in {window}; features of which training has {policy.most_usual:.0%} in one "
         "drift bin are left out",
         keep=policy.wait("5m"),
-    )
-
-
-def _skew(policy: Policy) -> Alert:
-    window = policy.drift_window
-    series = f"{{{FEATURES},{drift_of(window)}}}"
-    known = f"max_over_time({n(window)}{{{FEATURES}}}[23h] offset 1h) > 0"
-    return Alert(
-        "TrainingServingSkew",
-        "features",
-        "ticket",
-        FEATURE_LABELS,
-        f"{_MAX} (\n  {DRIFT}{series}\n  > {policy.skew_margin:g} * {CRITICAL}{series}\n  >= {policy.skew_psi:g}\n"
-        f"  and min_over_time({DRIFTED}{series}[1h]) == 1\n)\nunless {_ON} (\n  {_MAX} ({known})\n)",
-        policy.wait("2m"),
-        f"{_THING} was never as in training since this model is served",
-        f"PSI of {_THING} against training is {{value}}, from {{n}} values (critical is {{critical}}){{mean}}. "
-        "The reference is served for less than an hour, and the feature was never within its limits: it is computed "
-        "differently here than in training, rather than drifting.",
-        "Preprocessing: units, scaling, encodings, the order of columns, fill values, in training and in the "
-        "service. Does "
-        "the reference belong to this model?",
-        {key: number for key, number in _numbers(window).items() if key != "missing"},
-        _FEATURE_PAGE,
-        "30 values for each drift bin, 10 of training",
-        keep=policy.wait("10m"),
-        more={"cause": "distribution"},
     )
 
 
@@ -286,8 +161,8 @@ def _invalid(policy: Policy) -> Alert:
         f"(\n  {invalid}\n  / on ({', '.join(shared)}) group_left () {rows}\n) > {policy.most_invalid:g}\n"
         f"and {invalid} >= {policy.least_failures}",
         policy.wait("2m"),
-        f"{_THING}: {{value}} of its values cannot be read ({{{_REASON}}})",
-        f"{{count}} values of {_THING} in the last {window} could not be counted: {{{_REASON}}} (infinite, no "
+        f"{THING}: {{value}} of its values cannot be read ({{{_REASON}}})",
+        f"{{count}} values of {THING} in the last {window} could not be counted: {{{_REASON}}} (infinite, no "
         "number, no "
         "category, or rows with another number of columns than in training, which have no feature's name). That is "
         "{value} of the rows.",
@@ -296,7 +171,7 @@ def _invalid(policy: Policy) -> Alert:
             "value": Number("share"),
             "count": Number("count", increase(semconv.FEATURE_INVALID, window, labels, f"{OF},{WHOLE}")),
         },
-        _FEATURE_PAGE,
+        FEATURE_PAGE,
         f"{policy.least_failures} such values in {window}",
         more={"cause": "invalid"},
     )

@@ -55,6 +55,16 @@ class Policy:
         skew_margin, skew_psi: a model is served with other features than it was trained on if, since it has been
             served, the drift was always so many times its critical value, and as large as this.
         most_invalid: share of values that could not be read, likewise.
+        performance_window: how right the model was of the labels that came in it, or is expected to be of what it
+            predicted in it.
+        usual_window: what that is compared with, where there are labels.
+        least_labels: so many labels in the window, or a fall is chance.
+        least_predictions: so many predictions in it, or an estimate is.
+        performance_margin: a share that is worse by less may be real and is nobody's problem.
+        error_margin: so is an error that is larger by less, as a share of the usual one.
+        performance_sigmas: by how many standard errors it has to be worse than usual.
+        least_judged: labels disagree with confidence if there are so many of them,
+        concept_sigmas: and by so many standard errors: one window of a thousand without concept drift.
         drop_window: telemetry that was dropped within it.
         fullest_queue: share of the Collector's queue.
     """
@@ -88,6 +98,15 @@ class Policy:
     skew_margin: float = 4.0
     skew_psi: float = 0.25
     most_invalid: float = 0.01
+    performance_window: str = "1h"
+    usual_window: str = "24h"
+    least_labels: int = 100
+    least_predictions: int = 100
+    performance_margin: float = 0.02
+    error_margin: float = 0.1
+    performance_sigmas: float = 4.0
+    least_judged: int = 50
+    concept_sigmas: float = 3.29
     drop_window: str = "10m"
     fullest_queue: float = 0.5
 
@@ -114,6 +133,8 @@ DEMO: Final = Policy(
     saturation_window="30s",
     drift_window="2m",
     constant_window="1m",
+    performance_window="2m",
+    usual_window="1h",
     drop_window="1m",
 )
 """The same alerts within seconds, for who watches: `bento-observe stack up --demo`."""

@@ -24,8 +24,9 @@ _HEAD = """\
 def rules(alerts: Sequence[Alert], policy: Policy) -> str:
     """The file of alerts, and of what they are computed from."""
     groups: list[dict[str, Any]] = []
-    recorded = {"service": service_records(policy), "features": feature_records(policy), "telemetry": []}
-    for about, records in recorded.items():
+    recorded = {"service": service_records(policy), "features": feature_records(policy)}
+    for about in dict.fromkeys(alert.group for alert in alerts):
+        records = recorded.get(about, [])
         told = [_alert(alert) for alert in alerts if alert.group == about]
         groups.append(
             {"name": f"{about}_alerts", "interval": policy.interval, "rules": [*map(_record, records), *told]}

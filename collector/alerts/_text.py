@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
-from collector.alerts._definition import OF, VALUE, Alert, Number
+from collector.alerts._definition import OF, VALUE, Alert, Link, Number
+from collector.alerts._model import MODEL, VERSION
 from collector.alerts._series import FEATURE
 
 __all__ = ["grafana_annotations", "labels_of", "prometheus_annotations"]
@@ -26,6 +27,9 @@ _FORMATS: Final = {
 _FIELD: Final = re.compile(r"{(\w+)}")
 _RUNBOOK: Final = "docs/runbook.md"
 _DEFAULTS: Final = {"grafana": "http://localhost:3001", "jaeger": "http://localhost:16686"}
+
+_ABSENT: Final = {FEATURE: "rows", MODEL: "the model"}
+"""What is said where the label is missing: rows that could not be read have no feature, and few models a name."""
 
 _Render = Callable[[str], str]
 
@@ -53,15 +57,20 @@ def _annotations(alert: Alert, render: _Render, base: _Render, runbook: str) -> 
     def filled(text: str) -> str:
         return _FIELD.sub(lambda match: render(match[1]), text)
 
-    variables = "&".join(f"var-{name}={_escaped(label)}" for name, label in alert.link.variables.items())
+    def page(link: Link) -> str:
+        variables = "&".join(f"var-{name}={_escaped(label)}" for name, label in link.variables.items())
+        return f"{base('grafana')}/d/{link.dashboard}?from=now-3h&to=now&{variables}".rstrip("&")
+
     texts = {
         "summary": filled(alert.summary),
         "description": filled(alert.description),
         "look_first": filled(alert.look_first),
         "held": alert.wait,
-        "dashboard": f"{base('grafana')}/d/{alert.link.dashboard}?from=now-3h&to=now&{variables}".rstrip("&"),
+        "dashboard": page(alert.link),
         "runbook": f"{runbook}#{alert.name.lower()}",
     }
+    if alert.overview:
+        texts["overview"] = page(alert.overview)
     if "service" in alert.link.variables and alert.group != "telemetry":
         asked = "".join(f"&{key}={quote(value, safe='')}" for key, value in alert.link.traces.items())
         service = _escaped(alert.link.variables["service"])
@@ -71,8 +80,10 @@ def _annotations(alert: Alert, render: _Render, base: _Render, runbook: str) -> 
 
 def _label(name: str) -> str:
     # Not .Labels.name: where there is none, Grafana would write [no value].
-    if name == FEATURE:  # rows that could not be read have none
-        return f'{{{{ or (index .Labels "{name}") "rows" }}}}'
+    if name in _ABSENT:
+        return f'{{{{ or (index .Labels "{name}") "{_ABSENT[name]}" }}}}'
+    if name == VERSION:  # with the space before it, if there is one
+        return f'{{{{ with index .Labels "{name}" }}}} {{{{ . }}}}{{{{ end }}}}'
     return f'{{{{ index .Labels "{name}" }}}}'
 
 

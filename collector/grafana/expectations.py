@@ -42,6 +42,30 @@ class Traffic(str, Enum):
     LABELS = "labels"
     """... with a reference that has labels, and `record_labels` was called with classes."""
 
+    MATCHED = "matched"
+    """Labels of predicted classes, with a confidence, came with the ids of their predictions."""
+
+    VALUES = "values"
+    """Labels of predicted values did, of an API with a reference that has a loss model."""
+
+    REFUSED = "refused"
+    """Some labels were refused."""
+
+    CALIBRATED = "calibrated"
+    """... with a reference that has a calibration: class probabilities of held-out rows, and their labels."""
+
+    OUTCOMES = "outcomes"
+    """... with a calibration, and some fifty labels at least came with ids or by `record_outcomes`."""
+
+    CONCEPT = "concept"
+    """... and the errors became so many more than expected that a worker's detector was alarmed."""
+
+    CALLS = "calls"
+    """The service called another one."""
+
+    FAILED_CALLS = "failed calls"
+    """Some of these calls failed."""
+
     FAILING = "failing"
     """Some requests ended with a 4xx, some with a 5xx, and an exception was logged."""
 

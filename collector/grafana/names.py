@@ -20,9 +20,13 @@ STAGE: Final = label_name(semconv.API_STAGE)
 STATUS: Final = label_name(semconv.HTTP_RESPONSE_STATUS_CODE)
 ROUTE: Final = label_name(semconv.HTTP_ROUTE)
 ERROR: Final = label_name(semconv.ERROR_TYPE)
+PEER: Final = label_name(semconv.SERVICE_PEER_NAME)
+ADDRESS: Final = label_name(semconv.SERVER_ADDRESS)
+TEMPLATE: Final = label_name(semconv.URL_TEMPLATE)
 CPU_MODE: Final = label_name(semconv.CPU_MODE)
 GPU: Final = label_name(semconv.HW_ID)
 MODEL: Final = label_name(semconv.ML_MODEL_NAME)
+MODEL_VERSION: Final = label_name(semconv.ML_MODEL_VERSION)
 SIGNAL: Final = label_name(semconv.ML_SIGNAL)
 FEATURE: Final = label_name(semconv.ML_FEATURE_NAME)
 CATEGORY: Final = label_name(semconv.ML_FEATURE_CATEGORY)
@@ -31,17 +35,65 @@ SIDE: Final = label_name(semconv.ML_DEVIATION_SIDE)
 METHOD: Final = label_name(semconv.ML_DRIFT_METHOD)
 WINDOW: Final = label_name(semconv.ML_DRIFT_WINDOW)
 SLICE: Final = label_name(semconv.ML_SLICE_VALUE)
+METRIC: Final = label_name(semconv.ML_PERFORMANCE_METRIC)
+LABEL_WINDOW: Final = label_name(semconv.ML_PERFORMANCE_WINDOW)
+CLASS: Final = label_name(semconv.ML_CLASS)
+PREDICTED: Final = label_name(semconv.ML_PREDICTION_CLASS)
+TRUE: Final = label_name(semconv.ML_LABEL_CLASS)
+EVENT: Final = label_name(semconv.ML_SCORE_EVENT)
+TENTH: Final = label_name(semconv.ML_SCORE_BIN)
+CAME_TRUE: Final = label_name(semconv.ML_SCORE_OUTCOME)
+OUTCOME: Final = label_name(semconv.ML_OUTCOME)
 REASON: Final = label_name(semconv.REASON)
+EXPORTER: Final = label_name(semconv.OTEL_COMPONENT_TYPE)
 TELEMETRY_SIGNAL: Final = label_name(semconv.TELEMETRY_SIGNAL)
 LE: Final = "le"
 
-# Recording rules: collector/prometheus/generate.py writes them, a test finds each of these in what it wrote.
+OPTIONAL: Final = frozenset((MODEL_VERSION,))
+"""What a legend may name though series may lack it: Grafana then leaves it out."""
+
+# Recording rules: collector/prometheus writes them, a test finds each of these in what it wrote.
 POOLED: Final = "feature:ml_feature_drift:pooled"
 CRITICAL: Final = "feature:ml_feature_drift_critical:pooled"
 DRIFTED: Final = "feature:ml_feature_drift:drifted"
 MISSING_SHARE: Final = "feature:ml_feature_missing:share"
 OUTSIDE_SHARE: Final = "feature:ml_feature_outside:share"
 TRAINING_COUNT: Final = "feature:ml_feature_reference_count:avg"
+
+# ... of labels that came with ids,
+PERFORMANCE: Final = "model:ml_model_performance:pooled"
+OF_CLASS: Final = "class:ml_model_performance:pooled"
+
+# ... of what predictions, and the inputs of a regression, let one expect of them,
+ESTIMATE: Final = "model:ml_performance_estimate:pooled"
+ESTIMATE_LOW: Final = "model:ml_performance_estimate_low:pooled"
+ESTIMATE_HIGH: Final = "model:ml_performance_estimate_high:pooled"
+ESTIMATE_OF_CLASS: Final = "class:ml_performance_estimate:pooled"
+ESTIMATE_REFERENCE: Final = "model:ml_performance_reference:avg"
+FELL: Final = "model:ml_performance_estimate:fell"
+LOSS: Final = "model:ml_performance_loss_estimate:pooled"
+LOSS_LOW: Final = "model:ml_performance_loss_estimate_low:pooled"
+LOSS_HIGH: Final = "model:ml_performance_loss_estimate_high:pooled"
+LOSS_REFERENCE: Final = "model:ml_performance_loss_reference:avg"
+ROSE: Final = "model:ml_performance_loss_estimate:rose"
+
+# ... and of labels beside what was expected of them.
+DISAGREEMENT: Final = "model:ml_estimate_disagreement:pooled"
+DISAGREEMENT_CRITICAL: Final = "model:ml_estimate_disagreement_critical:pooled"
+DISAGREES: Final = "model:ml_estimate:disagrees"
+ALARMED: Final = "model:ml_concept_drift:workers"
+LOSS_DISAGREEMENT: Final = "model:ml_performance_loss_disagreement:pooled"
+LOSS_DISAGREEMENT_CRITICAL: Final = "model:ml_performance_loss_disagreement_critical:pooled"
+LOSS_DISAGREES: Final = "model:ml_performance_loss:disagrees"
+
+RECORDED: Final = (
+    POOLED, CRITICAL, DRIFTED, MISSING_SHARE, OUTSIDE_SHARE, TRAINING_COUNT, PERFORMANCE, OF_CLASS, ESTIMATE,
+    ESTIMATE_LOW, ESTIMATE_HIGH, ESTIMATE_OF_CLASS, ESTIMATE_REFERENCE, FELL, LOSS, LOSS_LOW, LOSS_HIGH,
+    LOSS_REFERENCE, ROSE, DISAGREEMENT, DISAGREEMENT_CRITICAL, DISAGREES, ALARMED, LOSS_DISAGREEMENT,
+    LOSS_DISAGREEMENT_CRITICAL, LOSS_DISAGREES,
+)  # fmt: skip
+"""All of them, but for those whose name has a window in it: `counted`, `labelled`, `confused`, `true`."""
+
 WINDOWS: Final = ("1h", "24h")
 """The windows that are recorded, values of the variable `window`."""
 
@@ -49,6 +101,21 @@ WINDOWS: Final = ("1h", "24h")
 def counted(window: str) -> str:
     """The recorded number of values within a window, which may be a variable of the dashboard."""
     return f"feature:ml_feature_bin:increase{window}"
+
+
+def labelled(window: str) -> str:
+    """The recorded number of labels that came within a window with the ids of predictions."""
+    return f"model:ml_model_labels:increase{window}"
+
+
+def confused(window: str) -> str:
+    """The same by the class that was predicted and the true one."""
+    return f"model_class:ml_model_confusion:increase{window}"
+
+
+def true(window: str) -> str:
+    """The same by the true class."""
+    return f"class:ml_model_true:increase{window}"
 
 
 def name(metric: Metric) -> str:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, table, text, timeseries
+from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, timeseries
 from grafana_foundation_sdk.builders import dashboard as dashboard_builder
-from grafana_foundation_sdk.builders import prometheus as prometheus_query
-from grafana_foundation_sdk.cog import variants
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import dashboard, prometheus
 from grafana_foundation_sdk.models import heatmap as heatmap_kinds
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
 from collector.grafana import names
-from collector.grafana.look import Look, Panel, Query, finished
-from collector.grafana.sources import PROMETHEUS
+from collector.grafana.look import Look, Panel, Query
+from collector.grafana.targets import as_of_now, asking, organised, over_time
 
-__all__ = ["alerts", "bars", "heat", "lines", "note", "rows", "shares", "status"]
+__all__ = ["alerts", "bars", "heat", "lines", "shares", "status"]
 
 
 def lines(
-    look: Look, *queries: Query, stacked: bool = False, styles: dict[str, dict[str, object]] | None = None
+    look: Look,
+    *queries: Query,
+    stacked: bool = False,
+    styles: Mapping[str, Mapping[str, object]] | None = None,
+    patterns: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Panel:
-    """Values over time. `styles` are custom properties by the name of a series, such as a dashed line."""
+    """Values over time. `styles` are properties such as a dashed line, by the name of a series; `patterns` are the same
+    by a regular expression, which finds what it matches anywhere in a name.
+    """
     panel = (
         timeseries.Panel()
         .legend(
@@ -47,7 +50,10 @@ def lines(
         panel = panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(kinds.GraphThresholdsStyleMode.DASHED))
     for name, properties in (styles or {}).items():
         panel = panel.override_by_name(name, [DynamicConfigValue(key, value) for key, value in properties.items()])
-    return _finished(panel.build(), look, [_range(query) for query in queries])
+    for pattern, properties in (patterns or {}).items():
+        found = [DynamicConfigValue(key, value) for key, value in properties.items()]
+        panel = panel.override_by_regexp(f"/{pattern}/", found)
+    return asking(panel.build(), look, [over_time(query) for query in queries])
 
 
 def status(look: Look, query: Query, mappings: list[dashboard.ValueMapping] | None = None) -> Panel:
@@ -61,7 +67,7 @@ def status(look: Look, query: Query, mappings: list[dashboard.ValueMapping] | No
     )
     if mappings:
         panel = panel.mappings(mappings)
-    return _finished(panel.build(), replace(look, height=4), [_instant(query, prometheus.PromQueryFormat.TIME_SERIES)])
+    return asking(panel.build(), replace(look, height=4), [as_of_now(query, prometheus.PromQueryFormat.TIME_SERIES)])
 
 
 def heat(look: Look, query: Query) -> Panel:
@@ -85,8 +91,8 @@ def heat(look: Look, query: Query) -> Panel:
         .exemplars_color("rgba(255,0,255,0.7)")
         .hide_from(common.HideSeriesConfig().tooltip(False).legend(False).viz(False))
     )
-    made = _range(replace(query, legend="{{le}}")).format(prometheus.PromQueryFormat.HEATMAP)
-    return _finished(panel.build(), look, [made])
+    made = over_time(replace(query, legend="{{le}}")).format(prometheus.PromQueryFormat.HEATMAP)
+    return asking(panel.build(), look, [made])
 
 
 def bars(look: Look, now: str, training: str, called: tuple[str, str] = ("now", "training")) -> Panel:
@@ -113,16 +119,25 @@ def bars(look: Look, now: str, training: str, called: tuple[str, str] = ("now", 
                 _reduced("A", "lastNotNull"),
                 _reduced("B", "max"),
                 DataTransformerConfig(id_val="merge", options={}),
-                _organised({"Field": "bound", "Last *": called[0], "Max": called[1]}),
+                organised({"Field": "bound", "Last *": called[0], "Max": called[1]}),
             ]
         )
     )
-    queries = [_instant(Query(expr, "{{le}}"), prometheus.PromQueryFormat.HEATMAP) for expr in (now, training)]
-    return _finished(panel.build(), look, queries)
+    queries = [as_of_now(Query(expr, "{{le}}"), prometheus.PromQueryFormat.HEATMAP) for expr in (now, training)]
+    return asking(panel.build(), look, queries)
 
 
-def shares(look: Look, by: str, now: str, training: str, called: tuple[str, str] = ("now", "training")) -> Panel:
-    """Two distributions over the values of the label `by`, side by side; the largest in training first.
+def shares(
+    look: Look,
+    by: str,
+    now: str,
+    training: str,
+    called: tuple[str, str] = ("now", "training"),
+    order: tuple[str, bool] = ("training", True),
+) -> Panel:
+    """Two distributions over the values of the label `by`, side by side.
+
+    `order` is by which of the columns `called` they are sorted, and whether the largest comes first.
 
     Grafana calls the values of queries A and B "Value #A" and "Value #B", and of a single query with an answer "Value":
     that of now, where there is no training data.
@@ -139,51 +154,16 @@ def shares(look: Look, by: str, now: str, training: str, called: tuple[str, str]
         .transformations(
             [
                 DataTransformerConfig(id_val="merge", options={}),
-                _organised({by: by, "Value": called[0], "Value #A": called[0], "Value #B": called[1]}, hidden=["Time"]),
-                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": called[1], "desc": True}]}),
+                organised({by: by, "Value": called[0], "Value #A": called[0], "Value #B": called[1]}, hidden=["Time"]),
+                DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": order[0], "desc": order[1]}]}),
             ]
         )
     )
-    queries = [_instant(Query(expr), prometheus.PromQueryFormat.TABLE) for expr in (now, training)]
-    return _finished(panel.build(), look, queries)
+    queries = [as_of_now(Query(expr), prometheus.PromQueryFormat.TABLE) for expr in (now, training)]
+    return asking(panel.build(), look, queries)
 
 
-def rows(
-    look: Look,
-    queries: Sequence[Query],
-    columns: dict[str, str],
-    properties: dict[str, dict[str, Any]],
-    order: tuple[str, bool],
-    hidden: Sequence[str] = ("Time",),
-) -> Panel:
-    """A table: the instant queries A, B, C, ..., joined where all labels are the same.
-
-    Args:
-        look: Title, description and so on.
-        queries: All with the same labels.
-        columns: What to call which field, in the order of the columns. Values are fields "Value #A" and so on.
-        properties: Of the columns so called, such as their unit.
-        order: By which column the rows are sorted, and whether the largest comes first.
-        hidden: Fields that are left out.
-    """
-    panel = (
-        table.Panel()
-        .show_header(True)
-        .cell_height(kinds.TableCellHeight.SM)
-        .align(kinds.FieldTextAlignment.AUTO)
-        .inspect(False)
-        .sort_by([common.TableSortByFieldState().display_name(order[0]).desc(order[1])])
-        .filterable(True)
-        .transformations(
-            [DataTransformerConfig(id_val="merge", options={}), _organised(columns, hidden=hidden)],
-        )
-    )
-    for name, of_column in properties.items():
-        panel = panel.override_by_name(name, [DynamicConfigValue(key, value) for key, value in of_column.items()])
-    return _finished(panel.build(), look, [_instant(query, prometheus.PromQueryFormat.TABLE) for query in queries])
-
-
-def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 5) -> Panel:
+def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 6) -> Panel:
     """What Grafana alerts on, of the chosen service; the SDK has no type for the options of these panels."""
     options = {
         "viewMode": "list",
@@ -201,39 +181,6 @@ def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 5)
     return Panel(panel.span(width).height(height).build(), None)
 
 
-def note(title: str, content: str, width: int = 24, height: int = 4) -> Panel:
-    """Text alone."""
-    panel = text.Panel().title(title).content(content).description(title).span(width).height(height).build()
-    return Panel(panel, None)
-
-
-def _finished(panel: dashboard.Panel, look: Look, targets: Sequence[Any]) -> Panel:
-    built: list[variants.Dataquery] = []
-    for letter, target in zip("ABCDEFGHIJKLMN", targets, strict=False):
-        made = target.build()
-        made.ref_id = letter
-        built.append(made)
-    panel.targets = built
-    return finished(panel, look, PROMETHEUS)
-
-
-def _range(query: Query) -> prometheus_query.Dataquery:
-    return (
-        prometheus_query.Dataquery()
-        .expr(query.expr)
-        .legend_format(query.legend or "__auto")
-        .range()
-        .exemplar(query.exemplar)
-        .editor_mode(prometheus.QueryEditorMode.CODE)
-        .format(prometheus.PromQueryFormat.TIME_SERIES)
-        .datasource(PROMETHEUS)
-    )
-
-
-def _instant(query: Query, form: prometheus.PromQueryFormat) -> prometheus_query.Dataquery:
-    return _range(query).instant().exemplar(False).format(form)
-
-
 def _legend() -> common.VizLegendOptions:
     return (
         common.VizLegendOptions()
@@ -249,15 +196,4 @@ def _reduced(query: str, function: str) -> DataTransformerConfig:
         id_val="reduce",
         filter_val=dashboard.MatcherConfig(id_val="byRefId", options=query),
         options={"reducers": [function], "mode": "seriesToRows"},
-    )
-
-
-def _organised(columns: dict[str, str], hidden: Sequence[str] = ()) -> DataTransformerConfig:
-    return DataTransformerConfig(
-        id_val="organize",
-        options={
-            "excludeByName": dict.fromkeys(hidden, True),
-            "indexByName": {name: position for position, name in enumerate(columns)},
-            "renameByName": {old: new for old, new in columns.items() if old != new},
-        },
     )

@@ -19,6 +19,7 @@ __all__ = [
     "STREAM",
     "added",
     "by",
+    "either",
     "feature",
     "increase",
     "legend",
@@ -55,7 +56,7 @@ def feature(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "f
 
 def pooled(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "feature", "reference", "slice")) -> str:
     """A selector of recorded series of features."""
-    return f"{series}{{{', '.join((_POOL, STREAM, labels_of(*chosen), *matchers))}}}"
+    return f"{series}{{{', '.join(filter(None, (_POOL, STREAM, labels_of(*chosen), *matchers)))}}}"
 
 
 def added(selector: str, *labels: str) -> str:
@@ -84,6 +85,15 @@ def mean(histogram: Metric, *labels: str, matchers: tuple[str, ...] = ()) -> str
         raise ValueError("ml.feature.value has no sum; take the deviations")
     values = rate(select(names.total(histogram), *matchers), *labels)
     return f"{values} / {rate(select(names.count(histogram), *matchers), *labels)}"
+
+
+def either(first: str, otherwise: str) -> str:
+    """All of the first or, if it has no series at all, of the other.
+
+    Of explicit and native buckets at once a quantile or a heat map would have neither: so it is of the features with a
+    reference, where some have one and others none.
+    """
+    return f"{first}\nor on () {otherwise}"
 
 
 def legend(*labels: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
+from collector.alerts import Policy
 from collector.prometheus._rules import RESOURCE, Rule
 
 __all__ = ["loss_disagreement"]
@@ -19,11 +20,6 @@ _DISAGREES: Final = "model:ml_performance_loss:disagrees"
 _ESTIMATE: Final = "model:ml_performance_loss_estimate:pooled"
 _REFERENCE_ROWS: Final = "model:ml_estimate_reference_rows:avg"
 
-_SIGMAS: Final = 3.29  # which one of a thousand windows without concept drift exceeds
-_MARGIN: Final = 0.1
-"""So much of the estimate may be real and is nobody's problem."""
-
-_LEAST_LABELS: Final = 50
 _LATEST: Final = 0.25
 """Labels that are later than that, on average and in windows, are of other inputs than those of the window."""
 
@@ -36,7 +32,7 @@ _MODEL: Final = ", ".join(label_name(name) for name in (*RESOURCE, semconv.ML_MO
 _WHOLE: Final = f'{_SLICE}=""'
 
 
-def loss_disagreement(window: str) -> list[Rule]:
+def loss_disagreement(window: str, policy: Policy) -> list[Rule]:
     """The mean absolute error of the labels that came within `window` less the one that was to be expected of it.
 
     It is no comparison of the same predictions: a prediction's id carries its value, and not what was expected of it.
@@ -50,6 +46,7 @@ def loss_disagreement(window: str) -> list[Rule]:
     estimate, variance, chance, apart, critical = (
         f"{name}{{{selector}}}" for name in (_ESTIMATE, _VARIANCE, _CHANCE, _DISAGREEMENT, _CRITICAL)
     )
+    least = f"{policy.error_margin:g} * {estimate}"
     delay = metric_name(semconv.LABEL_DELAY)
 
     def increase(series: str) -> str:
@@ -62,7 +59,7 @@ def loss_disagreement(window: str) -> list[Rule]:
     return [
         Rule(
             labels,
-            f"{increase(f'{metric_name(semconv.MODEL_LABELS)}{{{_WHOLE}}}')} >= {_LEAST_LABELS}\n"
+            f"{increase(f'{metric_name(semconv.MODEL_LABELS)}{{{_WHOLE}}}')} >= {policy.least_judged}\n"
             f"and on ({_MODEL})\n{increase(f'{delay}_sum')}\n/ {increase(f'{delay}_count')}\n"
             f"<= {_LATEST * _seconds(window):g}",
         ),
@@ -79,12 +76,12 @@ def loss_disagreement(window: str) -> list[Rule]:
         ),
         Rule(
             _CHANCE,
-            f"{_SIGMAS} * sqrt(\n  {variance} / on ({_MODEL}) group_left () {labels}\n"
+            f"{policy.concept_sigmas:g} * sqrt(\n  {variance} / on ({_MODEL}) group_left () {labels}\n"
             f"  + {variance} / ignoring ({_METRIC}, {_WINDOW}) group_left () {_REFERENCE_ROWS}\n)",
             this,
         ),
         # The larger of the two, and nothing where chance is not known.
-        Rule(_CRITICAL, f"{chance} > {_MARGIN} * {estimate}\nor {_MARGIN} * {estimate} >= {chance}", this),
+        Rule(_CRITICAL, f"{chance} > {least}\nor {least} >= {chance}", this),
         Rule(_DISAGREES, f"abs({apart}) > bool {critical}", this),
     ]
 

@@ -7,6 +7,7 @@ formulas are those of `bento_observe.features.drift`, in PromQL.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from bento_observe import semconv
@@ -32,6 +33,7 @@ _HEAD = """\
 #   feature:ml_feature_values:increase1h      all values of the window, missing and unreadable ones included
 #   feature:ml_feature_missing:share          of all values, by ml_drift_window
 #   feature:ml_feature_outside:share          of n: outside the training range, or a category unseen in training
+#   feature_bin:ml_feature_bin:increase1h     values by drift bin; feature_le:ml_feature_value:increase1h those up to le
 #
 # A window or training data with too few values has none of the first three.
 # Series of one feature never mix references: where two
@@ -39,17 +41,25 @@ _HEAD = """\
 #
 # Counters are kept apart by instance until increase() has seen them: the sum over instances falls when one ends.
 #
-# What it takes: a feature of an API has some 15 recorded series, and 35 more a window; a slice's counts as one more,
-# without ks but for predictions and labels. Read for it are 11 series of each worker for psi and js, and 48 for ks,
-# over the whole window, which is why ks and the day are computed less often. With 100 features and 30 workers that
-# send once a minute, psi and js take 1 % of a core for the hour and 2 % for the day, ks 3 % and 9 %. No interval may
-# be as long as 5 minutes: Prometheus would show nothing in between.
+# A day's counts are added up from hours that were recorded: four are a sum of 4 hours, and six of these the day.
+# Reading a day of every bucket of every worker would take seconds. It comes to the same but for what happens between
+# the last sample of an hour and the first of the next, which is extrapolated; and hours in which Prometheus did not
+# run are not in it.
+#
+# What it takes: a feature of an API has some 15 recorded series, 40 more a window, and 150 for ks by bucket; a
+# slice's counts as one more, without ks but for predictions and labels. Read for it are 11 series of each worker for
+# psi and js, and 48 for ks, over an hour. No interval may be as long as 5 minutes: Prometheus would show nothing in
+# between.
 """
 
 _WINDOWS = {"1h": ("30s", "1m"), "24h": ("4m", "4m")}
 """By window, how often psi and js, and ks, are computed."""
 
 DEMO_WINDOWS = {"2m": ("5s", "15s"), **_WINDOWS}
+
+_PARTS = {"24h": (1, 4)}
+"""Windows whose counts are added up from recorded ones: the hours of these, each a part of the next. The first is a
+window of its own."""
 
 _BY = ", ".join(
     label_name(name) for name in (*RESOURCE, *semconv.FEATURE_BIN.attributes) if name != semconv.ML_FEATURE_BIN
@@ -64,6 +74,7 @@ _REFERENCE_VALUE = f"{metric_name(semconv.FEATURE_REFERENCE_VALUE)}_bucket"
 _SHARE_OF_TRAINING = "feature_bin:ml_feature_reference:avg"
 _TRAINING_COUNT = "feature:ml_feature_reference_count:avg"
 _QUANTILE = "feature:ml_feature_drift_quantile:avg"
+_UP_TO = "feature_le:ml_feature_value:increase"
 _DRIFT = "feature:ml_feature_drift:pooled"
 _CRITICAL = "feature:ml_feature_drift_critical:pooled"
 _DRIFTED = "feature:ml_feature_drift:drifted"
@@ -98,12 +109,21 @@ def _bins(window: str) -> list[Rule]:
     counts = f"feature_bin:ml_feature_bin:increase{window}"
     n = f"feature:ml_feature_bin:increase{window}"
     p, q = f"feature_bin:ml_feature_bin:share{window}", _SHARE_OF_TRAINING
-    missing = _increase(semconv.FEATURE_MISSING, window)
+    missing, invalid, outside = (
+        f"feature:ml_feature_{what}:increase{window}" for what in ("missing", "invalid", "outside")
+    )
     values = f"feature:ml_feature_values:increase{window}"
     trained = f"({_TRAINING_COUNT} >= {MINIMUM_TRAINING_PER_BIN} * count without ({_BIN}) ({q}))"
     unseen = f'{label_name(semconv.ML_FEATURE_CATEGORY)}="{semconv.CATEGORY_UNSEEN}"'
+    beyond, unknown = (
+        _increase(semconv.FEATURE_OUT_OF_RANGE, window),
+        _increase(semconv.FEATURE_CATEGORY, window, unseen),
+    )
     return [
-        Rule(counts, f"sum by ({_BY}, {_BIN}) (increase({metric_name(semconv.FEATURE_BIN)}[{window}]))"),
+        *_counts(
+            "feature_bin:ml_feature_bin:increase", window,
+            f"sum by ({_BY}, {_BIN}) (increase({metric_name(semconv.FEATURE_BIN)}[{window}]))", f"{_BY}, {_BIN}",
+        ),
         Rule(n, f"sum without ({_BIN}) ({counts})"),
         Rule(
             p,
@@ -120,14 +140,12 @@ def _bins(window: str) -> list[Rule]:
             f"clamp_min(0.5 * sum without ({_BIN}) (\n  {p} * log2(2 * {p} / ({p} + {q}))\n"
             f"  + {q} * log2(2 * {q} / ({p} + {q}))\n), 0)\nand {trained}",
         ),
-        Rule(values, f"{n}\n+ {missing}\n+ {_increase(semconv.FEATURE_INVALID, window)}"),
-        Rule(_MISSING, f"{missing}\n/ ({values} > 0)", {_WINDOW: window}),
-        Rule(
-            _OUTSIDE,
-            f"(\n  {_increase(semconv.FEATURE_OUT_OF_RANGE, window)}\n"
-            f"  or {_increase(semconv.FEATURE_CATEGORY, window, unseen)}\n)\n/ ({n} > 0)",
-            {_WINDOW: window},
-        ),
+        *_counts(missing.removesuffix(window), window, _increase(semconv.FEATURE_MISSING, window)),
+        *_counts(invalid.removesuffix(window), window, _increase(semconv.FEATURE_INVALID, window)),
+        *_counts(outside.removesuffix(window), window, f"{beyond}\nor {unknown}"),
+        Rule(values, f"{n} + {missing} + {invalid}"),
+        Rule(_MISSING, f"{missing} / ({values} > 0)", {_WINDOW: window}),
+        Rule(_OUTSIDE, f"{outside} / ({n} > 0)", {_WINDOW: window}),
     ]  # fmt: skip
 
 
@@ -135,19 +153,34 @@ def _ks(window: str) -> list[Rule]:
     """The largest distance of the two distribution functions, at the edges of the buckets."""
     known = f'{label_name(semconv.ML_REFERENCE_ID)}!=""'
     n = f"feature:ml_feature_value:increase{window}"
+    up_to = f"{_UP_TO}{window}"
     trained = f'(avg by ({_BY}) ({_REFERENCE_VALUE}{{le="+Inf"}}) >= {MINIMUM[semconv.DRIFT_KS]})'
-    up_to = f"sum by ({_BY}, le) (increase({_VALUE}{{{known}}}[{window}]))"
-    all_of_them = f'sum by ({_BY}) (increase({_VALUE}{{{known}, le="+Inf"}}[{window}]))'
     return [
-        Rule(n, all_of_them),
+        *_counts(_UP_TO, window, f"sum by ({_BY}, le) (increase({_VALUE}{{{known}}}[{window}]))", f"{_BY}, le"),
+        Rule(n, f'sum without (le) ({up_to}{{le="+Inf"}})'),
         *_measure(
             semconv.DRIFT_KS, window, n,
             f"max without (le) (abs(\n  {up_to}\n"
-            f"  / ignoring (le) group_left () ({all_of_them} >= {MINIMUM[semconv.DRIFT_KS]})\n"
+            f"  / ignoring (le) group_left () ({n} >= {MINIMUM[semconv.DRIFT_KS]})\n"
             f"  - (\n    avg by ({_BY}, le) ({_REFERENCE_VALUE})\n"
             f"    / ignoring (le) group_left () {trained}\n  )\n))",
         ),
     ]  # fmt: skip
+
+
+def _counts(record: str, window: str, counted: str, by: str = _BY) -> list[Rule]:
+    """By how much counters rose within a window, over all workers: `counted`, or the sum of what was recorded of it."""
+    if window not in _PARTS:
+        return [Rule(f"{record}{window}", counted)]
+    steps = [*_PARTS[window], int(window.removesuffix("h"))]
+    return [Rule(f"{record}{long}h", _sum(f"{record}{short}h", by, short, long)) for short, long in pairwise(steps)]
+
+
+def _sum(series: str, by: str, short: int, long: int) -> str:
+    """Counts of `short` hours as counts of `long` ones. What a part of the time has none of is 0 there."""
+    parts = (f"{series} offset {hours}h" if hours else series for hours in range(0, long, short))
+    told_apart = (f'label_replace({one}, "part", "{number}", "", "")' for number, one in enumerate(parts))
+    return f"sum by ({by}) (\n  " + "\n  or ".join(told_apart) + "\n)"
 
 
 def _measure(method: str, window: str, n: str, value: str) -> list[Rule]:

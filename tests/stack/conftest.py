@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from receiver import Receiver
 
 from bento_observe.stack import Stack, missing_tools
 from bento_observe.stack._build import artifact, build, not_built, tools_lacking
@@ -34,6 +35,24 @@ def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prometheus' own checker of rules, built the first time; it needs no server."""
     _need_tools()
     return Stack(data_dir=tmp_path_factory.mktemp("promtool")).tool("promtool", progress=print)
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
+def demo_stack(receiver: Receiver, promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with the demonstration's windows, which tells the receiver; skipped where `promtool` is."""
+    stack = Stack(data_dir=tmp_path_factory.mktemp("demo"), ports="free", demo=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALERT_WEBHOOK_URL", receiver.url)
+        stack.up(progress=print)
+    yield stack
+    stack.down()
 
 
 def _need_tools() -> None:

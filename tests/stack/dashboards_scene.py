@@ -6,7 +6,8 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +30,12 @@ ODD: Final = "we\"ird {näme} 100%\\ x'"
 # Before the first import of what reads it, in this process and in the servers.
 os.environ["ORDERS_WEIGHT"] = ODD
 
-from collector.grafana.preview.orders import data, traffic  # noqa: E402
+from collector.grafana.preview.orders import data, delivery, traffic  # noqa: E402
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SHOP, PLAIN, WINE = "dashboards-shop", "dashboards-plain", "dashboards-wine"
 PHASES: Final = ("normal", "drifted", "broken", "trouble")
-"""In this order, each on top of those before it; with `drifted` comes version 2 of the service."""
+"""In this order, each on top of those before it; with `drifted` comes the traffic to version 2 of the service."""
 
 STEP: Final = 5
 """Seconds. Phases end at multiples of it, and nothing is sent before that."""
@@ -45,6 +46,9 @@ _RATE: Final = 16.0
 """A second: slow enough that each phase is seen in several exports, since a counter counts from its second one on."""
 
 _FAILED: Final = 6
+_WITHIN: Final = "/days|/arrived"
+"""Where the shop sends requests of its own."""
+
 _PLACE: Final = "deployment.environment.name=test"
 _EXPORT: Final = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUTES": ""}
 
@@ -80,26 +84,43 @@ def play(running: Running, folder: Path) -> Scene:
 
 
 def _shop(running: Running, folder: Path, ends: dict[str, float]) -> None:
-    path = folder / "shop.json"
+    path, of_delivery = folder / "shop.json", folder / "delivery.json"
     data.reference(path)
+    delivery.reference(of_delivery)
     random = np.random.default_rng(5)
     sent = 0
-    for version, phases in (("1", PHASES[:1]), ("2", PHASES[1:])):
-        more = {"ORDERS_REFERENCE": str(path), "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}"}
-        with _serving(running, SHOP, more) as server:
-            for phase in phases:
-                kind = traffic.KINDS.get(phase)
-                wanted = traffic.requests(phase, _REQUESTS, random) if kind else traffic.trouble(_FAILED)
-                assert traffic.send(server.url, wanted, _RATE if kind else _RATE / 3) == []
-                sent += len(wanted)
-                _arrived(running, SHOP, sent)
-                ends[phase] = _next_step(running)
-            server.stop()
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        first, second = (
+            _serving(
+                running,
+                SHOP,
+                {
+                    "ORDERS_REFERENCE": str(path),
+                    "DELIVERY_REFERENCE": str(of_delivery),
+                    "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},{_PLACE}",
+                },
+            )
+            for version in ("1", "2")
+        )
+        stack.enter_context(first)
+        following = pool.submit(stack.enter_context, second)  # meanwhile
+        for phase in PHASES:
+            server = first if phase == PHASES[0] else following.result()
+            kind = traffic.KINDS.get(phase)
+            wanted = traffic.requests(phase, _REQUESTS, random) if kind else traffic.trouble(_FAILED)
+            assert traffic.send(server.url, wanted, _RATE if kind else _RATE / 3) == []
+            sent += len(wanted)
+            _arrived(running, SHOP, sent)
+            ends[phase] = _next_step(running)
+            if server is first:
+                pool.submit(first.stop)
+        second.stop()
 
 
 def _plain(running: Running, ends: dict[str, float]) -> None:
     """No reference, so exponential buckets; one worker, no GPU, no labels."""
-    wanted = [each for each in traffic.requests("normal", 40, np.random.default_rng(6)) if each.api == "classify"]
+    every = traffic.requests("normal", 40, np.random.default_rng(6))
+    wanted = [replace(each, truth=()) for each in every if each.api == "classify"]
     with _serving(running, PLAIN, {"PYTHONPATH": str(ROOT)}) as server:
         assert traffic.send(server.url, wanted, _RATE / 3) == []
         _arrived(running, PLAIN, len(wanted))
@@ -136,9 +157,10 @@ def _serving(running: Running, name: str, more: Mapping[str, str]) -> BentoServe
 
 
 def _arrived(running: Running, service: str, requests: int) -> None:
-    """Wait until Prometheus has counted so many requests."""
+    """Wait until Prometheus has counted so many requests, those of the shop to its other service left out."""
     name = f"{metric_name(semconv.REQUEST_DURATION)}_count"
-    query = f'sum({name}{{{label_name(semconv.SERVICE_NAME)}="{service}", {label_name(semconv.HTTP_ROUTE)}!~"/.+z"}})'
+    asked = f'{label_name(semconv.SERVICE_NAME)}="{service}", {label_name(semconv.HTTP_ROUTE)}!~"/.+z|{_WITHIN}"'
+    query = f"sum({name}{{{asked}}})"
     otlp.eventually(lambda: prometheus_value(running.prometheus, query), requests)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import urllib3
 pytest.importorskip("sklearn")
 
 from ports import free_port
+from receiver import DEMO_SECONDS, Receiver
 
 from bento_observe.demo._service import serving
 from bento_observe.stack import Running, Stack, _http
@@ -39,60 +38,7 @@ GONE = "hue"
 """The feature that is null in some requests, which the example answers with 500."""
 
 NORMAL_SECONDS = 25
-DEMO_SECONDS = 120
 RATE, ROWS = 12, 8
-
-
-class Receiver:
-    """A webhook that keeps what Alertmanager sends, with the time at which it came."""
-
-    def __init__(self) -> None:
-        self.alerts: list[tuple[float, dict[str, Any]]] = []
-        kept = self.alerts
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                message = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                kept.extend((time.time(), alert) for alert in message["alerts"])
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def firing(self, name: str, **labels: str) -> list[tuple[float, dict[str, Any]]]:
-        """Notifications of an alert, the first one first."""
-        wanted = {"alertname": name, **labels}
-        return [
-            (when, alert)
-            for when, alert in list(self.alerts)
-            if alert["status"] == "firing" and wanted.items() <= alert["labels"].items()
-        ]
-
-    def close(self) -> None:
-        self._server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture(scope="module")
-def demo_stack(receiver: Receiver, promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with the demonstration's windows, which tells the receiver; skipped where `promtool` is."""
-    stack = Stack(data_dir=tmp_path_factory.mktemp("demo"), ports="free", demo=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ALERT_WEBHOOK_URL", receiver.url)
-        stack.up(progress=print)
-    yield stack
-    stack.down()
 
 
 @dataclass

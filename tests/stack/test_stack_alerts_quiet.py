@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import replayed
+import replayed_models
 
 from bento_observe.features.reference import Reference
 from bento_observe.stack._assets import collector_dir
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))
+from _estimates import Predicted, predicted
+from _estimates import reference as labelled_reference
 
 pytestmark = pytest.mark.stack
 
@@ -50,6 +56,12 @@ def reference() -> Reference:
     return Reference.from_frame(_frame(np.random.default_rng(1), TRAINING))
 
 
+@pytest.fixture(scope="module")
+def calibrated() -> Reference:
+    """Of a classifier of three classes, with held-out predictions."""
+    return labelled_reference(predicted(TRAINING, 1, classes=3, shift=2.0))
+
+
 def _surroundings() -> Samples:
     """What else a service that is well sends: requests, of which some fail or are slow; workers, a Collector."""
     minutes = range(MINUTES + 1)
@@ -74,6 +86,30 @@ def _surroundings() -> Samples:
     return found
 
 
+def _answers(random_of: int, change: int = MINUTES) -> Callable[[int, int], Predicted]:
+    """A minute's probabilities and labels; from `change` on the model is unsure of most, and yet wrong in more."""
+
+    def answers(minute: int, worker: int) -> Predicted:
+        one = predicted(ROWS, 1000 * random_of + WORKERS * minute + worker, classes=3, shift=2.0 * (minute <= change))
+        if minute > change:
+            one.labels[: ROWS // 5] = (one.scores[: ROWS // 5].argmax(axis=1) + 1) % 3
+        return one
+
+    return answers
+
+
+def _models(calibrated: Reference, change: int = MINUTES) -> Samples:
+    """A classifier and a regression, with labels."""
+
+    def errors(minute: int, worker: int) -> np.ndarray:
+        return np.random.default_rng(WORKERS * minute + worker).standard_t(5, ROWS // 4)
+
+    return {
+        **replayed_models.classifier(calibrated, _answers(3, change), WORKERS, MINUTES),
+        **replayed_models.regression(errors, WORKERS, MINUTES),
+    }
+
+
 def _run(
     promtool: Path, directory: Path, samples: Mapping[str, Sequence[float | None]],
     told: Mapping[int, Sequence[tuple[str, str]]],
@@ -87,22 +123,31 @@ def _run(
 
 
 def test_half_an_hour_of_normal_traffic_is_told_by_no_alert(
-    promtool: Path, reference: Reference, tmp_path: Path
+    promtool: Path, reference: Reference, calibrated: Reference, tmp_path: Path
 ) -> None:
-    """30 features, four workers, all alerts, every minute: none fires. The rows are drawn as the training data was."""
+    """30 features, four workers, all alerts, every minute: none fires. The rows are drawn as the training data was.
+
+    Beside them a classifier whose labels come, and are as its probabilities say, and a regression.
+    """
     random = np.random.default_rng(2)
     samples = replayed.series(reference, lambda _minute, _worker: _frame(random, ROWS), WORKERS, MINUTES)
     assert sum(name.startswith("ml_feature_bin_total{") for name in samples) > 30 * WORKERS * 3
-    _run(promtool, tmp_path, {**samples, **_surroundings()}, {minute: [] for minute in range(MINUTES + 1)})
+    models = _models(calibrated)
+    recorded = {name.partition("{")[0] for name in models}
+    assert {"ml_model_confusion_total", "ml_model_error_total", "ml_estimate_outcomes_total"} <= recorded
+    assert {"ml_estimate_errors_total", "ml_concept_drift"} <= recorded
+    everything = {**samples, **models, **_surroundings()}
+    _run(promtool, tmp_path, everything, {minute: [] for minute in range(MINUTES + 1)})
 
 
 def test_the_same_with_faults_in_it_is_told_by_the_alerts_of_these_faults(
-    promtool: Path, reference: Reference, tmp_path: Path
+    promtool: Path, reference: Reference, calibrated: Reference, tmp_path: Path
 ) -> None:
     """After ten minutes one feature moves, one goes missing, one has new categories, one stands still, one is far off.
 
-    The control of the other test: the same rows, rules and minutes find what is wrong, and of the other 25
-    features nothing.
+    The classifier gets rows of which it is unsure, and labels that its probabilities do not expect. The control of the
+    other test: the same rows, rules and minutes find what is wrong, and of the other 25 features and the regression
+    nothing. A fall of measured performance shows against a day, which there is none of here.
     """
     random = np.random.default_rng(2)
 
@@ -126,6 +171,12 @@ def test_the_same_with_faults_in_it_is_told_by_the_alerts_of_these_faults(
         ("UnseenCategorySurge", "category_2"),
         ("OutOfRangeSurge", "normal_9"),
         ("FeatureConstant", "normal_8"),
+        ("PredictionDrift", "class"),
+        ("PredictionDrift", "confidence"),
+        ("PredictionDrift", "entropy"),
+        ("EstimatedPerformanceDrop", ""),
+        ("ConceptDrift", ""),
     ]
     expected: dict[int, Sequence[tuple[str, str]]] = {minute: [] for minute in range(DRIFT_AT + 1)}
-    _run(promtool, tmp_path, {**samples, **_surroundings()}, {**expected, MINUTES: told})
+    everything = {**samples, **_models(calibrated, DRIFT_AT), **_surroundings()}
+    _run(promtool, tmp_path, everything, {**expected, MINUTES: told})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import runpy
 import subprocess
@@ -13,17 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from labelled import Labelled
 from sklearn import metrics
 
 from bento_observe import semconv
-from bento_observe._label_keys import Key, Keys
 from bento_observe.feedback._classes import Classes
-from bento_observe.feedback._matching import Matcher
-from bento_observe.feedback._metrics import PerformanceMetrics
-from bento_observe.feedback._performance import Performance
-from bento_observe.feedback._reading import TokenReader
-from bento_observe.feedback._seen import Seen
-from bento_observe.feedback._token import Context, Predictions, TokenMaker
+from bento_observe.feedback._token import Predictions
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.semconv import Kind
 from bento_observe.stack._assets import collector_dir
@@ -33,7 +27,6 @@ COMMITTED = (PROMETHEUS / "rules" / "model_performance.yaml").read_text(encoding
 RULES: list[dict[str, Any]] = [rule for group in yaml.safe_load(COMMITTED)["groups"] for rule in group["rules"]]
 pytestmark = pytest.mark.stack
 
-KEYS = Keys((Key.of(b"a key"),))
 CLASSES = {
     3: ("a", "b", "c"),
     2: ("0", "1", "false", "true"),  # of labels that are numbers and predictions that are truth values
@@ -41,15 +34,16 @@ CLASSES = {
 
 
 def test_the_committed_rules_are_what_the_script_writes() -> None:
-    """A change of a name or of the boundaries that forgot the rules is found here."""
-    assert runpy.run_path(str(PROMETHEUS / "performance.py"))["document"]() == COMMITTED
+    """A change of a name or of the boundaries that forgot the rules is found here; those of the demonstration, too."""
+    script = runpy.run_path(str(PROMETHEUS / "performance.py"))
+    assert script["document"]() == COMMITTED
+    demo = (PROMETHEUS / "demo" / "model_performance.yaml").read_text(encoding="utf-8")
+    assert script["document"](script["DEMO_WINDOWS"]) == demo
 
 
 def test_rules_ask_only_for_metrics_that_are_sent_or_recorded() -> None:
     """A name that nobody sends has no series, which nobody would notice."""
-    drift = yaml.safe_load((PROMETHEUS / "rules" / "feature_drift.yaml").read_text(encoding="utf-8"))
-    known = {rule["record"] for group in drift["groups"] for rule in group["rules"]}
-    known |= {rule["record"] for rule in RULES if "record" in rule}
+    known = {rule["record"] for rule in RULES}
     for metric in semconv.METRICS:
         name = metric_name(metric)
         known |= {f"{name}_bucket", f"{name}_count"} if metric.kind is Kind.HISTOGRAM else {name}
@@ -64,27 +58,9 @@ def test_rules_ask_only_for_metrics_that_are_sent_or_recorded() -> None:
 def _series(worker: str, predictions: Predictions, labels: list[Any]) -> Iterator[tuple[str, float]]:
     """What Prometheus has of one worker: series, and what it rises to from 0."""
     known = CLASSES.get(predictions.of, ())
-    performance = Performance(lambda model: Classes(known, known), lambda model: 1.0)
-    seen = Seen(None, 10_000, pytest.fail)
-    matcher = Matcher(TokenReader(KEYS), lambda: seen, performance, 3600, lambda *_: None, lambda: 100.0)
-    api = Context("values" if len(predictions.values) else f"classes{predictions.of}", "m")
-    matcher.take(TokenMaker(KEYS).tokens([api], predictions, worker.encode().ljust(8), 100.0), labels)
-    sent = {metric.name: metric for metric in semconv.METRICS}
-    for scope in PerformanceMetrics(performance, matcher.refused, 1).collect(2, False):
-        for metric in scope.metrics:
-            name = metric_name(sent[metric.name])
-            for point in getattr(metric, metric.WhichOneof("data")).data_points:
-                if point.time_unix_nano != 2:
-                    continue
-                pairs = [(label_name(pair.key), pair.value.string_value) for pair in point.attributes]
-                told = ", ".join(f'{key}="{value}"' for key, value in [*pairs, ("service_instance_id", worker)])
-                if hasattr(point, "bucket_counts"):
-                    bounds = [f"{bound:.12f}".rstrip("0") for bound in point.explicit_bounds]
-                    for bound, count in zip([*bounds, "+Inf"], itertools.accumulate(point.bucket_counts), strict=True):
-                        yield f'{name}_bucket{{{told}, le="{bound}"}}', count
-                    yield f"{name}_count{{{told}}}", point.count
-                else:
-                    yield f"{name}{{{told}}}", point.as_int + point.as_double
+    labelled = Labelled(worker, Classes(known, known))
+    labelled.match("values" if len(predictions.values) else f"classes{predictions.of}", predictions, labels)
+    return labelled.series()
 
 
 def _expected() -> tuple[list[tuple[str, float]], dict[tuple[str, str], tuple[float, float]]]:
@@ -125,11 +101,9 @@ def _expected() -> tuple[list[tuple[str, float]], dict[tuple[str, str], tuple[fl
     }
 
 
-def _write_rules(directory: Path, *groups: str, interval: str = "1m") -> None:
+def _write_rules(directory: Path, *groups: str) -> None:
     """Some of the groups, evaluated as often as all others."""
-    chosen = [
-        {**group, "interval": interval} for group in yaml.safe_load(COMMITTED)["groups"] if group["name"] in groups
-    ]
+    chosen = [{**group, "interval": "1m"} for group in yaml.safe_load(COMMITTED)["groups"] if group["name"] in groups]
     assert len(chosen) == len(groups)
     (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": chosen}), encoding="utf-8")
 
@@ -161,55 +135,6 @@ def test_prometheus_makes_scikit_learns_figures_of_the_sums_of_two_workers(promt
                 "promql_expr_test": tests,
             }
         ],
-    }
-    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    result = subprocess.run(
-        [str(promtool), "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_a_fall_of_accuracy_is_told_and_told_apart_where_nothing_drifted(promtool: Path, tmp_path: Path) -> None:
-    """A day at 0.9, then an hour at 0.6: with drift of the predictions it is a fall, without it another concept."""
-    _write_rules(tmp_path, "model_performance_1h", "model_performance_24h", "model_performance_alerts", interval="5m")
-
-    def counter(api: str, correct: str, usual: int, later: int) -> dict[str, str]:
-        other = "x" if correct == "true" else "y"
-        name = (
-            f'ml_model_confusion_total{{service_name="s", bentoml_api_name="{api}", ml_prediction_class="x", '
-            f'ml_label_class="{other}", ml_prediction_correct="{correct}"}}'
-        )
-        return {"series": name, "values": f"0+{5 * usual}x276 {1380 * usual + 5 * later}+{5 * later}x12"}
-
-    inputs = []
-    for api in ("still", "drifted"):
-        inputs += [counter(api, "true", 90, 60), counter(api, "false", 10, 40)]
-        name = f'ml_model_labels_total{{service_name="s", bentoml_api_name="{api}"}}'
-        inputs.append({"series": name, "values": "0+500x289"})
-    drifted = (
-        'feature:ml_feature_drift:drifted{service_name="s", bentoml_api_name="drifted", ml_signal="prediction", '
-        'ml_drift_method="psi", ml_drift_window="1h"}'
-    )
-    inputs.append({"series": drifted, "values": "0x276 1x12"})
-    at = [
-        ("1300m", "ModelAccuracyFell", ""),
-        ("1435m", "ModelAccuracyFell", "still drifted"),
-        ("1435m", "ModelConceptChanged", "still"),
-    ]
-    tests = [
-        {
-            "expr": f'count by (bentoml_api_name) (ALERTS{{alertname="{alert}", alertstate="firing"}})',
-            "eval_time": when,
-            "exp_samples": [{"labels": f'{{bentoml_api_name="{api}"}}', "value": 1} for api in sorted(apis.split())],
-        }
-        for when, alert, apis in at
-    ]
-    document = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "5m",
-        # As far apart as Prometheus looks back: each group has to see what those before it have just recorded.
-        "group_eval_order": ["model_performance_1h", "model_performance_24h", "model_performance_alerts"],
-        "tests": [{"interval": "5m", "input_series": inputs, "promql_expr_test": tests}],
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     result = subprocess.run(

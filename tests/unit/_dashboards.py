@@ -13,7 +13,8 @@ DASHBOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((GRAFANA / "dashboards").glob("*.json"))
 }
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)")
+# Not `$1`, which is PromQL's: Grafana leaves what it has no variable for.
+_VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(?!\d)(\w+)")
 _OF_GRAFANA = {"__rate_interval": "4m"}
 
 

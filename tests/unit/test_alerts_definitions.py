@@ -22,7 +22,8 @@ RULES = ROOT / "collector" / "prometheus" / "rules"
 NAMES = {
     "ServiceDown", "ErrorBudgetBurn", "LatencyBudgetBurn", "Saturation", "NoTraffic", "FeatureDrift", "MissingSurge",
     "UnseenCategorySurge", "OutOfRangeSurge", "FeatureConstant", "PredictionDrift", "LabelShift",
-    "TrainingServingSkew", "TelemetryDropped", "CollectorQueueFilling", "CollectorDown",
+    "TrainingServingSkew", "ModelAccuracyFell", "ModelErrorRose", "ModelConceptChanged", "EstimatedPerformanceDrop",
+    "ConceptDrift", "TelemetryDropped", "CollectorQueueFilling", "CollectorDown",
 }  # fmt: skip
 
 
@@ -49,13 +50,13 @@ def test_every_alert_is_there_once_and_has_a_channel(policy: Policy) -> None:
 
 def test_every_series_that_is_asked_for_is_sent_or_recorded() -> None:
     """A name that nobody sends has no series, and an alert on it would never speak."""
-    rules = [*_rules(RULES / "alerts.yaml"), *_rules(RULES / "feature_drift.yaml")]
-    known = {rule["record"] for rule in rules if "record" in rule}
+    known = {rule["record"] for file in RULES.glob("*.yaml") for rule in _rules(file) if "record" in rule}
     for metric in semconv.METRICS:
         name = metric_name(metric)
         known |= {f"{name}_{part}" for part in ("bucket", "count", "sum")} if metric.kind is Kind.HISTOGRAM else {name}
     own = {"otelcol_process_uptime_seconds_total", "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"}
     labels = {label_name(attribute) for metric in semconv.METRICS for attribute in metric.attributes}
+    labels.add(label_name(semconv.ML_PERFORMANCE_WINDOW))
     prefixes = r"(?:ml|http|bentoml|process|bento_observe|otelcol)_\w+|\w+:\w+:\w+"
     for rule in _rules(RULES / "alerts.yaml"):
         texts = (rule["expr"], *rule.get("annotations", {}).values())
@@ -65,14 +66,26 @@ def test_every_series_that_is_asked_for_is_sent_or_recorded() -> None:
             assert set(re.findall(rf"(?<![\w:\"])({prefixes})(?=[{{\[\s)]|$)", rule["expr"])) - labels
 
 
-def test_windows_of_drift_are_recorded_and_bounds_of_latency_are_buckets() -> None:
+def test_windows_are_recorded_and_bounds_of_latency_are_buckets() -> None:
     """An alert's window that nobody computes, or a threshold between two buckets, would be silence."""
     for policy, directory in ((NORMAL, RULES), (DEMO, RULES.with_name("demo"))):
         recorded = {rule["record"] for rule in _rules(directory / "feature_drift.yaml")}
         assert f"feature:ml_feature_bin:increase{policy.drift_window}" in recorded
+        for window in (policy.performance_window, policy.usual_window):
+            files = {file.name: {rule.get("record") for rule in _rules(file)} for file in directory.glob("*.yaml")}
+            assert f"model:ml_model_labels:increase{window}" in files["model_performance.yaml"]
+            assert f"model:ml_estimate_judged:increase{window}" in files["performance_estimate.yaml"]
         assert policy.fast_seconds in semconv.REQUEST_DURATION.boundaries
         for burn in policy.burns:
             assert seconds(policy.base_window) <= seconds(burn.short) < seconds(burn.long)
+
+
+def test_a_service_that_is_down_keeps_back_what_is_said_of_its_features_and_models() -> None:
+    """By what they are about: no other kind of alert is about a service."""
+    config = yaml.safe_load((ROOT / "collector" / "alertmanager" / "alertmanager.yaml").read_text(encoding="utf-8"))
+    (rule,) = (one for one in config["inhibit_rules"] if one["source_matchers"] == ['alertname="ServiceDown"'])
+    (about,) = (match[1].split("|") for one in rule["target_matchers"] if (match := re.match(r'about=~"(.*)"', one)))
+    assert set(about) == {alert.group for alert in definitions(NORMAL)} - {"telemetry"}
 
 
 def test_a_demonstration_waits_no_longer_than_half_a_minute() -> None:
@@ -84,7 +97,7 @@ def test_a_demonstration_waits_no_longer_than_half_a_minute() -> None:
 def test_every_alert_has_a_section_in_the_runbook_that_says_what_it_goes_by() -> None:
     """The anchor that its messages link to, with channel, wait and least sample as they are."""
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^##? |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
-    assert set(sections) - {"PerformanceDrop", "Silencing"} == NAMES
+    assert set(sections) - {"Silencing"} == NAMES
     for alert in definitions(NORMAL):
         which = "".join(f"{key} {value}: " for key, value in alert.more.items())
         line = f"- {which}`{alert.severity}` after {alert.wait}; least sample: {alert.least}"

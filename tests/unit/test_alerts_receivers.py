@@ -104,14 +104,14 @@ def test_routes_and_inhibition_name_alerts_and_labels_that_there_are() -> None:
 
 
 def test_templates_have_what_receivers_ask_for() -> None:
-    """And use annotations that every alert has, `traces` apart."""
+    """And use annotations that every alert has, but for links that only some have."""
     text = "".join(path.read_text(encoding="utf-8") for path in (DIRECTORY / "templates").glob("*.tmpl"))
     defined = set(re.findall(r'define "([\w.]+)"', text))
     script = (DIRECTORY / "render.sh").read_text(encoding="utf-8")
     assert set(re.findall(r'template "([\w.]+)"', script + text)) <= defined
     rules = yaml.safe_load((collector_dir() / "prometheus" / "rules" / "alerts.yaml").read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"] if "alert" in rule):
-        assert set(re.findall(r"\.Annotations\.(\w+)", text)) - {"traces"} <= set(rule["annotations"])
+        assert set(re.findall(r"\.Annotations\.(\w+)", text)) - {"traces", "overview"} <= set(rule["annotations"])
 
 
 @pytest.mark.parametrize("demo", [False, True])

@@ -115,14 +115,18 @@ def test_a_stream_that_is_answered_with_an_error_is_one(status: int, error_type:
 def test_calls_are_told_apart_by_what_their_duration_says_alone() -> None:
     """Two points with the same attributes would be one point that jumps: a URL says more than they do."""
     metrics = RequestMetrics("always_off")
-    for url in ("http://host/v1", "http://host/v2", "http://host:80", "tcp://me:secret@host/v2", "http://other/v1"):
+    urls = ["http://host/v1", "http://host/v2", "http://host:80", "tcp://me:secret@host/v2", "http://other/v1"]
+    sockets = ["file:///tmp/xyz/1.sock", "file:///tmp/abc/1.sock"]  # another path at each start
+    for url in urls + sockets:
         call = CallSpan(trace.INVALID_SPAN_CONTEXT, url, "/score", "remote")
         call.close(call.start_ns + 1)
         metrics.count_call(call)
 
     (family,) = metrics.collect(1, False)
     points = {
-        next(pair.value.string_value for pair in point.attributes if pair.key == semconv.SERVER_ADDRESS): point.count
+        next(
+            (pair.value.string_value for pair in point.attributes if pair.key == semconv.SERVER_ADDRESS), ""
+        ): point.count
         for point in family.histogram.data_points
     }
-    assert (points, len(family.histogram.data_points)) == ({"host": 4, "other": 1}, 2)
+    assert (points, len(family.histogram.data_points)) == ({"host": 4, "other": 1, "": 2}, 3)

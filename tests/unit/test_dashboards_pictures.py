@@ -15,7 +15,8 @@ from PIL import Image
 
 from collector.grafana.preview import Answer, Run, Series, Shown, Window, load
 from collector.grafana.preview.pictures import draw
-from collector.grafana.preview.pictures._look import colour_of, named, shown
+from collector.grafana.preview.pictures._look import INK, colour_of, named, on, shown
+from collector.grafana.preview.pictures._transformed import joined, side_by_side
 
 WINDOW = Window(1_000_000.0, 1_000_600.0)
 TIMES = np.arange(1_000_000.0, 1_000_600.0, 30.0)
@@ -114,3 +115,45 @@ def test_colours_are_those_of_thresholds_and_mappings() -> None:
     assert shown({**steps, "mappings": [mapping]}, 3.0) == ("drifted", named("orange"))
     assert named("#abcdef") == "#abcdef"
     assert named("light-red") != named("red") != named("dark-red")
+
+
+def _shown(panel: dict[str, Any], *answers: tuple[Series, ...]) -> Shown:
+    targets = [{"refId": letter} for letter, _ in zip("AB", answers, strict=False)]
+    grid = {"x": 0, "y": 0, "w": 24, "h": 8}
+    panel = {"id": 1, "title": "", "type": "table", "gridPos": grid, "targets": targets, **panel}
+    (read,) = load({"uid": "u", "title": "", "panels": [panel]}).panels
+    told = tuple(Answer(target["refId"], "", series=each) for target, each in zip(targets, answers, strict=True))
+    return Shown(read, "", told)
+
+
+def test_a_matrix_has_a_line_and_a_column_for_each_value() -> None:
+    """In the order of their names, the corner called as the panel says, holes where there is no series."""
+    matrix = {"id": "groupingToMatrix", "options": {"rowField": "t", "columnField": "p", "valueField": "Value"}}
+    organised = {"id": "organize", "options": {"indexByName": {"t\\p": 0}, "renameByName": {"t\\p": "true"}}}
+    pairs = (_series("", 0.2, t="b", p="b"), _series("", 0.9, t="a", p="a"), _series("", 0.8, t="b", p="a"))
+    rows = joined(_shown({"transformations": [matrix, organised]}, pairs))
+    assert rows == [{"true": "a", "a": 0.9, "b": ""}, {"true": "b", "a": 0.8, "b": 0.2}]
+    assert list(rows[0]) == ["true", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("order", "names"), [({"field": "f", "desc": False}, ["x", "y"]), ({"field": "now", "desc": True}, ["y", "x"])]
+)
+def test_bars_are_in_the_order_that_the_panel_says(order: dict[str, Any], names: list[str]) -> None:
+    """By what they are called, or by one of their values."""
+    sorting = {"id": "sortBy", "options": {"sort": [order]}}
+    organised = {"id": "organize", "options": {"renameByName": {"Value": "now"}}}
+    panel = {"options": {"xField": "f"}, "transformations": [organised, sorting]}
+    values, found = side_by_side(_shown(panel, (_series("", 1.0, f="x"), _series("", 2.0, f="y"))))
+    assert found == names
+    assert values["now"].tolist() == [{"x": 1.0, "y": 2.0}[name] for name in names]
+
+
+def test_text_can_be_read_on_every_colour() -> None:
+    """White on dark ones, ink on light and on transparent ones."""
+    assert [on(named(name)) for name in ("blue", "red", "super-light-blue", "transparent")] == [
+        "white",
+        "white",
+        INK,
+        INK,
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from standin import Quiet, serving
 
-from collector.grafana.preview import Sources, Window, known_unit, load, run
+from collector.grafana.preview import Sources, Window, known_unit, load, not_since, run
 from collector.grafana.preview._elasticsearch import request
 from collector.grafana.preview._formats import (
     Chosen,
@@ -83,6 +84,7 @@ def test_a_variable_that_is_not_there_is_an_error() -> None:
     """Grafana would send the query with a dollar in it."""
     with pytest.raises(UnknownVariableError, match=r"\$y"):
         replace("$x $y", {"x": Chosen("x", "1")}, plain)
+    assert replace('label_replace($x, "a", "$1")', {"x": Chosen("x", "b")}, plain) == 'label_replace(b, "a", "$1")'
     with pytest.raises(ValueError, match="no format 'rexeg'"):
         replace("${x:rexeg}", {"x": Chosen("x", "1")}, plain)
 
@@ -157,6 +159,14 @@ def test_units_are_those_that_grafana_knows() -> None:
     assert not known_unit("%")
 
 
+def _answer(handler: BaseHTTPRequestHandler, status: int, data: Any) -> None:
+    body = json.dumps({"data": data}).encode()
+    handler.send_response(status)
+    handler.send_header("content-length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
 class _Prometheus(Quiet, BaseHTTPRequestHandler):
     """Stands in for Prometheus: what it is asked, and one series with label a=1 for everything but nonsense."""
 
@@ -174,11 +184,7 @@ class _Prometheus(Quiet, BaseHTTPRequestHandler):
         status, data = 200, self._data(path)
         if fields.get("query") == ["nonsense("]:
             status, data = 400, "parse error"
-        body = json.dumps({"data": data}).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        _answer(self, status, data)
 
     @staticmethod
     def _data(path: str) -> Any:
@@ -265,3 +271,21 @@ def test_what_is_wrong_with_an_answer_is_told(server: tuple[str, list[tuple[str,
     assert "$nobody" in unknown.complaint()
     assert legend.complaint() == "the legend speaks of b, which a series does not have"
     assert (nothing.complaint(), nothing.has_data, nothing.series[0].name) == ("", False, "24h")
+
+
+class _Rules(Quiet, BaseHTTPRequestHandler):
+    """Prometheus' rules: one group is evaluated now and then, one just was, one some time ago."""
+
+    def do_GET(self) -> None:
+        told = {"seldom": (240, "01:00:00Z"), "now": (60, "02:00:00.000000001Z"), "before": (30, "01:59:59Z")}
+        groups = [
+            {"name": name, "interval": interval, "lastEvaluation": f"2026-01-01T{at}"}
+            for name, (interval, at) in told.items()
+        ]
+        _answer(self, 200, {"groups": groups})
+
+
+def test_rules_that_have_not_seen_something_yet_are_told() -> None:
+    """Those of a day are not waited for."""
+    with serving(_Rules) as url:
+        assert not_since(url, datetime(2026, 1, 1, 2, tzinfo=timezone.utc).timestamp()) == {"before"}

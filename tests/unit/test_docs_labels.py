@@ -7,13 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
 from bento_observe.feedback._endpoint import MAX_BODY
 from bento_observe.feedback._identifier import MAX_ROWS
 from bento_observe.settings import from_environment
+from collector.alerts import NORMAL, definitions
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "labels.md").read_text(encoding="utf-8")
@@ -71,6 +70,5 @@ def test_metrics_and_alerts_of_the_page_exist() -> None:
         semconv.ML_MODEL_NAME,
         semconv.ML_MODEL_VERSION,
     }
-    rules = yaml.safe_load((ROOT / "collector/prometheus/rules/model_performance.yaml").read_text(encoding="utf-8"))
-    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    alerts = {alert.name for alert in definitions(NORMAL) if alert.name.startswith("Model")}
     assert set(re.findall(r"`(Model[A-Za-z]+)`", PAGE)) == alerts

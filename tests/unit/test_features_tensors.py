@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import types
 from typing import Any
 
+import bentoml
 import numpy as np
 import pytest
 
-from bento_observe import FeatureStatistics
+from bento_observe import FeatureStatistics, semconv
+from bento_observe._recording import Drift, FeatureRecording
+from bento_observe._references import References
 from bento_observe.features import _tensors
+from bento_observe.telemetry import Health
 
 
 class Tensor:
     """Stands in for `torch.Tensor`: an array on a device. What is copied from one is there once `computed` is set."""
 
     computed = threading.Event()
+    converted = 0
+    """How many values were made float64."""
 
     def __init__(self, array: Any, device: str = "cpu", readable: bool = True, grad: bool = False) -> None:
         self.array = np.asarray(array)
@@ -40,6 +47,7 @@ class Tensor:
         return Tensor(self.array.copy(), "cpu", self._readable)
 
     def double(self) -> Tensor:
+        Tensor.converted += self.array.size
         return Tensor(self.array.astype(np.float64))
 
     def numpy(self) -> Any:
@@ -69,10 +77,18 @@ def torch(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module.__dict__.update(Tensor=Tensor, cuda=cuda)
     monkeypatch.setitem(sys.modules, "torch", module)
     monkeypatch.setattr(Tensor, "computed", threading.Event())
+    monkeypatch.setattr(Tensor, "converted", 0)
     return module
 
 
 ROWS = np.arange(12.0).reshape(6, 2)
+LARGE = np.ones((500, 50))  # more than a step of a flush takes
+
+
+class _Api:
+    @bentoml.api
+    def score(self, data: float) -> float:
+        return data
 
 
 def same(found: FeatureStatistics, data: object) -> bool:
@@ -80,6 +96,17 @@ def same(found: FeatureStatistics, data: object) -> bool:
     other = FeatureStatistics()
     other.update(data)
     return counted(found) == counted(other)
+
+
+def counts_of(data: object) -> dict[str, int]:
+    statistics = FeatureStatistics()
+    statistics.update(data)
+    return {name: feature.count for name, feature in statistics.snapshot().features.items()}
+
+
+def counted_by_interval(statistics: FeatureStatistics) -> dict[str, int]:
+    found, _ = statistics.interval(delta=False)
+    return {name: feature.count for name, feature in found.features.items()}
 
 
 def counted(statistics: FeatureStatistics) -> dict[str, str]:
@@ -117,15 +144,58 @@ def test_a_tensor_on_a_gpu_is_counted_once_it_has_been_computed() -> None:
     assert same(statistics, np.concatenate([ROWS, ROWS]))
 
 
-def test_what_a_gpu_does_not_finish_in_time_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that wait share the time of one."""
-    monkeypatch.setattr(_tensors, "PATIENCE_SECONDS", 0.05)
+def test_a_flush_waits_for_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is counted, whatever came before it is not yet; that is counted by a later one."""
+    monkeypatch.setattr(time, "sleep", pytest.fail)
     statistics = FeatureStatistics()
     for _ in range(3):
-        statistics.update(Tensor(ROWS, "cuda"))
+        statistics.update(Tensor(LARGE, "cuda"))
     statistics.update(ROWS)
-    assert same(statistics, ROWS)
-    assert statistics.dropped == {"device_busy": 3}
+    statistics.flush()
+    assert statistics.pending == 3
+    assert counted_by_interval(statistics) == counts_of(ROWS)
+    assert statistics.pending == 3
+    Tensor.computed.set()
+    assert statistics.snapshot().features["0"].count == len(ROWS) + 3 * len(LARGE)
+    assert (statistics.pending, statistics.dropped) == (0, {})
+
+
+def test_a_snapshot_waits_once_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second in all by the clock, however many and however large they are."""
+    clock = [1000.0]
+    monkeypatch.setattr(_tensors.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_tensors.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    statistics = FeatureStatistics()
+    for _ in range(20):
+        statistics.update(Tensor(LARGE, "cuda"))
+    statistics.snapshot()
+    assert clock[0] - 1000 == pytest.approx(1.0, abs=0.01)
+    assert statistics.pending == 20
+
+
+def test_what_a_gpu_does_not_compute_is_given_up_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten seconds later, and its place is free again."""
+    clock = [1000.0]
+    monkeypatch.setattr(_tensors.time, "monotonic", lambda: clock[0])
+    statistics = FeatureStatistics(max_pending=80)
+    statistics.update(Tensor(ROWS, "cuda"))
+    statistics.update(Tensor(ROWS, "cuda"))
+    assert statistics.dropped == {"buffer_full": 1}
+    clock[0] += 10.5
+    statistics.flush()
+    statistics.update(Tensor(ROWS, "cuda"))
+    assert (statistics.pending, statistics.dropped) == (1, {"buffer_full": 1, "device_busy": 1})
+
+
+def test_a_worker_that_ends_counts_what_a_gpu_never_computed() -> None:
+    """It waits a moment, and all that is left is told as dropped before the last metrics."""
+    health = Health()
+    recording = FeatureRecording(References(None, pytest.fail), {}, health, Drift())
+    recorder = recording.recorder(_Api.score, "score")
+    recorder.record("feature", Tensor(ROWS, "cuda"), ())
+    recorder.record("feature", Tensor(ROWS, "cuda"), ())
+    recording.end()
+    assert health.counts()[semconv.DROPPED] == {("features", "device_busy"): 2}
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -144,6 +214,46 @@ def test_tensors_within_dicts_and_lists(device: str) -> None:
     statistics.update([Tensor(ROWS, device), Tensor(ROWS, device)])
     statistics.update([Tensor([1.0, 2.0], device)])
     assert same(statistics, np.concatenate([ROWS, ROWS, [[1.0, 2.0]]]))
+
+
+def test_only_what_is_counted_is_converted() -> None:
+    """numpy has no bfloat16: what has too many dimensions, or rows that are left out, is not made float64 first."""
+    statistics = FeatureStatistics(max_rows=100)
+    statistics.update(Tensor(np.zeros((100_000, 4)), readable=False))
+    statistics.update(Tensor(np.zeros((8, 512, 64)), readable=False))
+    assert Tensor.converted <= 400
+    assert statistics.dropped == {"sampled": 99_900, "too_wide": 8}
+
+
+def test_of_a_long_list_of_tensors_some_are_taken() -> None:
+    """Each is a copy of its own."""
+    statistics = FeatureStatistics()
+    statistics.update([Tensor(ROWS, "cuda")] * 20_000)
+    assert 200 <= statistics.pending <= 256
+    assert statistics.pending + statistics.dropped["sampled"] == 20_000
+
+
+class Eager:
+    """Stands in for an eager tensor of TensorFlow, which cannot be asked whether it has been computed."""
+
+    shape = (6, 2)
+
+    def __init__(self, device: str) -> None:
+        self.device = f"/job:localhost/replica:0/task:0/device:{device}:0"
+
+    def numpy(self) -> Any:
+        assert "CPU" in self.device, "this would wait"
+        return ROWS
+
+
+def test_tensors_of_tensorflow_count_where_nobody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the CPU's memory."""
+    monkeypatch.setitem(sys.modules, "tensorflow", types.SimpleNamespace(Tensor=Eager))
+    statistics = FeatureStatistics()
+    statistics.update(Eager("CPU"))
+    statistics.update(Eager("GPU"))
+    assert same(statistics, ROWS)
+    assert statistics.dropped == {"unsupported_type": 1}
 
 
 def test_large_tensors_are_sampled_before_they_are_copied() -> None:

@@ -65,20 +65,26 @@ def test_an_increase_is_taken_of_every_worker_before_they_are_added_up() -> None
     assert all(before.endswith(") (") for before, _ in increases)
 
 
-def test_both_windows_have_the_same_rules() -> None:
-    """A day is computed as an hour is, and recorded under names and labels of its own."""
+def test_both_windows_have_the_same_rules_but_that_a_day_is_added_up() -> None:
+    """A day is computed as an hour is, and recorded under names of its own, from counts that were recorded by hour."""
     hour, day = ([group for group in GROUPS if group["name"].endswith(f"_{window}")] for window in ("1h", "24h"))
-    assert len(hour) == 2
-    assert [group["rules"] for group in day] == [
-        yaml.safe_load(re.sub(r"1h\b", "24h", yaml.safe_dump(group["rules"]))) for group in hour
-    ]
+    assert len(hour) == len(day) == 2
+    for short, long in zip(hour, day, strict=True):
+        counts = {rule["record"] for rule in short["rules"] if "increase(" in rule["expr"]}
+        assert counts
+        added = {re.sub(r"1h$", f"{hours}h", name) for name in counts for hours in (4, 24)}
+        assert added == {rule["record"] for rule in long["rules"] if "offset" in rule["expr"]}
+        rest = [rule for rule in short["rules"] if rule["record"] not in counts]
+        assert [rule for rule in long["rules"] if rule["record"] not in added] == yaml.safe_load(
+            re.sub(r"1h\b", "24h", yaml.safe_dump(rest))
+        )
 
 
 def test_a_series_is_recorded_by_one_rule_and_seen_until_the_next_evaluation() -> None:
     """Two rules of one name differ in their labels; after 5 minutes without a sample Prometheus shows nothing."""
     recorded = [(rule["record"], *sorted(rule.get("labels", {}).items())) for rule in RULES]
     assert len(set(recorded)) == len(recorded)
-    assert all(re.fullmatch(r"feature(_bin)?:ml_feature_\w+:\w+", name) for name, *_ in recorded)
+    assert all(re.fullmatch(r"feature(_bin|_le)?:ml_feature_\w+:\w+", name) for name, *_ in recorded)
     seconds = {"s": 1, "m": 60}
     assert all(int(group["interval"][:-1]) * seconds[group["interval"][-1]] < 300 for group in GROUPS)
 

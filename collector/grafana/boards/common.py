@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from grafana_foundation_sdk.models.dashboard import RangeMap, RegexMap, SpecialValueMap, ValueMap, ValueMappingResult
@@ -12,6 +13,7 @@ from collector.grafana.promql import by, feature, increase, pooled
 
 __all__ = [
     "CONFIDENCE",
+    "EDGE",
     "ENTROPY",
     "IN_WINDOW",
     "NO_DRIFT",
@@ -24,8 +26,12 @@ __all__ = [
     "TO_FEATURE",
     "UNKNOWN",
     "WINDOW",
+    "Style",
+    "band",
     "category_shares",
     "counted",
+    "dashed",
+    "mapped",
     "missing_share",
     "training_shares",
     "training_values",
@@ -57,11 +63,6 @@ NO_DRIFT: Final = (
     "feature."
 )
 
-STATES: Final[list[ValueMap | RangeMap | RegexMap | SpecialValueMap]] = [
-    ValueMap(
-        {"0": ValueMappingResult(text="stable", color="green"), "1": ValueMappingResult(text="drifted", color="red")}
-    )
-]
 
 PRESENT: Final = f'{names.CATEGORY}!="{semconv.CATEGORY_MISSING}"'
 
@@ -76,6 +77,38 @@ TO_FEATURE: Final = {
     ),
 }
 """From a row of a table with the columns API, Signal and Feature."""
+
+
+Style = dict[str, object]
+_UNNAMED: Final = {"legend": True, "tooltip": False, "viz": False}
+EDGE: Final[Style] = {"custom.lineWidth": 0, "custom.fillOpacity": 0, "custom.hideFrom": _UNNAMED}
+"""The lower end of a band."""
+
+
+def band(lower: str, color: str = "blue") -> Style:
+    """The upper end of a band, down to the series that is called `lower`."""
+    filled = {"custom.fillBelowTo": lower, "custom.lineWidth": 0, "custom.fillOpacity": 12}
+    return {**filled, "custom.hideFrom": _UNNAMED, "color": {"mode": "fixed", "fixedColor": color}}
+
+
+def dashed(color: str = "blue") -> Style:
+    """What the others are compared with."""
+    return {
+        "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
+        "custom.fillOpacity": 0,
+        "color": {"mode": "fixed", "fixedColor": color},
+    }
+
+
+Mappings = list[ValueMap | RangeMap | RegexMap | SpecialValueMap]
+
+
+def mapped(words: Mapping[str, tuple[str, str]]) -> Mappings:
+    """Of numbers, as text, a word and a colour each."""
+    return [ValueMap({value: ValueMappingResult(text=word, color=color) for value, (word, color) in words.items()})]
+
+
+STATES: Final = mapped({"0": ("stable", "green"), "1": ("drifted", "red")})
 
 
 def unrecorded(*labels: str, chosen: tuple[str, ...]) -> str:

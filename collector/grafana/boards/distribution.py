@@ -11,9 +11,9 @@ from collector.grafana.boards import common
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import bars, heat, lines, shares
-from collector.grafana.promql import feature, increase, legend, rate
+from collector.grafana.promql import either, feature, increase, legend, rate
 
-__all__ = ["DASHED", "DISTRIBUTION", "MOMENTS", "NO_CATEGORIES", "NO_NUMBERS", "NO_TRAINING", "training"]
+__all__ = ["DISTRIBUTION", "MOMENTS", "NO_CATEGORIES", "NO_NUMBERS", "NO_TRAINING", "training"]
 
 NO_CATEGORIES: Final = (
     "No data yet, because this feature is a number, or the service has no reference that knows its categories."
@@ -41,7 +41,7 @@ def _now(metric: Metric, *matchers: str) -> str:
 
 def _quantile(q: float) -> str:
     """Of explicit buckets where there are any, else of the native histogram."""
-    return f"histogram_quantile({q}, {rate(_BUCKETS, names.LE)} or {rate(_NATIVE)})"
+    return f"histogram_quantile({q}, {either(rate(_BUCKETS, names.LE), rate(_NATIVE))})"
 
 
 _N: Final = f"({increase(feature(names.count(semconv.FEATURE_VALUE)), window=common.WINDOW)} > 0)"
@@ -85,7 +85,7 @@ DISTRIBUTION = [
             "How many values lay where: the reference's buckets, or exponential ones where there is none.",
             NO_NUMBERS, Traffic.NUMBERS, "short", 12, 10, least=None,
         ),
-        Query(f"{increase(_BUCKETS, names.LE)} or {increase(_NATIVE)}", exemplar=True),
+        Query(either(increase(_BUCKETS, names.LE), increase(_NATIVE)), exemplar=True),
     ),
     lines(
         Look(
@@ -96,20 +96,6 @@ DISTRIBUTION = [
         *(Query(_quantile(q), f"p{100 * q:g}", exemplar=q == 0.05) for q in (0.05, 0.25, 0.5, 0.75, 0.95)),
     ),
 ]  # fmt: skip
-
-_BLUE: Final = {"mode": "fixed", "fixedColor": "blue"}
-_BAND: Final[dict[str, object]] = {
-    "custom.fillBelowTo": "training − sd",
-    "custom.lineWidth": 0,
-    "custom.fillOpacity": 12,
-    "color": _BLUE,
-}
-_EDGE: Final[dict[str, object]] = {"custom.lineWidth": 0, "custom.fillOpacity": 0, "color": _BLUE}
-DASHED: Final[dict[str, object]] = {
-    "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
-    "custom.fillOpacity": 0,
-    "color": _BLUE,
-}
 
 MOMENTS = [
     lines(
@@ -122,7 +108,9 @@ MOMENTS = [
         Query(_TRAINING_MEAN, "training"),
         Query(f"{_TRAINING_MEAN} + {_TRAINING_SD}", "training + sd"),
         Query(f"{_TRAINING_MEAN} - {_TRAINING_SD}", "training − sd"),
-        styles={"training": DASHED, "training + sd": _BAND, "training − sd": _EDGE},
+        styles={
+            "training": common.dashed(), "training + sd": common.band("training − sd"), "training − sd": common.EDGE,
+        },
     ),
     lines(
         Look(
@@ -131,6 +119,6 @@ MOMENTS = [
         ),
         Query(_SD, "sd"),
         Query(_TRAINING_SD, "training"),
-        styles={"training": DASHED},
+        styles={"training": common.dashed()},
     ),
 ]  # fmt: skip

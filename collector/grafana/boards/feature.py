@@ -11,8 +11,9 @@ from collector.grafana.board import Board
 from collector.grafana.boards import common, distribution
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import lines, rows, status
+from collector.grafana.panels import lines, status
 from collector.grafana.promql import by, feature, increase, legend, pooled, rate
+from collector.grafana.tables import rows
 
 _CHOSEN: Final = ("signal", "feature", "reference", "slice")
 _UNSEEN: Final = f'{names.CATEGORY}="{semconv.CATEGORY_UNSEEN}"'
@@ -113,7 +114,7 @@ FAULTS = [
         ),
         Query(_MISSING_SHARE, "missing"),
         Query(distribution.training(semconv.FEATURE_REFERENCE_MISSING), "training"),
-        styles={"training": distribution.DASHED},
+        styles={"training": common.dashed()},
     ),
     lines(
         Look(

@@ -7,11 +7,12 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.board import Board
-from collector.grafana.boards import common
+from collector.grafana.boards import common, concept, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import alerts, bars, lines, note, rows, shares, status
-from collector.grafana.promql import by, feature, legend, pooled, quantile, rate, select
+from collector.grafana.panels import alerts, bars, lines, shares, status
+from collector.grafana.promql import by, either, feature, legend, pooled, quantile, rate, select
+from collector.grafana.tables import rows
 
 _CHOSEN: Final = ("signal", "reference", "slice")
 _KEY: Final = (names.FEATURE, names.SIGNAL, names.API, names.REFERENCE)
@@ -162,7 +163,8 @@ FEATURES = rows(
 )  # fmt: skip
 
 _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
-_VALUE: Final = f'{names.FEATURE}!="{common.ENTROPY}"'
+_VALUE: Final = f'{names.FEATURE}!~"{common.ENTROPY}|{common.CONFIDENCE}"'
+_SURE: Final = f'{names.FEATURE}="{common.CONFIDENCE}"'
 _OF_PREDICTIONS: Final = ("reference", "slice")
 
 PREDICTIONS = [
@@ -181,13 +183,19 @@ PREDICTIONS = [
         Look(
             "Predicted values",
             "Share of the predictions within the window in each bucket, called by its upper bound, beside the "
-            "training data's. Of probabilities the confidence. Choose one API: several numeric predictions are added "
-            "up.",
+            "training data's; where all predictions are probabilities, of the confidence. Choose one API: several "
+            "numeric predictions are added up.",
             "No data yet, because no prediction of this API is a number, or the reference has no predictions.",
             Traffic.NUMBERS, "percentunit", 12,
         ),
-        common.value_shares(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
-        common.training_values(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
+        either(
+            common.value_shares(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
+            common.value_shares(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS),
+        ),
+        either(
+            common.training_values(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
+            common.training_values(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS),
+        ),
     ),
 ]  # fmt: skip
 
@@ -197,14 +205,14 @@ OVER_TIME = [
         Look(
             "Drift over time",
             "The ten features furthest from training: PSI in units of its critical value. Above 1 is drift.",
-            common.NO_DRIFT, Traffic.REFERENCE, "short", 12, steps=((None, "transparent"), (1, "red")),
+            common.NO_DRIFT, Traffic.REFERENCE, "short", steps=((None, "transparent"), (1, "red")),
         ),
         Query(f"topk(10, {_RATIO})", _NAMED),
     ),
     lines(
         Look(
             "Missing over time", "The ten features with the largest share of null or NaN.", common.NO_FEATURES,
-            Traffic.ANY, "percentunit", 12,
+            Traffic.ANY, "percentunit",
         ),
         Query(f"topk(10, {_MISSING})", _NAMED),
     ),
@@ -213,24 +221,25 @@ OVER_TIME = [
             "Skew between training and serving",
             "Share of the compared that drifted, of raw inputs and of the features made of them. Features that drift "
             "while inputs do not tell of a transformation that differs from that of training.",
-            common.NO_DRIFT, Traffic.REFERENCE, "percentunit", 12, most=1,
+            common.NO_DRIFT, Traffic.REFERENCE, "percentunit", most=1,
         ),
         Query(f"avg by ({names.SIGNAL}) ({_DRIFTED})", legend(names.SIGNAL)),
     ),
-    note(
-        "Performance",
-        "No data yet, because nothing here is drawn of labels that came with prediction ids. Prometheus has what they "
-        "say of the model: accuracy, precision, recall and the rest, in the rules of `model_performance.yaml`. Shares "
-        "of labels and their drift are on the dashboard *Predictions and labels*.",
-        12,
-        8,
-    ),
 ]  # fmt: skip
+
+PERFORMANCE = [
+    *performance.glance(),
+    concept.state(),
+    performance.accuracy(),
+    performance.f1(),
+    performance.mae(),
+]
 
 BOARD: Final = Board(
     "model",
     "Model overview",
-    "The one to open first: is the model well? Features by drift, predictions against training, errors and latency.",
+    "The one to open first: is the model well? Features by drift, performance measured and expected, predictions "
+    "against training, errors and latency.",
     (
         "environment",
         "namespace",
@@ -248,6 +257,7 @@ BOARD: Final = Board(
         ("At a glance", GLANCE),
         ("Alerts", [ALERTS]),
         ("Features", [FEATURES]),
+        ("Performance", PERFORMANCE),
         ("Predictions", PREDICTIONS),
         ("Over time", OVER_TIME),
     ),

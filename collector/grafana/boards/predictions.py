@@ -7,15 +7,14 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.board import Board
-from collector.grafana.boards import common
+from collector.grafana.boards import common, concept, labels, outcomes, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import bars, heat, lines, note, shares
-from collector.grafana.promql import by, feature, increase, legend, pooled, rate
+from collector.grafana.panels import bars, heat, lines, shares
+from collector.grafana.promql import by, either, feature, increase, legend, pooled, rate
 
 _CHOSEN: Final = ("reference", "slice")
 _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
-_LABEL: Final = f'{names.SIGNAL}="{semconv.SIGNAL_LABEL}"'
 _EITHER: Final = f'{names.SIGNAL}=~"{semconv.SIGNAL_PREDICTION}|{semconv.SIGNAL_LABEL}"'
 _SURE: Final = f'{names.FEATURE}="{common.CONFIDENCE}"'
 _CLUELESS: Final = f'{names.FEATURE}="{common.ENTROPY}"'
@@ -28,10 +27,6 @@ _NO_PROBABILITIES: Final = (
     "to 1: confidence and entropy are made of these."
 )
 _NO_NUMBERS: Final = "No data yet, because no prediction of this API is a number of its own."
-_NO_LABELS: Final = "No data yet, because the service has not called record_labels in this time."
-_NO_LABELS_COMPARED: Final = (
-    "No data yet, because the service has not called record_labels in this time, or the reference has no label."
-)
 
 
 def _buckets(*matchers: str) -> str:
@@ -42,16 +37,8 @@ def _native(*matchers: str) -> str:
     return feature(names.name(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
 
 
-def _numbers(*matchers: str) -> str:
-    return feature(names.count(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
-
-
-def _categories(*matchers: str) -> str:
-    return feature(names.name(semconv.FEATURE_CATEGORY), common.PRESENT, *matchers, chosen=_CHOSEN)
-
-
 def _quantiles(*matchers: str) -> list[Query]:
-    both = f"{rate(_buckets(*matchers), names.LE)} or {rate(_native(*matchers))}"
+    both = either(rate(_buckets(*matchers), names.LE), rate(_native(*matchers)))
     return [Query(f"histogram_quantile({q}, {both})", f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
 
 
@@ -61,13 +48,6 @@ def _of_pool(series: str) -> str:
 
 _CATEGORY: Final = legend(names.CATEGORY)
 _NAMED: Final = legend(names.SIGNAL, names.FEATURE)
-
-
-def _over_time(*matchers: str) -> str:
-    return (
-        f"{rate(_categories(*matchers), names.CATEGORY)} / ignoring ({names.CATEGORY}) group_left () "
-        f"{rate(_categories(*matchers))}"
-    )
 
 
 CLASSES = [
@@ -86,7 +66,7 @@ CLASSES = [
             "Classes over time", "Share of each predicted class.", _NO_CLASSES, Traffic.CLASSES, "percentunit", 12,
             most=1,
         ),
-        Query(_over_time(_PREDICTION), _CATEGORY),
+        Query(labels.over_time(_PREDICTION), _CATEGORY),
         stacked=True,
     ),
 ]  # fmt: skip
@@ -118,7 +98,11 @@ CERTAINTY = [
             "clueless.",
             _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
         ),
-        Query(f"{increase(_buckets(_PREDICTION, _CLUELESS), names.LE)} or {increase(_native(_PREDICTION, _CLUELESS))}"),
+        Query(
+            either(
+                increase(_buckets(_PREDICTION, _CLUELESS), names.LE), increase(_native(_PREDICTION, _CLUELESS))
+            )
+        ),
     ),
     lines(
         Look(
@@ -151,44 +135,7 @@ NUMBERS = [
     ),
 ]  # fmt: skip
 
-LABELS = [
-    shares(
-        Look(
-            "Labels now and in training",
-            "Share of each true class within the window, beside its share in the training data.",
-            _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12,
-        ),
-        names.CATEGORY,
-        common.category_shares(_LABEL, chosen=_CHOSEN),
-        common.training_shares(_LABEL, chosen=_CHOSEN),
-    ),
-    lines(
-        Look(
-            "Labels over time", "Share of each true class.", _NO_LABELS_COMPARED, Traffic.LABELS, "percentunit", 12,
-            most=1,
-        ),
-        Query(_over_time(_LABEL), _CATEGORY),
-        stacked=True,
-    ),
-    lines(
-        Look(
-            "Labels and predictions a second",
-            "How many predictions are made and how many truths come back: classes and numbers.",
-            _NO_LABELS, Traffic.LABELS, "cps", 12,
-        ),
-        Query(
-            f"{rate(_categories(_EITHER), names.SIGNAL)}\nor {rate(_numbers(_EITHER, _OTHERS), names.SIGNAL)}",
-            legend(names.SIGNAL),
-        ),
-    ),
-    note(
-        "Label delay and performance",
-        "No data yet, because nothing here is drawn of labels that came with prediction ids. Prometheus has how late "
-        "they came and how right the predictions were, in the rules of `model_performance.yaml`.",
-        12,
-        8,
-    ),
-]  # fmt: skip
+PERFORMANCE = [performance.accuracy(), performance.f1(), performance.area()]
 
 BOARD: Final = Board(
     "predictions",
@@ -199,7 +146,11 @@ BOARD: Final = Board(
         ("Classes", CLASSES),
         ("Certainty", CERTAINTY),
         ("Values and drift", NUMBERS),
-        ("Labels", LABELS),
+        ("Labels", labels.PANELS),
+        ("Performance", [*PERFORMANCE, *outcomes.CLASSES]),
+        ("Calibration", outcomes.CALIBRATION),
+        ("Errors of predicted values", outcomes.VALUES),
+        ("Concept drift", concept.PANELS),
     ),
     "now-6h",
 )

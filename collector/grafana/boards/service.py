@@ -199,6 +199,55 @@ STAGES = [
     ),
 ]  # fmt: skip
 
+
+def _calls(part: str, *matchers: str) -> str:
+    """Calls a second; what is called by a Unix socket has no address that would last."""
+    every = f"rate({select(part, *matchers)}[{RATE}])"
+    return f'label_replace({every}, "{names.ADDRESS}", "socket", "{names.ADDRESS}", "")'
+
+
+_CALLS: Final = names.count(semconv.CLIENT_DURATION)
+_ANSWERED: Final = names.bucket(semconv.CLIENT_DURATION)
+_CALLED: Final = (names.PEER, names.ADDRESS, names.TEMPLATE)
+_NO_CALLS: Final = (
+    "No data yet, because no API called another service through BentoML (bentoml.depends, or a BentoML client)."
+)
+
+CALLS = [
+    lines(
+        Look(
+            "Calls of other services", "Calls a second, by what was called: service, address, and path.", _NO_CALLS,
+            Traffic.CALLS, "reqps",
+        ),
+        Query(added(_calls(_CALLS), *_CALLED), legend(*_CALLED)),
+        stacked=True,
+    ),
+    lines(
+        Look(
+            "Latency p95 of calls",
+            "Time within which 95 of 100 calls were answered, as the caller has it: with the way there and back.",
+            _NO_CALLS, Traffic.CALLS, "s",
+        ),
+        Query(
+            f"histogram_quantile(0.95, {added(_calls(_ANSWERED), names.LE, *_CALLED)})",
+            legend(*_CALLED),
+        ),
+    ),
+    lines(
+        Look(
+            "Failed calls",
+            "Calls a second that had no answer, or one with an error, by what was called and the error: the class of "
+            "the exception, or the status.",
+            "No call failed in this time.", Traffic.FAILED_CALLS, "reqps",
+        ),
+        Query(
+            added(_calls(_CALLS, f'{names.ERROR}!=""'), *_CALLED, names.ERROR),
+            f"{legend(*_CALLED)}: {legend(names.ERROR)}",
+        ),
+        stacked=True,
+    ),
+]  # fmt: skip
+
 BOARD: Final = Board(
     "service",
     "Service",
@@ -208,6 +257,7 @@ BOARD: Final = Board(
         ("At a glance", GLANCE),
         ("Requests", REQUESTS),
         ("Within a call", STAGES),
+        ("Calls of other services", CALLS),
         ("Workers and hosts", resources.PANELS),
         ("Logs and slow requests", logs.PANELS),
     ),

@@ -11,13 +11,15 @@ from collector.grafana.board import Board
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import lines, status
-from collector.grafana.promql import added, increase, legend, rate, select
+from collector.grafana.promql import added, increase, legend, quantile, rate, select
 
 _NO_WORKER: Final = "No data yet, because no worker of this service has sent metrics."
 _NO_COLLECTOR: Final = "No data yet, because the Collector has sent no metrics of its own."
 _NONE_LOST: Final = "Nothing was lost in this time."
 _NO_FAILURE: Final = "No failure in this time."
 _REASONED: Final = f"{legend(names.TELEMETRY_SIGNAL)}: {legend(names.REASON)}"
+_EXPORTS: Final = names.count(semconv.EXPORTER_DURATION)
+_FAILED: Final = f"{legend(names.EXPORTER)}: {legend(names.ERROR)}"
 
 
 def _each(metrics: Sequence[str], label: str) -> list[Query]:
@@ -89,7 +91,7 @@ WORKERS = [
         Look(
             "Waiting to be sent",
             "Encoded telemetry in the memory of all workers. It is bounded; what does not fit is dropped and counted.",
-            _NO_WORKER, Traffic.ANY, "bytes", 12,
+            _NO_WORKER, Traffic.ANY, "bytes", 6,
         ),
         Query(added(select(names.name(semconv.PENDING)), names.TELEMETRY_SIGNAL), legend(names.TELEMETRY_SIGNAL)),
         stacked=True,
@@ -99,12 +101,28 @@ WORKERS = [
             "Age of the newest metrics",
             "Time since each worker's metrics last arrived. A line that rises with the clock: a worker that ended or "
             "cannot reach the Collector.",
-            _NO_WORKER, Traffic.ANY, "s", 12,
+            _NO_WORKER, Traffic.ANY, "s", 6,
         ),
         Query(
             f"time() - max by ({names.INSTANCE}) (timestamp({select(names.name(semconv.PROCESS_MEMORY_USAGE))}))",
             legend(names.INSTANCE),
         ),
+    ),
+    lines(
+        Look(
+            "Export latency",
+            "Time within which 95 of 100 exports of the workers were answered by the Collector, or had failed, by "
+            "exporter.",
+            _NO_WORKER, Traffic.ANY, "s", 6,
+        ),
+        Query(quantile(0.95, semconv.EXPORTER_DURATION, names.EXPORTER), legend(names.EXPORTER)),
+    ),
+    lines(
+        Look(
+            "Failed exports", "Exports a second that the Collector did not take, by exporter and why.", _NO_FAILURE,
+            Traffic.TROUBLE, "cps", 6,
+        ),
+        Query(rate(select(_EXPORTS, f'{names.ERROR}!=""'), names.EXPORTER, names.ERROR), _FAILED),
     ),
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collector.grafana.preview._answers import Answer, Series
 from collector.grafana.preview._intervals import Window
 from collector.grafana.preview._model import Dashboard, Panel, Query, load
+from collector.grafana.preview._rules import not_since
 from collector.grafana.preview._run import Run, Shown, run
 from collector.grafana.preview._sources import Sources, ask
 from collector.grafana.preview._units import known_unit
@@ -28,5 +29,6 @@ __all__ = [
     "ask",
     "known_unit",
     "load",
+    "not_since",
     "run",
 ]

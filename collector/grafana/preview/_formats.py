@@ -60,6 +60,8 @@ def replace(text: str, scope: Mapping[str, Chosen], default: Format) -> str:
     def written(match: re.Match[str]) -> str:
         name = match[1] or match[2] or match[4]
         chosen = scope.get(name)
+        if chosen is None and name.isdigit():  # a group of PromQL's label_replace
+            return match[0]
         if chosen is None:
             raise UnknownVariableError(f"{match[0]} in {text!r}")
         if chosen.literal is not None:

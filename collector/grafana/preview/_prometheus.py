@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from collector.grafana.names import OPTIONAL
 from collector.grafana.preview._answers import Answer, Series
 from collector.grafana.preview._formats import Chosen, plain, prometheus, replace
 from collector.grafana.preview._intervals import Intervals, Window
@@ -51,7 +52,8 @@ def run(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Win
     # A native histogram is drawn by its own buckets, under no name.
     named = [one for one in series if not one.histograms]
     unresolved = {label for one in named for label in _LABEL.findall(legend) if label not in one.labels}
-    return Answer(query.ref, text, series=series, exemplars=exemplars, unresolved=tuple(sorted(unresolved)))
+    missing = tuple(sorted(unresolved - OPTIONAL))
+    return Answer(query.ref, text, series=series, exemplars=exemplars, unresolved=missing)
 
 
 def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sources) -> list[str]:
@@ -70,30 +72,26 @@ def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sou
 
 
 def alerts(labels: str, scope: Mapping[str, Chosen], sources: Sources) -> Answer:
-    """The alerts of Prometheus that fire or are pending, with `labels`, in the form of a selector.
+    """The alerts of Prometheus that fire or are pending, with `labels`, in the form of a selector; those of a rule as
+    one.
 
     Grafana's panel lists those of its own alerting, which is provisioned with the same rules.
     """
     text = replace(labels, scope, plain)
     wanted = re.findall(r'(\w+)\s*(=~?)\s*"([^"]*)"', text)
-    rows = []
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for alert in ask(f"{sources.prometheus}/api/v1/alerts")["data"]["alerts"]:
-        found = alert["labels"]
+        own = alert["labels"]
         if all(
-            re.fullmatch(value if sign == "=~" else re.escape(value), found.get(key, "")) for key, sign, value in wanted
+            re.fullmatch(value if sign == "=~" else re.escape(value), own.get(key, "")) for key, sign, value in wanted
         ):
-            about = {
-                key: value for key, value in found.items() if key not in ("alertname", *(key for key, *_ in wanted))
-            }
-            rows.append(
-                {
-                    "State": alert["state"],
-                    "Alert": found["alertname"],
-                    "Since": alert["activeAt"][11:19],
-                    "Labels": ", ".join(f"{key}={value}" for key, value in about.items() if value),
-                }
+            row = found.setdefault(
+                (alert["state"], own["alertname"]),
+                {"State": alert["state"], "Alert": own["alertname"], "Since": "", "Instances": 0.0},
             )
-    return Answer("alerts", text, rows=tuple(rows))
+            row["Instances"] += 1
+            row["Since"] = min(filter(None, (row["Since"], alert["activeAt"][11:19])))
+    return Answer("alerts", text, rows=tuple(found[key] for key in sorted(found)))
 
 
 def _post(sources: Sources, path: str, fields: list[tuple[str, str]]) -> Any:
@@ -120,7 +118,7 @@ def _series(data: Mapping[str, Any], legend: str) -> Iterator[Series]:
 
 def _name(labels: Mapping[str, str], legend: str) -> str:
     if legend and legend != _AUTO:
-        return _LABEL.sub(lambda match: labels.get(match[1], ""), legend)
+        return _LABEL.sub(lambda match: labels.get(match[1], ""), legend).strip()
     inside = ", ".join(f'{key}="{value}"' for key, value in labels.items() if key != "__name__")
     return f"{labels.get('__name__', '')}{{{inside}}}"
 

@@ -18,11 +18,9 @@ from typing import Final
 import numpy as np
 import urllib3
 
-from bento_observe import semconv
-from bento_observe.prometheus_names import label_name
 from bento_observe.stack import Running, Stack
-from bento_observe.stack.query import prometheus_query
-from collector.grafana.preview.orders import data, traffic
+from collector.grafana.preview._rules import not_since
+from collector.grafana.preview.orders import data, delivery, traffic
 
 __all__ = ["EXPORT_SECONDS", "SERVICE", "stage"]
 
@@ -43,8 +41,8 @@ _RULES_S: Final = 150.0
 def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running, float]]:
     """The stack after `minutes` of traffic, and when that began, seconds since the epoch.
 
-    Half of it is normal; then comes version 2, first with broken and failing orders, then with orders that drift, until
-    the rules have seen them.
+    Half of it is normal; then comes version 2, first with broken and failing orders, then with orders that drift and
+    have other outcomes, until the rules have seen them. Alerts are those of the demo, which fire within minutes.
 
     Raises:
         StackError: the servers cannot be run here.
@@ -52,11 +50,12 @@ def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running,
     """
     with tempfile.TemporaryDirectory(prefix="bento-observe-preview-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        stack = Stack(data_dir=folder / "stack", ports="free")
+        stack = Stack(data_dir=folder / "stack", ports="free", demo=True)
         running = stack.up(progress=say)
         try:
             began = time.time()
-            data.reference(folder / "reference.json")
+            data.reference(folder / "orders.json")
+            delivery.reference(folder / "delivery.json")
             generator = np.random.default_rng(11)
             parts = (("1", (("normal", 0.5),)), ("2", (("broken", 0.2), ("drifted", 0.3))))
             for version, kinds in parts:
@@ -73,8 +72,8 @@ def stage(minutes: float, say: Callable[[str], None]) -> Iterator[tuple[Running,
 
 
 def _send(url: str, kind: str, seconds: float, generator: np.random.Generator) -> None:
-    # Of eight requests to classify come five to other APIs.
-    count = int(seconds * _RATE * 8 / 13)
+    # Of eight requests to classify come seven to other APIs.
+    count = int(seconds * _RATE * 8 / 15)
     wanted = traffic.requests(kind, count, generator)
     if kind == "broken":
         failing = traffic.trouble(max(1, count // 60))
@@ -86,15 +85,10 @@ def _send(url: str, kind: str, seconds: float, generator: np.random.Generator) -
 
 
 def _await_rules(running: Running, url: str, generator: np.random.Generator) -> None:
-    """Send more, until Prometheus has recorded drift of all kinds lately."""
-    service, window = label_name(semconv.SERVICE_NAME), label_name(semconv.ML_DRIFT_WINDOW)
-    recorded = f'feature:ml_feature_drift:drifted{{{service}="{SERVICE}", {window}="1h"}}'
+    """Send more, until Prometheus has evaluated all rules that look back an hour."""
     since, deadline = time.time(), time.monotonic() + _RULES_S
-    found: set[str] = set()
-    while found != {"psi", "js", "ks"} and time.monotonic() < deadline:
+    while not_since(running.prometheus, since) and time.monotonic() < deadline:
         _send(url, "drifted", 2 * EXPORT_SECONDS, generator)
-        samples = prometheus_query(running.prometheus, f"{recorded} and timestamp({recorded}) >= {since}")
-        found = {sample.labels[label_name(semconv.ML_DRIFT_METHOD)] for sample in samples}
 
 
 @contextmanager
@@ -105,7 +99,8 @@ def _serving(running: Running, folder: Path, version: str) -> Iterator[str]:
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONPATH": str(_ROOT),
-        "ORDERS_REFERENCE": str(folder / "reference.json"),
+        "ORDERS_REFERENCE": str(folder / "orders.json"),
+        "DELIVERY_REFERENCE": str(folder / "delivery.json"),
         "ORDERS_WORKERS": str(_WORKERS),
         "OTEL_SERVICE_NAME": SERVICE,
         "OTEL_RESOURCE_ATTRIBUTES": f"service.version={version},deployment.environment.name=shop",

@@ -11,14 +11,21 @@ import pandas as pd
 
 from bento_observe import Reference
 
-__all__ = ["CLASSES", "WEIGHT", "broken", "drifted", "normal", "outcomes", "probabilities", "reference", "transformed"]
+__all__ = [
+    "CLASSES", "DIMENSIONS", "WEIGHT", "broken", "drifted", "normal", "outcomes", "probabilities", "reference",
+    "transformed",
+]  # fmt: skip
 
 CLASSES: Final = ("keep", "return", "refund")
 COUNTRIES: Final = ("de", "fr", "it", "nl")
 WEIGHT: Final = os.environ.get("ORDERS_WEIGHT", "weight")
 """The name of a column; a test gives it one with all that means something in a query."""
 
+DIMENSIONS: Final = 300
+"""More columns without names than that are not features: a vector."""
+
 _TRAINED: Final = 4000
+_CERTAINTY: Final = 2.5
 
 
 def normal(rows: int, random: np.random.Generator) -> pd.DataFrame:
@@ -55,7 +62,7 @@ def broken(rows: int, random: np.random.Generator) -> pd.DataFrame:
 def probabilities(rows: pd.DataFrame) -> pd.DataFrame:
     """What the model says of each row, by class."""
     weight, amount = (rows[name].astype(float).fillna(0.0).to_numpy() for name in (WEIGHT, "amount"))
-    scores = np.stack([np.ones(len(rows)), amount / 30 - 1, weight / 3 - 1], axis=1)
+    scores = _CERTAINTY * np.stack([np.ones(len(rows)), amount / 30 - 1, weight / 3 - 1], axis=1)
     exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
     return pd.DataFrame(exponents / exponents.sum(axis=1, keepdims=True), columns=CLASSES)
 
@@ -65,9 +72,11 @@ def transformed(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"log_amount": np.log1p(rows["amount"].astype(float))})
 
 
-def outcomes(rows: pd.DataFrame, random: np.random.Generator) -> list[str]:
-    """What became of the orders."""
-    return [str(random.choice(CLASSES, p=row)) for row in probabilities(rows).to_numpy()]
+def outcomes(rows: pd.DataFrame, random: np.random.Generator, *, others: float = 0.0) -> list[str]:
+    """What became of the orders. Of a share of `others` something that has nothing to do with what the model knows."""
+    known = probabilities(rows).to_numpy()
+    chances = (1 - others) * known + others / len(CLASSES)
+    return [str(random.choice(CLASSES, p=row)) for row in chances]
 
 
 def reference(path: Path) -> Reference:

@@ -6,14 +6,14 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.patches import Rectangle
 
 from collector.grafana.preview._run import Shown
 from collector.grafana.preview._units import written
-from collector.grafana.preview.pictures._look import GRID, INK, PALE, field, named, shown
+from collector.grafana.preview.pictures._look import GRID, INK, PALE, field, named, on, shown
+from collector.grafana.preview.pictures._transformed import joined, moment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def stat(axes: Axes, panel: Shown, pixels: tuple[float, float]) -> None:
 
 def table(axes: Axes, panel: Shown, pixels: tuple[float, float]) -> None:
     """Rows of all answers with the same labels, joined, sorted and named as the panel says."""
-    rows = _rows(panel)
+    rows = joined(panel)
     if not rows:
         return
     titles = list(dict.fromkeys(title for row in rows for title in row))
@@ -67,7 +67,7 @@ def table(axes: Axes, panel: Shown, pixels: tuple[float, float]) -> None:
                 box = Rectangle((left + 0.002, y - 0.42 * height), (width - 0.004) * part, 0.84 * height, linewidth=0)
                 box.set(color=colour, alpha=0.9 if filled < 0 else 0.35)
                 axes.add_patch(box)
-            ink = "white" if filled == -1 else INK if filled is not None else colour or INK
+            ink = on(colour) if filled == -1 and colour else INK if filled is not None else colour or INK
             axes.text(x, y, text, ha=align, va="center", fontsize=size, color=ink)
         left += width
     for position in range(len(kept) + 1):
@@ -100,7 +100,7 @@ def logs(axes: Axes, panel: Shown, pixels: tuple[float, float]) -> None:
         severity = str(row.get("severity_text", ""))
         colour = named(_SEVERITIES.get(severity.upper(), "text"))
         axes.add_patch(Rectangle((0, y - 0.4 * _ROW_PX / pixels[1]), 0.004, 0.8 * _ROW_PX / pixels[1], color=colour))
-        line = f"{_moment(row.get('@timestamp'))}  {severity:<5}  {_message(row)}"
+        line = f"{moment(row.get('@timestamp'))}  {severity:<5}  {_message(row)}"
         axes.text(0.012, y, line[:400], va="center", fontsize=7, color=INK, family="monospace", clip_on=True)
 
 
@@ -116,48 +116,14 @@ def words(axes: Axes, text: str, pixels: tuple[float, float], *, pale: bool = Fa
     axes.text(x, y, "\n".join(lines), ha=align, va=down, fontsize=8, color=PALE if pale else INK, linespacing=1.4)
 
 
-def _rows(panel: Shown) -> list[dict[str, Any]]:
-    hidden: Mapping[str, bool] = {"Time": True}
-    order: Mapping[str, int] = {}
-    renamed: Mapping[str, str] = {}
-    for each in panel.panel.json.get("transformations") or ():
-        if each["id"] == "organize":
-            hidden = {**hidden, **(each["options"].get("excludeByName") or {})}
-            order = each["options"].get("indexByName") or {}
-            renamed = each["options"].get("renameByName") or {}
-    joined: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
-    several = len(panel.answers) > 1
-    for answer in panel.answers:
-        for one in answer.series:
-            row = joined.setdefault(tuple(sorted(one.labels.items())), dict(one.labels))
-            row[f"Value #{answer.ref}" if several else "Value"] = one.last
-        for document in answer.rows:
-            joined[(("", str(len(joined))),)] = _document(document)
-    fields = sorted({name for row in joined.values() for name in row}, key=lambda name: order.get(name, 99))
-    shown_fields = [name for name in fields if not hidden.get(name)]
-    return [{renamed.get(name, name): row.get(name, "") for name in shown_fields} for row in joined.values()]
-
-
-def _document(document: Mapping[str, Any]) -> dict[str, Any]:
-    if "spans" not in document:
-        return {key: value for key, value in document.items() if isinstance(value, (str, int, float))}
-    root = min(document["spans"], key=lambda span: span["startTime"])
-    service = document["processes"][root["processID"]]["serviceName"]
-    return {
-        "Trace ID": document["traceID"],
-        "Trace name": f"{service}: {root['operationName']}",
-        "Start time": _moment(root["startTime"] / 1000),
-        "Duration": f"{root['duration'] / 1e6:.2f} s",
-    }
-
-
 def _cell(panel: Shown, title: str, value: Any) -> tuple[str, str | None, float | None]:
     """Text, colour, and how much of the cell it fills: -1 for all of it as background, None for nothing."""
     if not isinstance(value, float):
         return str(value or ""), None, None
     settings = field(panel.panel, title)
     text, colour = shown(settings, value)
-    kind = (settings.get("custom.cellOptions") or {}).get("type")
+    cells = settings.get("custom.cellOptions") or (settings.get("custom") or {}).get("cellOptions") or {}
+    kind = cells.get("type")
     if kind == "color-background":
         return text, colour, -1
     if kind == "gauge" and not math.isnan(value):
@@ -168,13 +134,6 @@ def _cell(panel: Shown, title: str, value: Any) -> tuple[str, str | None, float 
 def _key(value: Any) -> tuple[bool, float, str]:
     number = value if isinstance(value, float) and not math.isnan(value) else -math.inf
     return isinstance(value, float), number, str(value)
-
-
-def _moment(stamp: Any) -> str:
-    try:
-        return datetime.fromtimestamp(float(stamp) / 1000, timezone.utc).strftime("%H:%M:%S.%f")[:-3]
-    except (TypeError, ValueError):
-        return str(stamp)[11:23]
 
 
 def _message(row: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from collector.grafana.preview._intervals import Window
 from collector.grafana.preview._run import Shown
 from collector.grafana.preview._units import written
 from collector.grafana.preview.pictures._look import GRID, INK, PALETTE, field, named
+from collector.grafana.preview.pictures._transformed import bounded, side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,10 @@ _MOST_NAMES: Final = 6
 _MOST_LINES: Final = 40
 _TICKS: Final = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800, 10**9)
 _LONGEST: Final = 34
+_LINES: Final = 2
+_MORE: Final = 6
+_NO_NAME: Final = "_nolegend_"
+_UUID: Final = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _NAME_PX, _HANDLE_PX = 5.2, 26.0
 _HEAT: Final = LinearSegmentedColormap.from_list("heat", ["#fff5eb", "#fdbe85", "#fd8d3c", "#d94701", "#7f2704"])
 
@@ -58,7 +64,7 @@ def lines(axes: Axes, shown: Shown, window: Window, marks: Sequence[tuple[float,
         axes.plot(
             one.times[kept], one.values[kept], marker=alone, linestyle=dashes, color=colour,
             linewidth=1.3 * float(settings.get("custom.lineWidth", 1)),
-            label=one.name,
+            label=_NO_NAME if (settings.get("custom.hideFrom") or {}).get("legend") else one.name,
         )  # fmt: skip
         other = next((each for each in series if each.name == settings.get("custom.fillBelowTo")), None)
         if other is not None and len(other.values) == len(one.values):
@@ -77,12 +83,14 @@ def lines(axes: Axes, shown: Shown, window: Window, marks: Sequence[tuple[float,
             axes.axhline(step["value"], color=named(step["color"]), linewidth=0.9, linestyle=(0, (4, 3)))
     _over_time(axes, window)
     _scaled(axes, shown.panel.defaults)
-    _names(axes, len(series))
+    _names(axes)
 
 
 def bars(axes: Axes, shown: Shown) -> None:
     """Two or more distributions side by side."""
-    columns, names = _columns(shown)
+    columns, names = side_by_side(shown)
+    if bounded(shown):
+        names = [_bound(float(name), "") for name in names]
     width = 0.84 / max(1, len(columns))
     positions = np.arange(len(names))
     for number, (title, values) in enumerate(columns.items()):
@@ -97,8 +105,9 @@ def bars(axes: Axes, shown: Shown) -> None:
     if len(names) > 26:
         for number, label in enumerate(axes.get_xticklabels()):
             label.set_visible(number % 2 == 0)
+    axes.margins(y=0.18)  # room for the names
     _scaled(axes, shown.panel.defaults)
-    _names(axes, len(columns), inside=True)
+    _names(axes, inside=True)
 
 
 def heat(axes: Axes, shown: Shown, window: Window) -> None:
@@ -112,46 +121,12 @@ def heat(axes: Axes, shown: Shown, window: Window) -> None:
     masked = np.ma.masked_less_equal(counts, 1e-9)
     axes.pcolormesh(steps, positions, masked, cmap=_HEAT, norm=norm, rasterized=True)
     unit = ((shown.panel.json.get("options") or {}).get("yAxis") or {}).get("unit") or ""
-    every = max(1, math.ceil(len(edges) / 7))
-    axes.set_yticks(positions[::every], [_bound(edge, unit) for edge in edges[::every]])
     seen = np.flatnonzero(np.nansum(counts, axis=1) > 0)
-    if seen.size:
-        axes.set_ylim(max(0, seen[0] - 1), min(len(edges) - 1, seen[-1] + 2))
+    low, high = (max(0, seen[0] - 1), min(len(edges) - 1, seen[-1] + 2)) if seen.size else (0, len(edges) - 1)
+    ticks = range(low, high + 1, max(1, math.ceil((high - low) / 7)))
+    axes.set_yticks(positions[ticks], [_bound(edges[tick], unit) for tick in ticks])
+    axes.set_ylim(low, high)
     _over_time(axes, window)
-
-
-def _columns(shown: Shown) -> tuple[Mapping[str, npt.NDArray[np.float64]], list[str]]:
-    options, panel = shown.panel.json.get("options") or {}, shown.panel
-    titles: Mapping[str, str] = {}
-    for each in panel.json.get("transformations") or ():
-        if each["id"] == "organize":
-            titles = each["options"].get("renameByName") or {}
-    wanted = [name for name in titles.values() if name != options.get("xField")]
-    wanted = list(dict.fromkeys(wanted)) or [answer.ref for answer in shown.answers]
-    found: dict[str, dict[str, float]] = {}
-    for position, answer in enumerate(shown.answers):
-        title = wanted[min(position, len(wanted) - 1)]
-        form = panel.queries[position].body.get("format")
-        found[title] = _shares(answer.series) if form == "heatmap" else _by_label(answer.series, options.get("xField"))
-    names = list(dict.fromkeys(name for values in found.values() for name in values))
-    if panel.queries[0].body.get("format") == "heatmap":
-        names.sort(key=float)
-    return {t: np.array([v.get(name, 0.0) for name in names]) for t, v in found.items()}, [
-        _bound(float(name), "") if panel.queries[0].body.get("format") == "heatmap" else name for name in names
-    ]
-
-
-def _shares(series: Sequence[Series]) -> dict[str, float]:
-    ordered = sorted(series, key=lambda one: float(one.labels["le"]))
-    totals = [one.last for one in ordered]
-    return {
-        one.labels["le"]: total - before for one, total, before in zip(ordered, totals, [0.0, *totals], strict=False)
-    }
-
-
-def _by_label(series: Sequence[Series], label: Any) -> dict[str, float]:
-    ordered = sorted(series, key=lambda one: -one.last)
-    return {one.labels.get(label, one.name): one.last for one in ordered}
 
 
 Grid = tuple[npt.NDArray[np.float64], list[float], npt.NDArray[np.float64]]
@@ -201,6 +176,8 @@ def _scaled(axes: Axes, settings: Mapping[str, Any]) -> None:
     low, high = axes.get_ylim()
     if settings.get("min") is not None:
         axes.set_ylim(bottom=float(settings["min"]), top=high if high > float(settings["min"]) else None)
+    if settings.get("max") is not None:
+        axes.set_ylim(top=float(settings["max"]))
     axes.grid(axis="y", color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -210,17 +187,20 @@ def _scaled(axes: Axes, settings: Mapping[str, Any]) -> None:
         axes.set_ylim(low, low + 1)
 
 
-def _names(axes: Axes, series: int, inside: bool = False) -> None:
+def _names(axes: Axes, inside: bool = False) -> None:
     handles, names = axes.get_legend_handles_labels()
     if not names:
         return
-    kept = [_short(name, _LONGEST) for name in names[:_MOST_NAMES]]
-    if series > _MOST_NAMES:
-        kept[-1] += f"  … {series - _MOST_NAMES} more"
-    room = axes.get_window_extent().width / (_NAME_PX * max(map(len, kept)) + _HANDLE_PX)
+    kept = [_short(_UUID.sub(r"\1…", name), _LONGEST) for name in names[:_MOST_NAMES]]
+    longest = max(map(len, kept)) + (_MORE if len(names) > len(kept) else 0)
+    room = axes.get_window_extent().width / (_NAME_PX * longest + _HANDLE_PX)
+    columns = max(1, min(len(kept), int(room)))
+    kept = kept[: _LINES * columns]
+    if len(names) > len(kept):
+        kept[-1] += f"  … {len(names) - len(kept)} more"
     place = {"loc": "upper right"} if inside else {"loc": "upper center", "bbox_to_anchor": (0.5, -0.11)}
     axes.legend(
-        handles[:_MOST_NAMES], kept, ncols=max(1, min(len(kept), int(room))), fontsize=7, frameon=False,
+        handles[: len(kept)], kept, ncols=columns, fontsize=7, frameon=False,
         handlelength=1.2, columnspacing=1.2, labelcolor=INK, **place,
     )  # fmt: skip
 

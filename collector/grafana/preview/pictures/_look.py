@@ -10,7 +10,7 @@ from typing import Any, Final
 from collector.grafana.preview._model import Panel
 from collector.grafana.preview._units import written
 
-__all__ = ["COLOURS", "GRID", "INK", "PALE", "PALETTE", "colour_of", "field", "named", "shown"]
+__all__ = ["COLOURS", "GRID", "INK", "PALE", "PALETTE", "colour_of", "field", "named", "on", "shown"]
 
 INK, PALE, GRID = "#24292f", "#6e7781", "#e3e6ea"
 PALETTE: Final = (
@@ -20,6 +20,7 @@ COLOURS: Final = {
     "green": "#56a64b", "orange": "#ff9830", "red": "#e02f44", "blue": "#3274d9", "yellow": "#f2cc0c",
     "purple": "#a352cc", "text": "#8c959f", "transparent": "#ffffff00",
 }  # fmt: skip
+_LIGHT: Final = 510
 _SHADES: Final = {"super-light": (255, 0.6), "light": (255, 0.35), "semi-dark": (0, 0.15), "dark": (0, 0.35)}
 
 
@@ -32,6 +33,12 @@ def named(colour: str) -> str:
     levels = [int(COLOURS[plain][at : at + 2], 16) for at in (1, 3, 5)]
     mixed = "".join(f"{round(level + (towards - level) * part):02x}" for level in levels)
     return f"#{mixed}{COLOURS[plain][7:]}"
+
+
+def on(colour: str) -> str:
+    """What can be read on a colour: white, or ink where it is light or transparent."""
+    levels = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return INK if sum(levels) > _LIGHT or (colour.endswith("00") and len(colour) > len("#rrggbb")) else "white"
 
 
 def field(panel: Panel, name: str) -> Mapping[str, Any]:
