@@ -48,7 +48,8 @@ def _dropped(policy: Policy) -> Alert:
         "it.",
         "queue_full, expired, shutdown: the Collector was not there, or too slow. rejected, too_large: it refused "
         "them, its "
-        "log says why. error: a fault of bento_observe, the service's log has it.",
+        "log says why. error: a fault of bento_observe, the service's log has it. "
+        "unreadable: answers were NaN, missing, or no probabilities, and have no prediction id.",
         {"value": Number("count"), "total": Number("count", f"{by(labels)} ({_DROPPED}{{{OF}}})")},
         _PAGE,
         "one item",
