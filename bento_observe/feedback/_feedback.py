@@ -27,6 +27,7 @@ from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._shared import directory
 from bento_observe.feedback._store import Store
 from bento_observe.feedback._token import Context, TokenMaker
+from bento_observe.feedback._truth import is_value
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Health, Telemetry
 
@@ -127,7 +128,8 @@ class Feedback:
         return Classes()
 
     def _centre(self, model: Model) -> float:
-        return self._shape.centre if model[1:] == self._model else 0.0
+        ours = model[1:] == self._model and is_value(self._shape.centre)
+        return self._shape.centre if ours else 0.0
 
     def _pass_on(self, context: Context, labels: list[Any]) -> None:
         try:

@@ -69,6 +69,37 @@ def test_labels_of_every_type_are_the_classes_they_stand_for() -> None:
     assert bench.confusion() == {("1", "1"): 7, ("1", "0"): 2}
 
 
+def test_classes_of_files_are_those_that_were_predicted() -> None:
+    """Truth values as languages write them, whole numbers of columns with gaps; other text stays apart."""
+    alike = [("true", "True"), ("True", True), ("FALSE", False), ("1", "1.0"), ("1.0", 1), ("-3", "-3.0")]
+    apart = [("1.1", "1.10"), ("1.0", "1.00"), ("true", "t"), ("false", "0.5")]
+    for pairs, correct in ((alike, len(alike)), (apart, 0)):
+        bench = Bench()
+        found = bench.matcher.take([bench.id(one) for one, _ in pairs], [label for _, label in pairs])
+        assert (found.matched, found.refused) == (len(pairs), {})
+        assert sum(count for (_, _, right), count in bench.group().confusion.items() if right) == correct
+
+
+def test_a_value_may_be_written_as_text() -> None:
+    """As a file has it that says 12.50."""
+    bench = Bench()
+    assert bench.matcher.take([bench.id(10.0), bench.id(0.0)], ["12.50", "-1e2"]).matched == 2
+    values = bench.group().values
+    assert values is not None
+    assert (values.below, values.above) == (2.5, 100.0)
+
+
+def test_sums_of_errors_stay_numbers() -> None:
+    """Of the largest labels that are taken, too."""
+    bench = Bench()
+    labels = [1e140, -1e140, 1e141, 1e308, 10**300, 2.0]
+    found = bench.matcher.take([bench.id(1.0) for _ in labels], labels)
+    assert (found.matched, set(found.refused)) == (3, {2, 3, 4})
+    values = bench.group().values
+    assert values is not None
+    assert np.isfinite([values.squares, values.label_squares, values.histogram.total]).all()
+
+
 def test_every_reason_is_told_at_its_position_and_counted() -> None:
     """With good labels in between, of which none is lost."""
     bench = Bench(known=("a", "b"))
@@ -86,7 +117,10 @@ def test_every_reason_is_told_at_its_position_and_counted() -> None:
         (bench.id("a"), float("nan"), "not_a_label"),
         (bench.id("a"), {"a": 1}, "not_a_label"),
         (bench.id("a"), "c", "unknown_class"),
-        (bench.id(1.5), "1.5", "not_a_label"),
+        (bench.id(1.5), "1,5", "not_a_label"),
+        (bench.id(1.5), "1e200", "not_a_label"),
+        (bench.id(1.5), 1e200, "not_a_label"),
+        (bench.id(1e200), 1.5, "not_a_label"),
         (bench.id(1.5), True, "not_a_label"),
         (bench.id(1.5), float("inf"), "not_a_label"),
         (bench.id(1.5), 10**400, "not_a_label"),
