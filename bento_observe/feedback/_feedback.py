@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bento_observe import semconv
@@ -73,9 +74,11 @@ class Feedback:
         self._owner = owner
         self._store = store
         self._keys = keys_of(EnvironmentReader.of_process())
-        self._maker = TokenMaker(self._keys)
+        self._maker = TokenMaker(self._keys, partial(self._lose, semconv.DROPPED_SLICES_TOO_LONG))
         self._header = config.prediction_header.encode()
-        self._performance = Performance(self._classes, self._centre, self._pass_judgement)
+        self._performance = Performance(
+            self._classes, self._centre, self._pass_judgement, partial(self._lose, semconv.DROPPED_SLICES_FULL)
+        )
         self.matcher = Matcher(
             TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on,
             lookup=None if store is None else store.lookup,
@@ -139,6 +142,9 @@ class Feedback:
             self._judge(context.api, names, predicted, confidence, correct)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("judge")
+
+    def _lose(self, reason: str, count: int) -> None:
+        self._health.dropped("labels", reason, count)
 
     def _tell(self, problem: str) -> None:
         self._health.tell("seen", "%s", problem)

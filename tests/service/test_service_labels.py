@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scene import SETTINGS, Scene
 from server import BentoServer
 from sink import Sink
-from traffic import Answer, Request
+from traffic import Answer, Client, Request
 
 HEADER = "x-prediction-id"
 KEY = "a key that is long enough for it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -35,10 +36,10 @@ MODEL = Model("api", "m", "1")
 class Bench:
     """A matcher, and what makes ids for it."""
 
-    def __init__(self, known: tuple[str, ...] = ()) -> None:
+    def __init__(self, known: tuple[str, ...] = (), lost: Callable[[int], None] | None = None) -> None:
         self.now = NOW
         self.counted: list[Any] = []
-        self.performance = Performance(lambda model: Classes(known, known), lambda model: 0.0)
+        self.performance = Performance(lambda model: Classes(known, known), lambda model: 0.0, lost=lost)
         seen = Seen(None, 10_000, pytest.fail)
         self.matcher = Matcher(TokenReader(KEYS), lambda: seen, self.performance, 3600, self._counted, lambda: self.now)
         self._maker = TokenMaker(KEYS)
@@ -223,6 +224,19 @@ def test_what_is_said_of_a_text_is_counted_by_itself() -> None:
     assert bench.confusion() == {("a", "__other__"): 1, ("a", "a"): 1}
     assert sum(histogram.counts.sum() for _, histogram in bench.performance.delays()) == 7
     assert bench.matcher.take([texts[0]], ["good"]).refused == {0: "duplicate"}
+
+
+def test_slices_beyond_the_most_groups_are_counted_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the label; the model as a whole has them all."""
+    monkeypatch.setattr("bento_observe.feedback._performance._MAX_GROUPS", 4)
+    lost: list[int] = []
+    bench = Bench(lost=lost.append)
+    ids = [bench.id("a", (("n", str(number % 5)), ("m", "1"))) for number in range(20)]
+    assert bench.matcher.take(ids, ["a"] * 20).matched == 20
+    groups = {key: group.labels for key, group in bench.performance.groups()}
+    assert len(groups) == 4
+    assert groups[GroupKey(MODEL)] == 20
+    assert sum(lost) == 3 * 20 - sum(groups.values()) == 3 * 4
 
 
 def test_threads_that_send_at_once_lose_nothing() -> None:
