@@ -15,7 +15,7 @@ from bento_observe import semconv
 from bento_observe.features import category
 from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 
-__all__ = ["Truth", "is_class_name", "is_value", "same_class", "truth"]
+__all__ = ["Truth", "is_class_name", "is_value", "plain_name", "same_class", "truth"]
 
 _LONGEST_CLASS: Final = 64
 _NAMES_AT_ONCE: Final = 10_000
@@ -145,10 +145,11 @@ def is_class_name(text: str) -> bool:
 def same_class(predicted: str, label: str) -> bool:
     """Whether they are one class: true and false may be told as 1 and 0, or begin with a capital letter, and whole
     numbers may end with `.0`, as where a table's column has gaps."""
-    return predicted == label or _plain_name(predicted) == _plain_name(label)
+    return predicted == label or plain_name(predicted) == plain_name(label)
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The same text for all names of one class."""
     whole = name[:-2]
     if name.endswith(".0") and whole.removeprefix("-").isdecimal():
         return whole

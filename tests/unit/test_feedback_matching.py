@@ -81,6 +81,15 @@ def test_classes_of_files_are_those_that_were_predicted() -> None:
         assert sum(count for (_, _, right), count in bench.group().confusion.items() if right) == correct
 
 
+@pytest.mark.parametrize("known", [(), ("false", "true")])
+def test_labels_are_counted_under_the_names_of_the_models_classes(known: tuple[str, ...]) -> None:
+    """However they are written: their distribution is compared with that of the training data."""
+    bench = Bench(known)
+    labels: list[Any] = ["True", "TRUE", True, 1, "1.0"]
+    assert bench.matcher.take([bench.id("true") for _ in labels], labels).matched == 5
+    assert bench.counted == [("api", "true")] * 5
+
+
 def test_a_value_may_be_written_as_text() -> None:
     """As a file has it that says 12.50."""
     bench = Bench()
