@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bento_observe import semconv
-from bento_observe.feedback._truth import same_class
+from bento_observe.feedback._truth import plain_name, same_class
 
 __all__ = ["Classes"]
 
@@ -39,6 +39,11 @@ class Classes:
         """What a true class is called there."""
         number = name in ("true", "false") or (name.lstrip("-").isdigit() and len(name) <= _SHORT)
         return self._name(name, learn=number and not self._known)
+
+    def called(self, names: Sequence[str]) -> list[str]:
+        """What the model or its training data call true classes that may be written otherwise; else what they are."""
+        told = {plain_name(one): one for one in self._told}
+        return [one if one in self._known else told.get(plain_name(one), one) for one in names]
 
     def knows(self, name: str) -> bool:
         """Whether a label can be that; without training data it can be anything."""

@@ -16,6 +16,7 @@ from bento_observe.features import category
 from bento_observe.feedback._issuing import Issuer
 from bento_observe.feedback._predicted import Shape, class_of, predicted
 from bento_observe.feedback._token import Context, Predictions
+from bento_observe.feedback._truth import is_value
 from bento_observe.request import RequestSpan, current_request
 from bento_observe.telemetry import Health
 
@@ -91,10 +92,10 @@ class Identifier:
             contexts = [self._context._replace(slices=one) for one in numbers]
         given = b"" if request is None else self._given(request)
         made = self._issuer.many(columns, contexts, which, given, request)
-        if not columns.values or all(map(math.isfinite, columns.values)):
+        if not columns.values or all(map(is_value, columns.values)):
             return made
         # The error of such a row is no number, and would be the sum of all errors.
-        return [one if math.isfinite(value) else "" for one, value in zip(made, columns.values, strict=True)]
+        return [one if is_value(value) else "" for one, value in zip(made, columns.values, strict=True)]
 
     def _given(self, request: RequestSpan) -> bytes:
         """The caller's id, empty where there is none."""

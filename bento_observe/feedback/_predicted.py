@@ -11,7 +11,7 @@ import numpy as np
 
 from bento_observe.features import MAX_TEXT, category
 from bento_observe.features.reference import CategoricalReference, SignalReference
-from bento_observe.feedback._truth import is_class_name, same_class
+from bento_observe.feedback._truth import is_class_name, is_value, same_class
 
 __all__ = ["Prediction", "Shape", "class_of", "predicted", "shape_of"]
 
@@ -174,7 +174,7 @@ def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
         of = 2 if isinstance(cell, (bool, np.bool_)) else len(shape.names)
         return Prediction(number, math.nan, confidence, of) if number else None
     value = float(cell)
-    return Prediction(None, value) if math.isfinite(value) else None
+    return Prediction(None, value) if is_value(value) else None
 
 
 def class_of(text: str, shape: Shape) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,12 +15,15 @@ from bento_observe import semconv
 from bento_observe.features import category
 from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 
-__all__ = ["Truth", "is_class_name", "same_class", "truth"]
+__all__ = ["Truth", "is_class_name", "is_value", "plain_name", "same_class", "truth"]
 
 _LONGEST_CLASS: Final = 64
 _NAMES_AT_ONCE: Final = 10_000
 _HASHED: Final = frozenset((str, int, bool))
 _BOOLEAN: Final = {"true": "1", "false": "0"}
+_WRITTEN: Final = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][-+]?\d{1,4})?", re.ASCII)
+_LARGEST: Final = 1e140
+"""Beyond it the square of an error, or a sum of some squares, is no number, and no later one brings it back."""
 
 
 @dataclass
@@ -60,7 +64,7 @@ def _plain(labels: Sequence[Any], read: Read) -> Truth | None:
 
 def _any(labels: Sequence[Any], read: Read) -> Truth:
     """The same of whatever they are."""
-    predicted = read.name.tolist()
+    predicted, values = read.name.tolist(), read.value.tolist()
     found = Truth({}, np.full(len(labels), NO_CLASS), np.full(len(labels), math.nan), [])
     # With their types, for 1 and True are equal.
     known: dict[tuple[type, Any], int] = {}
@@ -97,7 +101,7 @@ def _any(labels: Sequence[Any], read: Read) -> Truth:
             names[position] = number
         else:
             value = _number(label)
-            if value is None:
+            if value is None or not is_value(values[position]):
                 found.reasons[position] = semconv.LABEL_NOT_A_LABEL
             else:
                 found.value[position] = value
@@ -107,14 +111,21 @@ def _any(labels: Sequence[Any], read: Read) -> Truth:
 
 
 def _number(label: Any) -> float | None:
-    """A finite number; text and truth values are none."""
-    if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, float, np.integer, np.floating)):
+    """A number whose square is finite, or text that is written as one, as files have it; truth values are none."""
+    if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, float, str, np.integer, np.floating)):
+        return None
+    if isinstance(label, str) and not _WRITTEN.fullmatch(label):
         return None
     try:
         value = float(label)
     except OverflowError:
         return None
-    return value if math.isfinite(value) else None
+    return value if is_value(value) else None
+
+
+def is_value(number: float) -> bool:
+    """Whether errors of it, predicted or true, can be summed up: not so NaN, infinity, and what is beyond 1e140."""
+    return abs(number) <= _LARGEST
 
 
 def _verdict(label: Any) -> float | str | None:
@@ -132,5 +143,14 @@ def is_class_name(text: str) -> bool:
 
 
 def same_class(predicted: str, label: str) -> bool:
-    """Whether they are one class; true and false may be told as 1 and 0."""
-    return predicted == label or _BOOLEAN.get(predicted) == label or predicted == _BOOLEAN.get(label)
+    """Whether they are one class: true and false may be told as 1 and 0, or begin with a capital letter, and whole
+    numbers may end with `.0`, as where a table's column has gaps."""
+    return predicted == label or plain_name(predicted) == plain_name(label)
+
+
+def plain_name(name: str) -> str:
+    """The same text for all names of one class."""
+    whole = name[:-2]
+    if name.endswith(".0") and whole.removeprefix("-").isdecimal():
+        return whole
+    return _BOOLEAN.get(name.lower(), name)
