@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _SHORTEST, _MOST = 16, 8
 
 @dataclass(frozen=True)
 class Key:
-    """One key: `id` tells it from others in a token, `name` in the name of a file.
+    """One key: `id` tells it from others in a token, `name` in the name of a table.
 
     `sign` and `seal` are keyed BLAKE2b states to be copied, which digest to `TAG_BYTES` and to 64 bytes.
     """
@@ -51,10 +52,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Keys:
-    """All keys that ids are accepted from; the first one signs. `generated`: nobody gave any."""
+    """All keys that ids are accepted from; the first one signs. `generated`: nobody gave any, `own`: no other process
+    has it."""
 
     all: tuple[Key, ...]
     generated: bool = False
+    own: bool = False
 
     @property
     def signing(self) -> Key:
@@ -78,9 +81,13 @@ def keys_of(env: EnvironmentReader) -> Keys:
         env.problem(KEYS, "***", f"has more than {_MOST} keys", f"the first {_MOST} are used")
     if good:
         return Keys(tuple(Key.of(text.encode()) for text in good[:_MOST]))
-    return Keys((Key.of((env.text(GENERATED)[1] or secrets.token_hex(32)).encode()),), generated=True)
+    _, generated = env.text(GENERATED)
+    return Keys((Key.of((generated or secrets.token_hex(32)).encode()),), generated=True, own=not generated)
 
 
 def generate(environ: MutableMapping[str, str]) -> None:
-    """Make up a key for the processes that are started with `environ`: for when none is given, or none that is good."""
-    environ.setdefault(GENERATED, secrets.token_hex(32))
+    """Make up a key for the processes that are started with `environ`: for when none is given, or none that is good.
+
+    Before it stands the number of this process, or of what takes its place, at whose end the key is worth nothing.
+    """
+    environ.setdefault(GENERATED, f"{os.getpid()}-{secrets.token_hex(32)}")

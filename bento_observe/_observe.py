@@ -3,6 +3,7 @@ for services that the process at hand may not serve."""
 
 from __future__ import annotations
 
+import atexit
 import functools
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import Any, TypeVar, overload
 
 from bentoml import Service, server_context
 
-from bento_observe import _label_keys, settings
+from bento_observe import _label_keys, _label_tables, settings
 from bento_observe.settings import MAX_SLICE_VALUES, MAX_SLICES
 
 __all__ = [
@@ -193,9 +194,16 @@ def tell_problems() -> None:
 
 
 def generate_key() -> None:
-    """In the supervisor: workers inherit its environment."""
+    """In the supervisor: workers inherit its environment, and what they keep by that key ends with it."""
     if server_context.worker_index is None:
         _label_keys.generate(os.environ)
+        _forget_at_end()
+
+
+@functools.cache
+def _forget_at_end() -> None:
+    """Once, however many services the module has."""
+    atexit.register(_label_tables.forget_generated)
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from bento_observe._identity import identity
 from bento_observe._observe import Options, is_first
 from bento_observe._recording import FeatureRecording
 from bento_observe._statistics import feature_recording
-from bento_observe.feedback import Feedback, LabelEndpoint, shape_of, store_for
+from bento_observe.feedback import Feedback, LabelEndpoint, owner_of, shape_of, store_for
 from bento_observe.request import (
     AccessLog,
     AccessLogOptions,
@@ -70,6 +70,7 @@ class Worker:
             self.recording.judge,
             self.telemetry.health,
             is_first(),
+            owner_of(self.telemetry),
             store_for(self.telemetry),
         )
         self.feedback.serve(self.telemetry)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bento_observe import semconv
+from bento_observe._at_hand import NOT_AT_HAND, is_at_hand
 from bento_observe._slices import Keys, Slices, keys_in
 from bento_observe.features import FeatureStatistics
 from bento_observe.request import LiveSpan
@@ -217,6 +218,10 @@ class ApiRecorder:
         try:
             if self._judged is None:
                 self._health.dropped(_HEALTH, "outcomes_without_calibration", 1)
+                return
+            if not (is_at_hand(probabilities) and is_at_hand(labels)):
+                self._health.tell("record_outcomes", NOT_AT_HAND, "record_outcomes")
+                self._health.dropped(_HEALTH, semconv.DROPPED_NOT_AT_HAND, 1)
                 return
             matrix = np.array(probabilities, dtype=np.float64)
             cells = labels.tolist() if hasattr(labels, "tolist") else list(labels)

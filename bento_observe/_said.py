@@ -34,7 +34,8 @@ def record_labels(data: Any, labels: Any = _NONE_GIVEN, *, names: Sequence[str] 
 
     Labels alone, without ids, are counted as the signal `label`, within a handler of an observed API only.
 
-    Never raises and never waits; where nothing is observed it does nothing.
+    Never raises and never waits; where nothing is observed it does nothing. Tensors that would have to be waited for,
+    those on a device, are dropped, counted, and told in one line of the log.
 
     Args:
         data: the ids of predictions, as the answers' header or `prediction_ids` had them: one, or several. Or, without
@@ -90,7 +91,8 @@ def record_outcomes(probabilities: object, labels: object) -> None:
 
     Errors that are more frequent than the probabilities let one expect are told as concept drift. It takes a reference
     with predicted probabilities and labels. Never raises and never waits; outside of a call of an observed API it does
-    nothing, and what cannot be used is counted as dropped, as a whole call, and told in one line of the log.
+    nothing, and what cannot be used, such as a tensor on a device, is counted as dropped, as a whole call, and told in
+    one line of the log.
 
     Args:
         probabilities: what was predicted, rows x classes, in the order of the reference's classes; or, where the

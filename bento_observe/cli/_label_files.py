@@ -15,7 +15,8 @@ __all__ = ["KINDS", "Chunk", "Noted", "chunks"]
 KINDS: Final = (".parquet", ".csv", ".tsv", ".jsonl")
 
 _ROWS: Final = 1000
-_NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
+_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
+_TRUTH: Final = ("true", "false")
 
 
 class Chunk(NamedTuple):
@@ -79,10 +80,18 @@ def _table(file: IO[str], path: Path, id_column: str, label_column: str) -> Iter
 
 
 def _cell(text: str | None) -> Any:
-    """A label as JSON has it: what is written like a number is one."""
+    """A label as JSON has it: a truth value, as whatever language writes it, and a number whose text is the same again.
+
+    Any other text stays as it is, such as the class `1.10`. Where a value was predicted, the service reads it as one.
+    """
     if not text:
         return None
-    return json.loads(text) if _NUMBER.fullmatch(text) else text
+    if text.lower() in _TRUTH:
+        return text.lower() == "true"
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = json.loads(text)
+    return number if str(number) == text else text
 
 
 def _json_lines(file: IO[str], path: Path, id_column: str, label_column: str) -> Iterator[tuple[Any, Any]]:

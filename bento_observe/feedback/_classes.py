@@ -14,7 +14,7 @@ _MOST: Final = 20
 _SHORT: Final = 4
 """A whole number with more digits than that could be anything, a telephone number included."""
 
-_PAIRS: Final = (("0", "1"), ("false", "true"))
+_PAIRS: Final = (("0", "1"), ("false", "true"), ("False", "True"))
 
 
 class Classes:
@@ -41,16 +41,17 @@ class Classes:
         """What a true class is called there, beside what was `predicted`."""
         if not self._known:
             name = alike(name, predicted)
-        number = name in ("true", "false") or (name.lstrip("-").isdigit() and len(name) <= _SHORT)
+        number = name.lower() in ("true", "false") or (name.lstrip("-").isdigit() and len(name) <= _SHORT)
         return self._name(name, learn=number)
+
+    def called(self, names: Sequence[str]) -> list[str]:
+        """What the training data, or else the model, calls classes that may be written otherwise, if it has them."""
+        found = self._known or distinct(self._told.values())
+        return [found.get(class_key(name), name) for name in names]
 
     def knows(self, name: str) -> bool:
         """Whether a label can be that; without training data it can be anything."""
         return not self._known or class_key(name) in self._known
-
-    def known_as(self, name: str) -> str:
-        """What the training data calls a class; one that it does not have is called as it is."""
-        return self._known.get(class_key(name), name)
 
     def positive(self) -> str:
         """The positive one of two classes, the last in order as scikit-learn has it; empty where it cannot be told."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
 from bento_observe._label_keys import KEYS, keys_of
+from bento_observe._label_tables import table_of
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import BoolArray, FloatArray
 from bento_observe.feedback._identifier import Identifier
@@ -24,9 +24,9 @@ from bento_observe.feedback._performance import IntArray, Model, Performance
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
 from bento_observe.feedback._shape import Shape
-from bento_observe.feedback._shared import directory
 from bento_observe.feedback._store import Store
 from bento_observe.feedback._token import Context, TokenMaker
+from bento_observe.feedback._truth import is_value
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Health, Telemetry
 
@@ -48,6 +48,7 @@ class Feedback:
         judge: takes an API's predictions and whether they were right, those of this worker's model and version; see
             `FeatureRecording.judge`.
         tells: whether this worker tells what all would have to.
+        owner: whose labels they are: workers of one owner on a host know of each other's.
         store: keeps predictions; None where ids are tokens.
     """
 
@@ -60,6 +61,7 @@ class Feedback:
         judge: ApiJudge,
         health: Health,
         tells: bool,
+        owner: str,
         store: Store | None = None,
     ) -> None:
         self._config = config
@@ -69,11 +71,14 @@ class Feedback:
         self._judge = judge
         self._health = health
         self._tells = tells
+        self._owner = owner
         self._store = store
         self._keys = keys_of(EnvironmentReader.of_process())
-        self._maker = TokenMaker(self._keys)
+        self._maker = TokenMaker(self._keys, partial(self._lose, semconv.DROPPED_SLICES_TOO_LONG))
         self._header = config.prediction_header.encode()
-        self._performance = Performance(self._classes, self._centre, self._pass_judgement)
+        self._performance = Performance(
+            self._classes, self._centre, self._pass_judgement, partial(self._lose, semconv.DROPPED_SLICES_FULL)
+        )
         self.matcher = Matcher(
             TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on,
             lookup=None if store is None else store.lookup,
@@ -109,17 +114,8 @@ class Feedback:
 
     @functools.cached_property
     def _seen(self) -> Seen:
-        return Seen(self._path(), self._config.label_window, self._tell)
-
-    def _path(self) -> Path | None:
-        below = directory()
-        if below is None:
-            return None
-        # One for all workers of this host, named by the oldest key: while a key is replaced, it stays the same table.
-        name = self._keys.all[-1].name
-        if self._store is not None and self._keys.generated:  # plain ids are good for longer than such a key
-            name = hashlib.blake2b(self._store.name.encode("utf-8", "replace"), digest_size=8).hexdigest()
-        return below / f"labels-{name}"
+        path, keep = table_of(self._owner, self._keys, self._config.label_max_age, plain=self._store is not None)
+        return Seen(path, self._config.label_window, self._tell, keep)
 
     def _classes(self, model: Model) -> Classes:
         if model[1:] == self._model and self._shape.classes:
@@ -127,7 +123,8 @@ class Feedback:
         return Classes()
 
     def _centre(self, model: Model) -> float:
-        return self._shape.centre if model[1:] == self._model else 0.0
+        ours = model[1:] == self._model and is_value(self._shape.centre)
+        return self._shape.centre if ours else 0.0
 
     def _pass_on(self, context: Context, labels: list[Any]) -> None:
         try:
@@ -145,6 +142,9 @@ class Feedback:
             self._judge(context.api, names, predicted, confidence, correct)
         except Exception:  # noqa: BLE001 - as above
             self._health.error("judge")
+
+    def _lose(self, reason: str, count: int) -> None:
+        self._health.dropped("labels", reason, count)
 
     def _tell(self, problem: str) -> None:
         self._health.tell("seen", "%s", problem)

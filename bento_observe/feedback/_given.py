@@ -16,6 +16,7 @@ from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._probabilities import all_probable, class_names, probable
 from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._token import Predictions
+from bento_observe.feedback._truth import LARGEST
 
 __all__ = ["given_predictions"]
 
@@ -48,7 +49,7 @@ def given_predictions(predictions: Any, confidence: Any, shape: Shape) -> Predic
         of = 2 if table.dtype.kind == "b" else len(shape.names)
         return _of_classes(table.tolist(), sure, shape, of, typed=table.dtype.kind != "O")
     values = table.astype(float)
-    return Predictions(values=values.tolist(), confidence=sure, missing=_where(~np.isfinite(values)))
+    return Predictions(values=values.tolist(), confidence=sure, missing=_where(~(np.abs(values) <= LARGEST)))
 
 
 def _array(data: Any) -> npt.NDArray[Any] | None:

@@ -8,6 +8,7 @@ from sys import getsizeof
 from typing import Any, Final, NamedTuple
 
 from bento_observe import semconv
+from bento_observe._at_hand import NOT_AT_HAND, is_at_hand
 from bento_observe.features import small_cells
 from bento_observe.feedback._matching import TakesLabels
 from bento_observe.feedback._token import MAX_TOKEN
@@ -59,6 +60,10 @@ class LabelIntake:
             count = max(_length(ids), _length(labels))
             if self._count + count > _MAX_PENDING:
                 self._health.dropped(_ITEM, "buffer_full", count)
+                return
+            if not (is_at_hand(ids) and is_at_hand(labels)):
+                self._health.tell("record_labels", NOT_AT_HAND, "record_labels")
+                self._health.dropped(_ITEM, semconv.DROPPED_NOT_AT_HAND, count)
                 return
             some, said = _small_ids(_listed(ids)), list(small_cells(_listed(labels)))
             size = sum(map(getsizeof, some)) + sum(map(getsizeof, said)) + _PLACES * count

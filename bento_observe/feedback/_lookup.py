@@ -16,6 +16,7 @@ from bento_observe.feedback._elasticsearch import AT_ONCE, TIME, StoreError, att
 from bento_observe.feedback._plain_ids import is_plain, made_at
 from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 from bento_observe.feedback._token import Context
+from bento_observe.feedback._truth import is_value
 from bento_observe.telemetry import Health
 
 __all__ = ["Lookup", "Predictions"]
@@ -138,7 +139,7 @@ class _Result:
         name = _first(fields, attribute(semconv.ML_PREDICTION_CLASS))
         made = {
             semconv.PREDICTION_CLASS: bool(name),
-            semconv.PREDICTION_VALUE: math.isfinite(value),
+            semconv.PREDICTION_VALUE: is_value(value),
             semconv.PREDICTION_TEXT: True,
         }
         if not math.isfinite(when) or not made.get(kind):

@@ -160,7 +160,12 @@ class Matcher:
         for number in np.unique(read.context[positions]).tolist():
             some = positions[read.context[positions] == number]
             named = said.name[some] >= 0
-            classes: list[Any] = [said.names[one] for one in said.name[some[named]].tolist()]
+            known = self._performance.classes(read.contexts[number])
+            there, which = np.unique(said.name[some[named]], return_inverse=True)
+            names = [said.names[one] for one in there.tolist()]
+            if known is not None:
+                names = known.called(names)
+            classes: list[Any] = [names[one] for one in which.tolist()]
             values: list[Any] = said.value[some[~named]].tolist()
             for column in filter(None, (classes, values)):
                 self._sink(read.contexts[number], column)

@@ -51,14 +51,20 @@ class Performance:
         classes_of: what is known of a model's classes.
         centre_of: what deviations of a model's true values are taken from.
         judge: takes the pairs of classes too, each once, whatever slices it is in.
+        lost: is told how many slices of labels are not counted, because there are 2,000 groups without them.
     """
 
     def __init__(
-        self, classes_of: Callable[[Model], Classes], centre_of: Callable[[Model], float], judge: Judge | None = None
+        self,
+        classes_of: Callable[[Model], Classes],
+        centre_of: Callable[[Model], float],
+        judge: Judge | None = None,
+        lost: Callable[[int], None] | None = None,
     ) -> None:
         self._classes_of = classes_of
         self._centre_of = centre_of
         self._judge = judge
+        self._lost = lost
         self._lock = threading.Lock()
         self._classes: dict[Model, Classes] = {}
         self._groups: dict[GroupKey, Group] = {}
@@ -94,8 +100,11 @@ class Performance:
                         group.add_values(read.value[values], truth.value[values])
                 if named.size:
                     correct = _add_classes([group for _, group in groups], classes, read, truth, named)
+            without = (1 + len(context.slices) - len(groups)) * some.size
+            if without and self._lost is not None:
+                self._lost(without)
             if named.size and self._judge is not None:
-                names = list(map(classes.known_as, read.names))
+                names = classes.called(read.names)
                 self._judge(context, names, read.name[named], read.confidence[named], correct)
 
     def _of(self, context: Context) -> list[tuple[GroupKey, Group]]:

@@ -14,7 +14,7 @@ from bento_observe.feedback import _probabilities
 from bento_observe.feedback._class_names import same_class
 from bento_observe.feedback._prediction import MISSING, Prediction
 from bento_observe.feedback._shape import Shape
-from bento_observe.feedback._truth import is_class_name
+from bento_observe.feedback._truth import is_class_name, is_value
 
 __all__ = ["class_of", "is_absent", "predicted"]
 
@@ -152,7 +152,7 @@ def _of_scalar(cell: Any, shape: Shape, confidence: float) -> Prediction | None:
         of = 2 if isinstance(cell, (bool, np.bool_)) else len(shape.names)
         return Prediction(number, math.nan, confidence, of) if number else MISSING
     value = float(cell)
-    return Prediction(None, value) if math.isfinite(value) else MISSING
+    return Prediction(None, value) if is_value(value) else MISSING
 
 
 def class_of(text: str, shape: Shape) -> str:

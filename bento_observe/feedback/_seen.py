@@ -24,6 +24,7 @@ __all__ = ["Seen"]
 _WAYS: Final = 128
 _SPARE: Final = 2  # so that no bucket is full before all of them have seen `window` labels, but once in 10**9 tables
 _CHUNK: Final = 1024
+_KEEP: Final = 30 * 86_400.0
 _PATIENCE: Final = 1.0
 """Seconds that are waited for another worker, which has the table for milliseconds."""
 _LESS: Final = 0.05
@@ -38,10 +39,11 @@ class Seen:
     Args:
         path: the file, less what `SharedFile` adds to its name; None keeps the table in this process.
         window: how many.
+        keep: seconds for which the file is needed after its last use.
         tell: takes a line if the file cannot be used, and the table is this process's own.
     """
 
-    def __init__(self, path: Path | None, window: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path | None, window: int, tell: Callable[[str], None], keep: float = _KEEP) -> None:
         self._buckets = 1 << max(1, (_SPARE * window // _WAYS - 1).bit_length())
         self._shift = np.uint64(64 - self._buckets.bit_length() + 1)
         size = self._buckets * (_WAYS * 8 + 1)
@@ -50,7 +52,7 @@ class Seen:
         self._late = False
         if path is not None and CAN_SHARE:
             try:
-                self._file = SharedFile(path, size)
+                self._file = SharedFile(path, size, keep)
             except OSError as error:
                 tell(
                     f"{error.filename or path}: {error.strerror or error}; a label that comes twice, to different "

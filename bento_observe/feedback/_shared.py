@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import tempfile
 import time
 import weakref
@@ -21,13 +20,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["CAN_SHARE", "BusyError", "SharedFile", "directory"]
+__all__ = ["CAN_SHARE", "BusyError", "SharedFile"]
 
 CAN_SHARE: Final = fcntl is not None
 
-_OLDEST_SECONDS: Final = 366 * 86400.0  # the most that `BENTO_OBSERVE_LABEL_MAX_AGE` may be
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.01
-_NAME: Final = "labels-*"
 
 
 class BusyError(Exception):
@@ -37,24 +34,26 @@ class BusyError(Exception):
 class SharedFile:
     """The file at `path` with `-SIZE.seen` behind its name, of `size` bytes; made, with zeros, where it is not there.
 
+    It is needed for `keep` seconds after its last use, see `bento_observe._label_tables`.
+
     Raises:
         OSError: it cannot be made or opened, or has another size.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, keep: float) -> None:
+        self._keep = keep
         self.path: Final = path.with_name(f"{path.name}-{size}.seen")
         try:
             self._descriptor = _opened(self.path)
         except FileNotFoundError:
-            _make(self.path, size)
+            _make(self.path, size, keep)
             self._descriptor = _opened(self.path)
         # Not at exit: a thread may be using it then.
         weakref.finalize(self, os.close, self._descriptor).atexit = False
         there = os.fstat(self._descriptor).st_size
         if there != size:
             raise OSError(errno.EINVAL, f"has {there} bytes, not {size}", str(self.path))
-        with suppress(OSError):
-            os.utime(self._descriptor)
+        _use(self._descriptor, keep)
 
     def fileno(self) -> int:
         """Its descriptor."""
@@ -72,8 +71,7 @@ class SharedFile:
             yield
         finally:
             # What was done is done: neither may undo the counts that rest on it. Closed, a file is let go of as well.
-            with suppress(OSError):
-                os.utime(self._descriptor)
+            _use(self._descriptor, self._keep)
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
@@ -97,33 +95,19 @@ def _opened(path: Path) -> int:
     return os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
 
 
-def _make(path: Path, size: int) -> None:
+def _make(path: Path, size: int, keep: float) -> None:
     """The file, whole from its first moment: it is made under another name; who comes second takes the first one's."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_NAME[:-1], suffix=".new") as made:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix="labels-", suffix=".new") as made:
         os.ftruncate(made.fileno(), size)
         # A hole that there is no room for, once it is written to, would end the process.
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(made.fileno(), 0, size)
+        _use(made.fileno(), keep)
         with suppress(FileExistsError):
             os.link(made.name, path)
 
 
-def directory() -> Path | None:
-    """Where tables lie: a directory of this user's own below the temporary one; None where there can be none.
-
-    What nobody has used for a year is deleted: no service accepts an id that it knows any more.
-    """
-    path = Path(tempfile.gettempdir()) / f"bento-observe-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-    except OSError:
-        return None
-    # Somebody else's, in a directory where all may write, could be made to lead anywhere.
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-        return None
-    for old in path.glob(_NAME):
-        with suppress(OSError):
-            if time.time() - old.stat().st_mtime > _OLDEST_SECONDS:
-                old.unlink()
-    return path
+def _use(descriptor: int, keep: float) -> None:
+    with suppress(OSError):
+        now = time.time()
+        os.utime(descriptor, (now, now + keep))

@@ -12,7 +12,7 @@ from bento_observe.feedback._lookup import Lookup
 from bento_observe.feedback._matching import Matcher
 from bento_observe.telemetry import Telemetry
 
-__all__ = ["Store", "store_for"]
+__all__ = ["Store", "owner_of", "store_for"]
 
 _END_SHARE: Final = 0.25  # of the time for shutting down; the encoder, which waits for it, has half of it
 
@@ -20,13 +20,11 @@ _END_SHARE: Final = 0.25  # of the time for shutting down; the encoder, which wa
 class Store:
     """The parts, of one worker.
 
-    `name` says whose predictions they are, on all hosts alike; `wait` is for how many seconds an id is asked for that
-    is not there yet.
+    `wait` is for how many seconds an id is asked for that is not there yet.
     """
 
-    def __init__(self, telemetry: Telemetry, lookup: Lookup, name: str, wait: float) -> None:
+    def __init__(self, telemetry: Telemetry, lookup: Lookup, wait: float) -> None:
         self.lookup = lookup
-        self.name = name
         self.wait = wait
         queue = telemetry.queue_beside("logs", semconv.SIGNAL_PREDICTIONS)
         self.events = PredictionEvents(queue, telemetry.health)
@@ -40,14 +38,20 @@ class Store:
         return LabelThread(matcher, self.lookup, self.wait, settings.flush_interval, end_within, health)
 
 
+def owner_of(telemetry: Telemetry) -> str:
+    """Whose predictions and labels they are, on all hosts alike: the names of service and environment."""
+    return "\0".join(_names(telemetry))
+
+
 def store_for(telemetry: Telemetry) -> Store | None:
     """That of the settings; None where ids are tokens."""
     where = telemetry.settings.predictions
     if where is None:
         return None
+    lookup = Lookup(Elasticsearch(where, *_names(telemetry)), owner_of(telemetry), telemetry.health)
+    return Store(telemetry, lookup, where.wait)
+
+
+def _names(telemetry: Telemetry) -> tuple[str, str]:
     own = telemetry.resource.attributes
-    service = str(own[semconv.SERVICE_NAME])
-    environment = str(own.get(semconv.DEPLOYMENT_ENVIRONMENT_NAME, ""))
-    name = "\0".join((service, environment))
-    lookup = Lookup(Elasticsearch(where, service, environment), name, telemetry.health)
-    return Store(telemetry, lookup, name, where.wait)
+    return str(own[semconv.SERVICE_NAME]), str(own.get(semconv.DEPLOYMENT_ENVIRONMENT_NAME, ""))

@@ -6,7 +6,8 @@ which is base64 for URLs without padding:
     version 1 | length/3 1 | key 2 | nonce 8 | row 4 | size of the body 1 | tag 9 | body | context
 
     body      time 4 | kind 1 | classes 1 | confidence 8 | class (size 1, UTF-8, zeros; of a text none) or value 8
-    context   tag 6 | API, model, version, names and values of slices, each with its size before it, zeros
+    context   tag 6 | API, model, version, names and values of slices, each with its size before it, zeros; text of
+              more than 64 bytes ends with a digest of all of it
 
 The tag is a keyed BLAKE2b of all the rest in clear (64 bits and more: nobody guesses one over a network). Body and
 context are sealed by BLAKE2b of another key as a stream cipher, whose nonce is the tag itself (the SIV construction:
@@ -19,7 +20,7 @@ from __future__ import annotations
 import binascii
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -73,12 +74,30 @@ class Predictions:
         return len(self.classes) or len(self.values)
 
 
-class TokenMaker:
-    """Makes tokens. Safe to use from any thread."""
+class _Frame(NamedTuple):
+    """The first four bytes of some tokens, their last ones, and how many slices each of them has no place for."""
 
-    def __init__(self, keys: Keys) -> None:
+    start: bytes
+    tail: bytes
+    lost: int
+
+
+def _ignore(_count: int) -> None:
+    pass
+
+
+class TokenMaker:
+    """Makes tokens. Safe to use from any thread.
+
+    Args:
+        keys: the first one signs.
+        lost: is told how many slices found no place in their tokens, which hold some 400 bytes of them.
+    """
+
+    def __init__(self, keys: Keys, lost: Callable[[int], None] = _ignore) -> None:
         self._key = keys.signing
-        self._frames: dict[tuple[Context, int, int], tuple[bytes, bytes]] = {}
+        self._lost = lost
+        self._frames: dict[tuple[Context, int, int], _Frame] = {}
 
     def tokens(
         self,
@@ -101,17 +120,17 @@ class TokenMaker:
         if not bodies:
             return []
         size = len(bodies[0])
-        width = 0 if len(contexts) == 1 else max(len(_encoded(context)) for context in contexts)
+        width = 0 if len(contexts) == 1 else max(len(_encoded(context)[0]) for context in contexts)
         frames = [self._frame(context, size, width) for context in contexts]
         sign, seal, key = self._key.sign.copy, self._key.seal.copy, self._key
         last = size.to_bytes(1, "big")
-        start, tail = frames[0]
+        start, tail, _ = frames[0]
         start += nonce
         parts: list[bytes] = []
         streams = []
         for row, body in enumerate(bodies):
             if which:
-                tail = frames[which[row]][1]
+                tail = frames[which[row]].tail
             head = start + row.to_bytes(4, "big") + last
             hashed = sign()
             hashed.update(head + body + tail)
@@ -125,6 +144,8 @@ class TokenMaker:
             parts += (head, nonce[:TAG_BYTES], b"", tail)
         cipher = xored(b"".join(bodies), b"".join(streams))
         parts[2::4] = [cipher[at : at + size] for at in range(0, len(cipher), size)]
+        if any(frame.lost for frame in frames):
+            self._lost(sum(frames[one].lost for one in which) if which else frames[0].lost * len(bodies))
         text = binascii.b2a_base64(b"".join(parts), newline=False).translate(_TO_URL).decode()
         length = len(text) // len(bodies)
         return [text[at : at + length] for at in range(0, len(text), length)]
@@ -132,11 +153,13 @@ class TokenMaker:
     def token(self, context: Context, body: bytes, nonce: bytes, row: int = 0) -> str:
         """The token of one row, whose `body` is one that `class_body` or `value_body` made."""
         size = len(body)
-        start, tail = self._frames.get((context, size, 0)) or self._frame(context, size, 0)
+        start, tail, lost = self._frames.get((context, size, 0)) or self._frame(context, size, 0)
         head = start + nonce + row.to_bytes(4, "big") + size.to_bytes(1, "big")
         hashed = self._key.sign.copy()
         hashed.update(head + body + tail)
         tag = hashed.digest()
+        if lost:
+            self._lost(lost)
         if size <= _BLOCK:
             hashed = self._key.seal.copy()
             hashed.update(tag + head + b"\0")
@@ -145,14 +168,13 @@ class TokenMaker:
             sealed = xored(body, stream(self._key, tag + head, size))
         return binascii.b2a_base64(head + tag + sealed + tail, newline=False).translate(_TO_URL).decode()
 
-    def _frame(self, context: Context, size: int, width: int) -> tuple[bytes, bytes]:
-        """The first four bytes and the last ones of tokens whose body has `size` bytes and whose context `width`, or as
-        few as it takes."""
+    def _frame(self, context: Context, size: int, width: int) -> _Frame:
+        """That of tokens whose body has `size` bytes and whose context `width`, or as few as it takes."""
         found = self._frames.get((context, size, width))
         if found is None:
             if len(self._frames) >= _MAX_REMEMBERED:
                 self._frames.clear()
-            plain = _encoded(context)
+            plain, lost = _encoded(context)
             clear = HEAD.size + TAG_BYTES + size + CONTEXT_TAG
             whole = -(-(clear + max(len(plain), width)) // 3) * 3
             plain = plain.ljust(whole - clear, b"\0")
@@ -160,7 +182,8 @@ class TokenMaker:
             hashed.update(b"\0" + plain)
             tag = hashed.digest()[:CONTEXT_TAG]
             sealed = tag + xored(plain, stream(self._key, tag + b"context", len(plain)))
-            found = self._frames[context, size, width] = bytes((VERSION, whole // 3)) + self._key.id, sealed
+            start = bytes((VERSION, whole // 3)) + self._key.id
+            found = self._frames[context, size, width] = _Frame(start, sealed, lost)
         return found
 
 
@@ -194,27 +217,26 @@ def _bodies(predictions: Predictions, when: float) -> list[bytes]:
     return [pack(second, KIND_CLASS if name else KIND_TEXT, classes, one) + fields[name] for one, name in named]
 
 
-def _encoded(context: Context) -> bytes:
+def _encoded(context: Context) -> tuple[bytes, int]:
+    """The API, the model and as many slices as there is place for; and how many there is none for."""
     parts = [_sized(text) for text in (context.api, context.model, context.version)]
+    size, lost = sum(map(len, parts)), 0
     for name, value in context.slices:
-        pair = _sized(name) + _sized(value)
         if not name or not value:
             continue
-        if sum(map(len, parts)) + len(pair) > _MAX_CONTEXT:
-            break
+        pair = _sized(name) + _sized(value)
+        if size + len(pair) > _MAX_CONTEXT:
+            lost += 1
+            continue
         parts.append(pair)
-    return b"".join(parts)
+        size += len(pair)
+    return b"".join(parts), lost
 
 
 def _sized(text: str) -> bytes:
-    cut = _cut(text, _MAX_TEXT)
+    """With its size before it. What has to be cut ends with a digest, so that two that begin alike stay two."""
+    cut = carried(text, _MAX_TEXT).encode()
     return len(cut).to_bytes(1, "big") + cut
-
-
-def _cut(text: str, size: int) -> bytes:
-    """UTF-8 of at most `size` bytes, not cut within a character."""
-    encoded = text.encode("utf-8", "replace")
-    return encoded if len(encoded) <= size else encoded[:size].decode("utf-8", "ignore").encode()
 
 
 def unsealed_context(key: Key, sealed: bytes) -> Context:

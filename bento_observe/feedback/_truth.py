@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,11 +15,14 @@ from bento_observe import semconv
 from bento_observe.features import category
 from bento_observe.feedback._reading import NO_CLASS, TEXT, Read
 
-__all__ = ["Truth", "is_class_name", "truth"]
+__all__ = ["LARGEST", "Truth", "is_class_name", "is_value", "truth"]
 
 _LONGEST_CLASS: Final = 64
 _NAMES_AT_ONCE: Final = 10_000
 _HASHED: Final = frozenset((str, int, bool))
+_WRITTEN: Final = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][-+]?\d{1,4})?", re.ASCII)
+LARGEST: Final = 1e140
+"""Beyond it the square of an error, or a sum of some squares, is no number, and no later one brings it back."""
 
 
 @dataclass
@@ -59,7 +63,7 @@ def _plain(labels: Sequence[Any], read: Read) -> Truth | None:
 
 def _any(labels: Sequence[Any], read: Read) -> Truth:
     """The same of whatever they are."""
-    predicted = read.name.tolist()
+    predicted, values = read.name.tolist(), read.value.tolist()
     found = Truth({}, np.full(len(labels), NO_CLASS), np.full(len(labels), math.nan), [])
     # With their types, for 1 and True are equal.
     known: dict[tuple[type, Any], int] = {}
@@ -96,7 +100,7 @@ def _any(labels: Sequence[Any], read: Read) -> Truth:
             names[position] = number
         else:
             value = _number(label)
-            if value is None:
+            if value is None or not is_value(values[position]):
                 found.reasons[position] = semconv.LABEL_NOT_A_LABEL
             else:
                 found.value[position] = value
@@ -106,14 +110,21 @@ def _any(labels: Sequence[Any], read: Read) -> Truth:
 
 
 def _number(label: Any) -> float | None:
-    """A finite number; text and truth values are none."""
-    if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, float, np.integer, np.floating)):
+    """A number whose square is finite, or text that is written as one, as files have it; truth values are none."""
+    if isinstance(label, (bool, np.bool_)) or not isinstance(label, (int, float, str, np.integer, np.floating)):
+        return None
+    if isinstance(label, str) and not _WRITTEN.fullmatch(label):
         return None
     try:
         value = float(label)
     except OverflowError:
         return None
-    return value if math.isfinite(value) else None
+    return value if is_value(value) else None
+
+
+def is_value(number: float) -> bool:
+    """Whether errors of it, predicted or true, can be summed up: not so NaN, infinity, and what is beyond 1e140."""
+    return abs(number) <= LARGEST
 
 
 def _verdict(label: Any) -> float | str | None:

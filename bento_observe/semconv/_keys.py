@@ -160,6 +160,11 @@ LABEL_UNKNOWN_CLASS: Final = "unknown_class"
 LABEL_TOO_MANY_MODELS: Final = "too_many_models"
 LABEL_BUSY: Final = "busy"
 
+# Values of `reason` on `bento_observe.dropped` where it is a part of labels that is lost.
+DROPPED_NOT_AT_HAND: Final = "not_at_hand"
+DROPPED_SLICES_TOO_LONG: Final = "slices_too_long"
+DROPPED_SLICES_FULL: Final = "slices_full"
+
 LABELS_AGAIN: Final = frozenset((LABEL_BUSY, LABEL_LOOKUP_FAILED))
 """Reasons that pass: the label can be sent again, and then be matched."""
 

@@ -77,9 +77,25 @@ class Series:
             self._clear(now_ns)
         return point
 
+    def nothing(self, when_ns: int) -> HistogramDataPoint:
+        """The point that it had before its first value."""
+        return HistogramDataPoint(
+            attributes=self._message,
+            start_time_unix_nano=self.start_ns,
+            time_unix_nano=when_ns,
+            count=0,
+            sum=0.0,
+            bucket_counts=[0] * len(self.counts),
+            explicit_bounds=self._bounds,
+        )
+
 
 class ExplicitHistogram:
-    """One metric family: a `Series` per key. `describe` gives a key's attributes; asked once per series."""
+    """One metric family: a `Series` per key. `describe` gives a key's attributes; asked once per series.
+
+    A cumulative series that is new is told twice: as 0 when the family was last collected, which is true, and as it is
+    now. A rate does not see what a series begins with, be it a burst of errors.
+    """
 
     def __init__(self, metric: semconv.Metric, describe: Callable[[Any], Mapping[str, Any]], limit: int = 2000) -> None:
         """At most `limit` series; later keys share one that is marked `otel.metric.overflow`."""
@@ -87,6 +103,8 @@ class ExplicitHistogram:
         self._describe = describe
         self._limit = limit
         self._series: dict[Any, Series] = {}
+        self._told: set[Any] = set()
+        self._last_ns = 0
 
     def series(self, key: Any, start_ns: int) -> Series:
         """The series of `key`, new ones starting at `start_ns` (unix)."""
@@ -102,7 +120,15 @@ class ExplicitHistogram:
 
     def collect(self, now_ns: int, delta: bool) -> Metric | None:
         """The family as OTLP has it; None while there is nothing to tell."""
-        points = [series.point(now_ns, delta) for series in self._series.values() if series.count]
+        points = []
+        for key, series in self._series.items():
+            if not series.count:
+                continue
+            if not delta and key not in self._told:
+                self._told.add(key)
+                points.append(series.nothing(max(series.start_ns, self._last_ns)))
+            points.append(series.point(now_ns, delta))
+        self._last_ns = now_ns
         if not points:
             return None
         temporality = AGGREGATION_TEMPORALITY_DELTA if delta else AGGREGATION_TEMPORALITY_CUMULATIVE

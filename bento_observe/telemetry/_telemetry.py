@@ -6,25 +6,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
-    AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Gauge,
-    Metric,
-    NumberDataPoint,
-    ScopeMetrics,
-    Sum,
-)
-
-from bento_observe import semconv, wire
-from bento_observe._version import __version__
 from bento_observe.settings import SIGNALS, Settings
 from bento_observe.telemetry import _resource, _sampling, _transport
 from bento_observe.telemetry._exports import ExportTimes
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out
+from bento_observe.telemetry._own import OwnMetrics
 from bento_observe.telemetry._pipeline import MetricProducer, Pipeline, Source
 from bento_observe.telemetry._providers import Providers
 from bento_observe.telemetry._queue import SignalQueue
@@ -60,8 +49,7 @@ class Telemetry:
         self._pipeline = Pipeline(
             self.queues.get("metrics"), settings.flush_interval, settings.metric_interval, delta, self.health
         )
-        self._pipeline.add(producer=self._own_metrics)
-        self._start_ns = time.time_ns()
+        self._pipeline.add(producer=OwnMetrics(self.health, self.queues, self._exports).collect)
         self.providers = Providers(
             self.resource, _sampling.sdk_sampler(settings.sampler, settings.sampler_ratio), settings.temporality
         )
@@ -123,46 +111,6 @@ class Telemetry:
             sender.stop(deadline)
         for sender in self._senders:
             sender.join()
-
-    def _own_metrics(self, now_ns: int, delta: bool) -> Iterable[ScopeMetrics]:
-        del delta  # our own counters are few: cumulative suits every backend
-        metrics = [
-            Metric(
-                name=metric.name,
-                unit=metric.unit,
-                description=metric.description,
-                sum=Sum(
-                    data_points=[
-                        NumberDataPoint(
-                            attributes=wire.key_values(dict(zip(metric.attributes, values, strict=True))),
-                            start_time_unix_nano=self._start_ns,
-                            time_unix_nano=now_ns,
-                            as_int=count,
-                        )
-                        for values, count in counts.items()
-                    ],
-                    aggregation_temporality=AGGREGATION_TEMPORALITY_CUMULATIVE,
-                    is_monotonic=True,
-                ),
-            )
-            for metric, counts in self.health.counts().items()
-            if counts
-        ]
-        pending = [
-            NumberDataPoint(
-                attributes=wire.key_values({semconv.TELEMETRY_SIGNAL: signal}),
-                time_unix_nano=now_ns,
-                as_int=queue.size,
-            )
-            for signal, queue in self.queues.items()
-        ]
-        metric = semconv.PENDING
-        metrics.append(
-            Metric(name=metric.name, unit=metric.unit, description=metric.description, gauge=Gauge(data_points=pending))
-        )
-        metrics.extend(self._exports.collect(now_ns))
-        scope = InstrumentationScope(name=semconv.SCOPE_HEALTH, version=__version__)
-        return [ScopeMetrics(scope=scope, metrics=metrics)]
 
 
 def _connect(signal: str, settings: Settings) -> Callable[[], Transport]:

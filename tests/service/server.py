@@ -29,7 +29,7 @@ class BentoServer:
     bento, or without a `directory` its tag, with the `name` of its service. With `observed=False` the same module
     serves plain BentoML: it does not even import bento_observe. `launcher` comes before `bentoml`, `options` after the
     service; `prefix` is the service's path prefix. Each server has a BENTOML_HOME of its own: two that share one
-    destroy each other's metrics.
+    destroy each other's metrics. What it leaves in its temporary directory goes with it.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class BentoServer:
         self._env = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
         self._env.update(
             BENTOML_HOME=self._home.name,
+            TMPDIR=self._home.name,
             BENTOML_DO_NOT_TRACK="True",
             PYTHONHASHSEED="0",  # the order of a set of methods is in an answer
             TEST_WORKERS=str(workers),

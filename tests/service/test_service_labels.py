@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scene import SETTINGS, Scene
 from server import BentoServer
 from sink import Sink
-from traffic import Answer, Request
+from traffic import Answer, Client, Request
 
 HEADER = "x-prediction-id"
 KEY = "a key that is long enough for it"
@@ -189,3 +190,16 @@ def test_a_made_up_key_is_told_once(scene: Scene) -> None:
     """With what follows from it."""
     assert scene.server.output.count("BENTO_OBSERVE_LABEL_KEY is not set") == 1
     scene.nothing_went_wrong()
+
+
+def test_what_a_made_up_key_was_needed_for_ends_with_the_supervisor(tmp_path: Path) -> None:
+    """The table of labels, 16 MiB: nobody accepts those ids any more."""
+    with BentoServer("labelled:Labelled", {"TMPDIR": str(tmp_path)}, workers=2) as server:
+        with Client(server.port) as client:
+            verdict = Request("verdict", "/verdict", json.dumps({"case": {"number": 1}}).encode())
+            label = {"id": client.send(verdict).headers["x-prediction-id"], "label": "b"}
+            sent = client.send(Request("labels", "/observe/labels", json.dumps(label).encode()))
+        assert sent.json()["matched"] == 1
+        assert len(list(tmp_path.glob("bento-observe-*/labels-*.seen"))) == 1
+        server.stop()
+        assert list(tmp_path.glob("bento-observe-*/*")) == []

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 from collections import Counter
 from typing import Any
 
 import pytest
 import stack_signals as otlp
+from labels_scene import KEY, TWICE, LabelsScene
 from server import BentoServer
 from traffic import Client, Request, send_all
 
 from bento_observe import semconv
+from bento_observe._label_keys import KEYS
 from bento_observe.prometheus_names import metric_name
 from bento_observe.stack import Stack
 from bento_observe.stack.query import prometheus_query, prometheus_value
@@ -34,7 +38,7 @@ def test_confusion_counts_in_prometheus_are_the_truth(stack: Stack) -> None:
         "OTEL_SERVICE_NAME": service,
         "OTEL_EXPORTER_OTLP_ENDPOINT": running.otlp_grpc,
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-        "BENTO_OBSERVE_LABEL_KEY": "the key of this very test",
+        KEYS: "the key of this very test",
     }
     with BentoServer("labelled:Labelled", env, workers=2) as server:
         answers = send_all(server.port, [_post("/fraud", numbers=list(range(n, n + 16))) for n in range(_LABELS // 16)])
@@ -76,3 +80,43 @@ def test_confusion_counts_in_prometheus_are_the_truth(stack: Stack) -> None:
             f'ml_performance_window="1h"}} - {right / len(pairs)}, 0.01)'
         )
         otlp.eventually(lambda: [s.value for s in prometheus_query(running.prometheus, accuracy)], [0.0], timeout=150)
+
+
+def test_counts_are_the_truth_though_a_worker_was_killed(stack: Stack) -> None:
+    """Of 20,000 labels in any order, to any of three workers, with duplicates and ids that are refused; each by reason.
+
+    What a worker has counted and not sent yet dies with it, so it is killed once that is in Prometheus.
+    """
+    running = stack.running() or stack.up()
+    service = otlp.new_service()
+    env = {
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": running.otlp_grpc,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        KEYS: KEY,
+    }
+
+    def last(metric: semconv.Metric) -> str:
+        """The last value of each series, of instances that are no more as well."""
+        return f'last_over_time({metric_name(metric)}{{service_name="{service}", ml_slice_name=""}}[15m])'
+
+    def asked(expression: str, *labels: str) -> dict[tuple[str, ...], int]:
+        found = prometheus_query(running.prometheus, f"sum by ({', '.join(labels)}) ({expression})")
+        return {tuple(sample.labels[label] for label in labels): int(sample.value or 0) for sample in found}
+
+    with BentoServer("labelled:Labelled", env, workers=3) as server:
+        scene = LabelsScene(server.port)
+        victim = server.workers[0]
+
+        def kill(sent: int) -> None:
+            told = f"{last(semconv.MODEL_LABELS)} or {last(semconv.LABEL_REFUSED)}"
+            otlp.eventually(lambda: asked(told), {(): sent}, timeout=60)
+            assert len(asked(last(semconv.MODEL_LABELS), "instance")) == 3
+            os.kill(victim, signal.SIGKILL)
+
+        scene.send(server, kill)
+        pair = "bentoml_api_name", "ml_prediction_class", "ml_label_class"
+        otlp.eventually(lambda: asked(last(semconv.MODEL_CONFUSION), *pair), dict(scene.expected), timeout=60)
+        refused = {(reason,): count for reason, count in scene.refused.items()} | {("duplicate",): TWICE}
+        otlp.eventually(lambda: asked(last(semconv.LABEL_REFUSED), "reason"), refused, timeout=60)
+        assert len(asked(last(semconv.MODEL_LABELS), "instance")) == 4

@@ -10,7 +10,11 @@ import grpc
 import pytest
 import stack_signals as otlp
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from server import BentoServer
+from traffic import Request, send_all
 
+from bento_observe import semconv
+from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.stack import Running, Stack
 from bento_observe.stack.query import (
     elasticsearch_count,
@@ -83,6 +87,28 @@ def test_an_exponential_histogram_keeps_negative_values_and_exemplar(running: Ru
     assert rest == {(-8.0, -4.0): 1, (-2.0, -1.0): 2, (1.0, 2.0): 5, (2.0, 4.0): 6}
     exemplars = prometheus_exemplars(running.prometheus, select)
     assert [exemplar["labels"]["trace_id"] for exemplar in exemplars] == [TRACE_ID]
+
+
+def test_a_rate_sees_what_a_series_begins_with(running: Running) -> None:
+    """A burst of errors, after which there are no more: all of them, of HTTP as of our own counters."""
+    service, burst = otlp.new_service(), 300
+    env = {
+        "OTEL_SERVICE_NAME": service, "OTEL_EXPORTER_OTLP_ENDPOINT": running.otlp_grpc,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+    }  # fmt: skip
+    wrong = Request("refused", "/predict", b"no JSON")
+    with BentoServer("simple:Simple", env) as server:
+        assert {answer.status for answer in send_all(server.port, [wrong] * burst)} == {400}
+
+        def increase(name: str, of: str) -> float:
+            # What increase() extrapolates is at most half an interval between samples at either end.
+            return prometheus_value(running.prometheus, f'sum(increase({name}{{service_name="{service}", {of}}}[5m]))')
+
+        requests = f"{metric_name(semconv.REQUEST_DURATION)}_count"
+        status = f'{label_name(semconv.HTTP_RESPONSE_STATUS_CODE)}="400"'
+        otlp.eventually(lambda: increase(requests, status) >= 0.95 * burst, True)
+        spans = f'{label_name(semconv.TELEMETRY_SIGNAL)}="traces"'
+        otlp.eventually(lambda: increase(metric_name(semconv.EXPORTED), spans) >= 0.95 * burst, True)
 
 
 def test_every_log_record_is_in_elasticsearch_once(running: Running) -> None:

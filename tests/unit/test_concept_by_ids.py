@@ -47,8 +47,9 @@ class Worker:
         self.recording.recorder(Method, "predict", ["rows"])
         self.shape = shape_of(compared.signals.get("prediction"), compared.signals.get("label"))
         self.feedback = Feedback(
-            from_environment(), model, self.shape, self.recording.labelled, self.recording.judge, self.health, False
-        )
+            from_environment(), model, self.shape, self.recording.labelled, self.recording.judge, self.health, False,
+            "service",
+        )  # fmt: skip
         self._maker = TokenMaker(Keys((Key.of(KEY.encode()),)))
         self._made = 0
 

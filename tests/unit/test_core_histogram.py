@@ -18,9 +18,14 @@ def make(limit: int = 2000) -> ExplicitHistogram:
     return ExplicitHistogram(METRIC, lambda key: {"key": key}, limit)
 
 
-def points(histogram: ExplicitHistogram, delta: bool = False, now: int = 2) -> list[Any]:
+def told(histogram: ExplicitHistogram, delta: bool = False, now: int = 2) -> list[Any]:
     collected = histogram.collect(now, delta)
     return [] if collected is None else list(collected.histogram.data_points)
+
+
+def points(histogram: ExplicitHistogram, delta: bool = False, now: int = 2) -> list[Any]:
+    """Without those that say what a series began with."""
+    return [point for point in told(histogram, delta, now) if point.count]
 
 
 def test_counts_sum_and_extremes_are_those_of_the_values() -> None:
@@ -54,6 +59,25 @@ def test_cumulative_points_go_on_and_delta_points_begin_anew() -> None:
     assert counts == [1, 2, 3]
     assert spans == [(1, 10), (10, 20), (20, 30)]
     assert points(delta, delta=True, now=40) == []
+
+
+def test_a_cumulative_series_begins_at_nothing() -> None:
+    """At the time of the collection before, or when it began: a rate would not see its first values otherwise."""
+    histogram = make()
+    histogram.series("a", 5).record(1.0, 7, None, b"")
+    first, second = told(histogram, now=10), told(histogram, now=20)
+    histogram.series("b", 5).record(1.0, 25, None, b"")
+    third = told(histogram, now=30)
+
+    def seen(collected: list[Any]) -> list[tuple[str, int, int]]:
+        return [(one.attributes[0].value.string_value, one.time_unix_nano, one.count) for one in collected]
+
+    assert seen(first) == [("a", 5, 0), ("a", 10, 1)]
+    assert seen(second) == [("a", 20, 1)]
+    assert seen(third) == [("a", 30, 1), ("b", 20, 0), ("b", 30, 1)]
+    nothing, one = first
+    assert (list(nothing.bucket_counts), nothing.sum, nothing.HasField("min")) == ([0] * 5, 0, False)
+    assert (nothing.start_time_unix_nano, list(nothing.explicit_bounds)) == (5, list(one.explicit_bounds))
 
 
 def test_series_without_bound_end_in_one_that_says_so() -> None:

@@ -83,7 +83,10 @@ def test_without_a_reference_names_do_not_depend_on_what_comes_first(order: Sequ
     assert set(group.scores) == {"true"}
 
 
-@pytest.mark.parametrize("order", permutations([(0, True), (1, True), (2, False), (1, 1)]))
+@pytest.mark.parametrize(
+    "order",
+    [*permutations([(0, True), (1, True), (2, False), (1, 1)]), [(0, "True"), (1, "1.0"), (2, "False"), (1, 1.0)]],
+)
 def test_truth_values_as_labels_are_numbers_beside_numbers(order: Sequence[tuple[int, Any]]) -> None:
     """Whatever comes first."""
     names = {(one, true) for one, true, _ in counted(order, Shape()).confusion}

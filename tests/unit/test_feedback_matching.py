@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -35,10 +36,10 @@ MODEL = Model("api", "m", "1")
 class Bench:
     """A matcher, and what makes ids for it."""
 
-    def __init__(self, known: tuple[str, ...] = ()) -> None:
+    def __init__(self, known: tuple[str, ...] = (), lost: Callable[[int], None] | None = None) -> None:
         self.now = NOW
         self.counted: list[Any] = []
-        self.performance = Performance(lambda model: Classes(known, known), lambda model: 0.0)
+        self.performance = Performance(lambda model: Classes(known, known), lambda model: 0.0, lost=lost)
         seen = Seen(None, 10_000, pytest.fail)
         self.matcher = Matcher(TokenReader(KEYS), lambda: seen, self.performance, 3600, self._counted, lambda: self.now)
         self._maker = TokenMaker(KEYS)
@@ -69,6 +70,46 @@ def test_labels_of_every_type_are_the_classes_they_stand_for() -> None:
     assert bench.confusion() == {("1", "1"): 7, ("1", "0"): 2}
 
 
+def test_classes_of_files_are_those_that_were_predicted() -> None:
+    """Truth values as languages write them, whole numbers of columns with gaps; other text stays apart."""
+    alike = [("true", "True"), ("True", True), ("FALSE", False), ("1", "1.0"), ("1.0", 1), ("-3", "-3.0")]
+    apart = [("1.1", "1.10"), ("1.0", "1.00"), ("true", "t"), ("false", "0.5")]
+    for pairs, correct in ((alike, len(alike)), (apart, 0)):
+        bench = Bench()
+        found = bench.matcher.take([bench.id(one) for one, _ in pairs], [label for _, label in pairs])
+        assert (found.matched, found.refused) == (len(pairs), {})
+        assert sum(count for (_, _, right), count in bench.group().confusion.items() if right) == correct
+
+
+@pytest.mark.parametrize("known", [(), ("false", "true")])
+def test_labels_are_counted_under_the_names_of_the_models_classes(known: tuple[str, ...]) -> None:
+    """However they are written: their distribution is compared with that of the training data."""
+    bench = Bench(known)
+    labels: list[Any] = ["True", "TRUE", True, 1, "1.0"]
+    assert bench.matcher.take([bench.id("true") for _ in labels], labels).matched == 5
+    assert bench.counted == [("api", "true")] * 5
+
+
+def test_a_value_may_be_written_as_text() -> None:
+    """As a file has it that says 12.50."""
+    bench = Bench()
+    assert bench.matcher.take([bench.id(10.0), bench.id(0.0)], ["12.50", "-1e2"]).matched == 2
+    values = bench.group().values
+    assert values is not None
+    assert (values.below, values.above) == (2.5, 100.0)
+
+
+def test_sums_of_errors_stay_numbers() -> None:
+    """Of the largest labels that are taken, too."""
+    bench = Bench()
+    labels = [1e140, -1e140, 1e141, 1e308, 10**300, 2.0]
+    found = bench.matcher.take([bench.id(1.0) for _ in labels], labels)
+    assert (found.matched, set(found.refused)) == (3, {2, 3, 4})
+    values = bench.group().values
+    assert values is not None
+    assert np.isfinite([values.squares, values.label_squares, values.histogram.total]).all()
+
+
 def test_every_reason_is_told_at_its_position_and_counted() -> None:
     """With good labels in between, of which none is lost."""
     bench = Bench(known=("a", "b"))
@@ -86,7 +127,10 @@ def test_every_reason_is_told_at_its_position_and_counted() -> None:
         (bench.id("a"), float("nan"), "not_a_label"),
         (bench.id("a"), {"a": 1}, "not_a_label"),
         (bench.id("a"), "c", "unknown_class"),
-        (bench.id(1.5), "1.5", "not_a_label"),
+        (bench.id(1.5), "1,5", "not_a_label"),
+        (bench.id(1.5), "1e200", "not_a_label"),
+        (bench.id(1.5), 1e200, "not_a_label"),
+        (bench.id(1e200), 1.5, "not_a_label"),
         (bench.id(1.5), True, "not_a_label"),
         (bench.id(1.5), float("inf"), "not_a_label"),
         (bench.id(1.5), 10**400, "not_a_label"),
@@ -188,6 +232,19 @@ def test_what_is_said_of_a_text_is_counted_by_itself() -> None:
     assert bench.confusion() == {("a", "__other__"): 1, ("a", "a"): 1}
     assert sum(histogram.counts.sum() for _, histogram in bench.performance.delays()) == 7
     assert bench.matcher.take([texts[0]], ["good"]).refused == {0: "duplicate"}
+
+
+def test_slices_beyond_the_most_groups_are_counted_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the label; the model as a whole has them all."""
+    monkeypatch.setattr("bento_observe.feedback._performance._MAX_GROUPS", 4)
+    lost: list[int] = []
+    bench = Bench(lost=lost.append)
+    ids = [bench.id("a", (("n", str(number % 5)), ("m", "1"))) for number in range(20)]
+    assert bench.matcher.take(ids, ["a"] * 20).matched == 20
+    groups = {key: group.labels for key, group in bench.performance.groups()}
+    assert len(groups) == 4
+    assert groups[GroupKey(MODEL)] == 20
+    assert sum(lost) == 3 * 20 - sum(groups.values()) == 3 * 4
 
 
 def test_threads_that_send_at_once_lose_nothing() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bento_observe.feedback._seen import Seen
-from bento_observe.feedback._shared import BusyError, SharedFile, directory
+from bento_observe.feedback._shared import BusyError, SharedFile
 
 _CHILD = """
 import sys
@@ -31,7 +31,7 @@ _HOLDER = """
 import sys
 from pathlib import Path
 from bento_observe.feedback._shared import SharedFile
-with SharedFile(Path(sys.argv[1]), int(sys.argv[2])).held(10):
+with SharedFile(Path(sys.argv[1]), int(sys.argv[2]), 60).held(10):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -124,7 +124,7 @@ def test_who_makes_the_file_at_the_same_time_has_the_same_one(tmp_path: Path) ->
 
     def made(_number: int) -> int:
         start.wait(20)
-        shared = SharedFile(tmp_path / "x", 1 << 20)
+        shared = SharedFile(tmp_path / "x", 1 << 20, 60)
         return os.fstat(shared.fileno()).st_ino
 
     with ThreadPoolExecutor(8) as pool:
@@ -141,21 +141,3 @@ def test_a_file_that_cannot_be_used_is_told_and_done_without(tmp_path: Path) -> 
     assert "counts twice" in told[0]
     assert seen.add(np.array([1], dtype=np.uint64)).tolist() == [True]
     assert seen.add(np.array([1], dtype=np.uint64)).tolist() == [False]
-
-
-def test_the_directory_is_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link that somebody else made is not followed; what is older than any id is deleted."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = directory()
-    assert found is not None
-    assert found.stat().st_mode & 0o777 == 0o700
-    for name, age in (("labels-a.seen", 367 * 86400), ("labels-b.seen", 40 * 86400)):
-        (found / name).write_bytes(b"x")
-        os.utime(found / name, (time.time() - age,) * 2)
-    assert directory() == found
-    assert [path.name for path in found.iterdir()] == ["labels-b.seen"]
-    other = tmp_path / "other"
-    other.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(other))
-    (other / found.name).symlink_to(found)
-    assert directory() is None

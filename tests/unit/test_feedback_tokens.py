@@ -124,7 +124,30 @@ def test_names_that_are_too_long_are_cut_within_no_character() -> None:
     read = READER.read([token])
     assert len(read.names[0].encode()) <= 120
     assert read.names[0].startswith("ß" * 55)
-    assert read.contexts[0].model == "ü" * 32
+    found = read.contexts[0]
+    assert found.model.startswith("ü" * 27 + "~")
+    assert all(len(text.encode()) in (63, 64) for text in (found.api, found.model, *(one[1] for one in found.slices)))
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_slices_that_an_id_has_no_place_for_are_counted(rows: int) -> None:
+    """By the id, alone or in a batch; shorter ones behind them are still in it, and long ones stay different ones."""
+    url = "https://example.org/" + "a" * 60
+    many = Context("a", "m", "v", (*((f"column {n}", f"{url}{n}") for n in range(8)), ("country", "DE"), ("none", "")))
+    few = Context("a", "m", "v", (("url", f"{url}0"),))
+    lost: list[int] = []
+    maker = TokenMaker(Keys((KEY,)), lost.append)
+    for _ in range(2):
+        if rows:
+            tokens = maker.tokens([few, many], Predictions(["x"] * rows), NONCE, 1, [1] * (rows - 1) + [0])
+        else:
+            tokens = [maker.token(one, class_body("x", 0.5, 0, 1), NONCE) for one in (many, few)]
+    first, last = READER.read(tokens[:1]).contexts[0], READER.read(tokens[-1:]).contexts[0]
+    kept = len(first.slices)
+    assert first.slices[-1] == ("country", "DE")
+    assert len(set(first.slices)) == kept < 9
+    assert last.slices == (("url", first.slices[0][1]),)
+    assert lost == [(9 - kept) * max(rows - 1, 1)] * 2
 
 
 def test_any_change_of_a_character_is_refused() -> None:

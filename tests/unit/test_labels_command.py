@@ -124,7 +124,19 @@ def test_cells_are_the_labels_they_look_like(tmp_path: Path, service: Service) -
     path = tmp_path / "labels.csv"
     path.write_text("when,key,truth\n1,a,1\n1,b,-2.5e3\n1,c,007\n1,d,spam\n1,e,\n1,f,NaN\n")
     assert run(path, service, "--id", "key", "--label", "truth").exit_code == 0
-    assert service.pairs == [("a", 1), ("b", -2500.0), ("c", "007"), ("d", "spam"), ("e", None), ("f", "NaN")]
+    assert service.pairs == [("a", 1), ("b", "-2.5e3"), ("c", "007"), ("d", "spam"), ("e", None), ("f", "NaN")]
+
+
+def test_cells_that_would_not_come_back_stay_text(tmp_path: Path, service: Service) -> None:
+    """A class may be called 1.10; truth values are written in as many ways as there are languages."""
+    path = tmp_path / "labels.csv"
+    cells = {
+        "True": True, "FALSE": False, "true": True, "1.10": "1.10", "1e5": "1e5", "1.0": 1.0, "-0": "-0", "12.5": 12.5,
+        "1e999": "1e999", "12345678901234567890": 12345678901234567890, "0.10000000000000001": "0.10000000000000001",
+    }  # fmt: skip
+    path.write_text("id,label\n" + "".join(f"{cell},{cell}\n" for cell in cells))
+    assert run(path, service).exit_code == 0
+    assert [(one, type(one)) for _, one in service.pairs] == [(one, type(one)) for one in cells.values()]
 
 
 def test_refused_labels_are_told_by_reason(tmp_path: Path, service: Service) -> None:
