@@ -77,10 +77,21 @@ def test_the_sums_of_all_workers_are_those_of_all_rows(sink: Sink, reference: Re
             found = last(sink, "ml.estimate.outcomes", ml_class=name, ml_outcome=outcome, bentoml_api_name="predict")
             assert sum(found) == pytest.approx(sums[k])
     assert performance(expected, 4000)["accuracy"].value == pytest.approx(0.8, abs=0.05)
-    for bound in ("low", "value", "high"):
-        found = last(sink, "ml.performance.estimate", ml_performance_metric="accuracy", ml_performance_bound=bound)
-        assert found
-        assert all(0.7 < value < 0.95 for value in found)
+    bounds = {
+        bound: {
+            point.resource["process.pid"]: point.value
+            for point in sink.last(
+                "ml.performance.estimate", ml__performance__metric="accuracy", ml__performance__bound=bound
+            )
+        }
+        for bound in ("low", "value", "high")
+    }
+    assert bounds["value"]
+    # How near the truth a worker comes depends on how many of the requests it got.
+    for worker, value in bounds["value"].items():
+        assert bounds["low"][worker] < value < bounds["high"][worker]
+        assert bounds["low"][worker] < 0.8 + 0.05
+        assert bounds["high"][worker] > 0.8 - 0.05
 
 
 def test_labels_that_disagree_are_told_and_counted(sink: Sink) -> None:
