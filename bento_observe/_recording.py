@@ -208,12 +208,12 @@ class FeatureRecording:
     def end(self) -> None:
         """Count what GPUs have computed by now, or in a moment; what they have not is dropped."""
         deadline = time.monotonic() + _LAST_WAIT_S
-        try:
-            for watched in self._watched[:]:
-                watched.statistics.flush(wait=max(0.0, deadline - time.monotonic()))
-                self._health.dropped(ITEM, "device_busy", watched.statistics.pending)
-        except Exception:  # noqa: BLE001 - the last metrics are still to be sent
-            self._health.error("features")
+        for watched in self._watched[:]:
+            try:
+                watched.statistics.finish(max(0.0, deadline - time.monotonic()))
+                watched.tell_losses(self._health)
+            except Exception:  # noqa: BLE001 - the last metrics are still to be sent
+                self._health.error("features")
 
     def give_up(self) -> None:
         """Count what waits as dropped."""

@@ -81,7 +81,7 @@ class Watched:
     def group(self, delta: bool, describe: bool, exemplars: bool) -> Group:
         """What is sent of it this time."""
         snapshot, found = self.statistics.interval(delta=delta)
-        total = self.statistics.snapshot() if delta and self._spans else snapshot
+        total = self.statistics.snapshot(wait=0) if delta and self._spans else snapshot
         windows = self._looked_at(total)
         return Group(
             self._attributes, snapshot, self._reference, self._measures(windows), self._methods,

@@ -127,6 +127,10 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - as in `put`
                 self.losses.add("error", 1, f"tensor: {type(error).__name__}")
 
+    def abandon(self) -> None:
+        """Count what devices have yet to bring as left out."""
+        self._landings.abandon()
+
     def take(self, limit: int) -> list[Item]:
         """The oldest items, at most `limit` and no more than is freed again quickly, which are no longer pending."""
         items = self._pending[: min(limit, _ITEMS_AT_ONCE)]

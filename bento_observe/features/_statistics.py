@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from bento_observe import semconv
 from bento_observe.features import _decode
@@ -22,8 +22,6 @@ from bento_observe.features._types import Arrived
 from bento_observe.features.reference import SignalReference
 
 __all__ = ["FeatureStatistics"]
-
-_LONGEST_WAIT_S: Final = 1.0
 
 
 class FeatureStatistics:
@@ -102,10 +100,16 @@ class FeatureStatistics:
         with self._lock:
             self._flush(wait)
 
-    def snapshot(self) -> Snapshot:
-        """Everything since the start, what arrived until now included; waits for a GPU, at most a second."""
+    def finish(self, wait: float) -> None:
+        """`flush` for the last time: what GPUs have not computed within `wait` seconds is left out, and counted."""
         with self._lock:
-            self._flush(_LONGEST_WAIT_S)
+            self._flush(wait)
+            self._intake.abandon()
+
+    def snapshot(self, wait: float = 1.0) -> Snapshot:
+        """Everything since the start, what arrived until now included; waits for GPUs, for at most `wait` seconds."""
+        with self._lock:
+            self._flush(wait)
             return self._total()
 
     def delta(self) -> Snapshot:

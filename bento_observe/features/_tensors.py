@@ -66,7 +66,11 @@ class Landings:
         while waiting:
             still = list[Landing]()
             for one in waiting:
-                (landed if one.ready() else still).append(one)
+                try:
+                    (landed if one.ready() else still).append(one)
+                except Exception as error:  # noqa: BLE001 - it was given away meanwhile, or its device has failed
+                    self.cost -= one.cost
+                    self._losses.add("error", 1, f"tensor: {type(error).__name__}")
             waiting = still
             if not waiting or time.monotonic() >= deadline:
                 break
@@ -78,6 +82,14 @@ class Landings:
         self._waiting[:0] = [one for one in waiting if one.since >= oldest]
         self.cost -= sum(one.cost for one in landed) + sum(one.cost for one in waiting if one.since < oldest)
         return landed
+
+    def abandon(self) -> None:
+        """Count those that are still on their way as left out."""
+        count = len(self._waiting)
+        self.cost -= sum(one.cost for one in self._waiting[:count])
+        del self._waiting[:count]
+        if count:
+            self._losses.add("device_busy", count, "updates of tensors that their device had not computed")
 
 
 def is_tensor(kind: type) -> bool:
@@ -139,9 +151,7 @@ def array_of(landed: Landing) -> npt.NDArray[Any]:
     """
     if _is_torch(landed.tensor):
         return _numpy(landed.tensor)
-    array = np.asarray(landed.tensor)
-    # numpy has no bfloat16 and the like: they are of JAX's own types.
-    return array if array.dtype.kind in _KNOWN else array.astype(np.float64)
+    return _plain(np.asarray(landed.tensor))
 
 
 def _is_torch(tensor: Any) -> bool:
@@ -152,6 +162,11 @@ def _is_torch(tensor: Any) -> bool:
 def _numpy(tensor: Any) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = tensor.numpy()
-    except TypeError:  # bfloat16 and the like
+    except TypeError:  # PyTorch's bfloat16 and the like
         array = tensor.double().numpy()
-    return array
+    return _plain(array)
+
+
+def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """numpy has no bfloat16 and the like: those of JAX and TensorFlow are of types of their own."""
+    return array if array.dtype.kind in _KNOWN else array.astype(np.float64)

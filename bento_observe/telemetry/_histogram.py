@@ -126,7 +126,7 @@ class ExplicitHistogram:
                 continue
             if not delta and key not in self._told:
                 self._told.add(key)
-                points.append(series.nothing(max(series.start_ns, self._last_ns)))
+                points.append(series.nothing(min(max(series.start_ns, self._last_ns), now_ns)))
             points.append(series.point(now_ns, delta))
         self._last_ns = now_ns
         if not points:

@@ -71,7 +71,7 @@ class OwnMetrics:
             told = [(now_ns, count)]
             if (metric, values) not in self._told:
                 self._told.add((metric, values))
-                told.insert(0, (self._last_ns, 0))
+                told.insert(0, (min(self._last_ns, now_ns), 0))
             for when_ns, value in told:
                 yield NumberDataPoint(
                     attributes=attributes,

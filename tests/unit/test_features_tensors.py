@@ -15,7 +15,7 @@ import bentoml
 import numpy as np
 import pytest
 
-from bento_observe import FeatureStatistics, semconv
+from bento_observe import FeatureStatistics, Reference, semconv
 from bento_observe._recording import Drift, FeatureRecording
 from bento_observe._references import References
 from bento_observe.features import _tensors
@@ -87,8 +87,8 @@ LARGE = np.ones((500, 50))  # more than a step of a flush takes
 
 class _Api:
     @bentoml.api
-    def score(self, data: float) -> float:
-        return data
+    def score(self, data: np.ndarray) -> float:
+        return float(data.sum())
 
 
 def same(found: FeatureStatistics, data: object) -> bool:
@@ -96,6 +96,19 @@ def same(found: FeatureStatistics, data: object) -> bool:
     other = FeatureStatistics()
     other.update(data)
     return counted(found) == counted(other)
+
+
+class Eager:
+    """Stands in for an eager tensor of TensorFlow, which cannot be asked whether it has been computed."""
+
+    shape = (6, 2)
+
+    def __init__(self, device: str) -> None:
+        self.device = f"/job:localhost/replica:0/task:0/device:{device}:0"
+
+    def numpy(self) -> Any:
+        assert "CPU" in self.device, "this would wait"
+        return types.SimpleNamespace(dtype=types.SimpleNamespace(kind="V"), astype=ROWS.astype)  # as of its bfloat16
 
 
 def counts_of(data: object) -> dict[str, int]:
@@ -194,8 +207,53 @@ def test_a_worker_that_ends_counts_what_a_gpu_never_computed() -> None:
     recorder = recording.recorder(_Api.score, "score")
     recorder.record("feature", Tensor(ROWS, "cuda"), ())
     recorder.record("feature", Tensor(ROWS, "cuda"), ())
+    recorder.record("feature", ROWS, ())
     recording.end()
     assert health.counts()[semconv.DROPPED] == {("features", "device_busy"): 2}
+    Tensor.computed.set()
+    for delta in (False, True):
+        (scope,) = recording.collect(time.time_ns(), delta)
+        assert sum(point.count for point in _values(scope)) == ROWS.size  # and none of what was told to be lost
+
+
+def _values(scope: Any) -> list[Any]:
+    (found,) = (metric for metric in scope.metrics if metric.name == semconv.FEATURE_VALUE.name)
+    return list(found.exponential_histogram.data_points)
+
+
+def test_what_a_device_can_no_longer_give_costs_nothing_else() -> None:
+    """JAX's arrays can be given away before they have landed, and a device can fail."""
+
+    class Gone(Eager):
+        def is_ready(self) -> bool:
+            raise RuntimeError("Array has been deleted")
+
+        def copy_to_host_async(self) -> None:
+            pass
+
+    statistics = FeatureStatistics()
+    sys.modules["jax"] = types.SimpleNamespace(Array=Gone)  # type: ignore[assignment]
+    try:
+        statistics.update(Gone("GPU"))
+        statistics.update(Tensor(ROWS, "cuda"))
+        statistics.update(ROWS)
+        Tensor.computed.set()
+        assert same(statistics, np.concatenate([ROWS, ROWS]))
+    finally:
+        del sys.modules["jax"]
+    assert statistics.dropped == {"error": 1}
+    assert statistics._intake._landings.cost == 0
+
+
+def test_collecting_with_delta_temporality_waits_for_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a reference, it looks at all since the start as well."""
+    monkeypatch.setattr(time, "sleep", pytest.fail)
+    reference = Reference.from_frame(np.random.default_rng(1).normal(size=(500, 2)))
+    recording = FeatureRecording(References(reference, pytest.fail), {}, Health(), Drift(windows={"1h": 3600.0}))
+    recorder = recording.recorder(_Api.score, "score")
+    recorder.record("input", Tensor(ROWS, "cuda"), ())
+    recorder.record("input", ROWS, ())
+    assert list(recording.collect(time.time_ns(), True))
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -231,19 +289,6 @@ def test_of_a_long_list_of_tensors_some_are_taken() -> None:
     statistics.update([Tensor(ROWS, "cuda")] * 20_000)
     assert 200 <= statistics.pending <= 256
     assert statistics.pending + statistics.dropped["sampled"] == 20_000
-
-
-class Eager:
-    """Stands in for an eager tensor of TensorFlow, which cannot be asked whether it has been computed."""
-
-    shape = (6, 2)
-
-    def __init__(self, device: str) -> None:
-        self.device = f"/job:localhost/replica:0/task:0/device:{device}:0"
-
-    def numpy(self) -> Any:
-        assert "CPU" in self.device, "this would wait"
-        return ROWS
 
 
 def test_tensors_of_tensorflow_count_where_nobody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
