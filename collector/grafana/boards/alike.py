@@ -1,7 +1,8 @@
 """Distributions of predictions, each of one reference: buckets that differ cannot be added up.
 
 Two references of a prediction, as around a deployment, have bounds of their own, and so have two predictions. Where
-several are chosen, what is shown is the one with the most values; the dashboard of a feature lets one choose.
+several are chosen, what is shown is the one with the most values, of those that a worker still has; the dashboard of a
+feature lets one choose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _ALL: Final = f'{names.LE}="+Inf"'
 
 def values(*matchers: str, chosen: Chosen) -> tuple[str, str]:
     """The share of the values within the window up to each bound, and that of the training data."""
-    counted = increase(_buckets(*matchers, _ALL, chosen=chosen), *_KEY, window=common.WINDOW)
+    counted = _in_window(_buckets(*matchers, _ALL, chosen=chosen))
     now = common.value_shares(*matchers, chosen=chosen, apart=_KEY)
     training = common.training_values(*matchers, chosen=chosen, apart=_KEY)
     return _of_most(now, counted, names.LE), _of_most(training, counted, names.LE)
@@ -31,7 +32,7 @@ def values(*matchers: str, chosen: Chosen) -> tuple[str, str]:
 def categories(*matchers: str, chosen: Chosen) -> tuple[str, str]:
     """The share of each category among the values within the window, and in the training data."""
     series = feature(names.name(semconv.FEATURE_CATEGORY), common.PRESENT, *matchers, chosen=chosen)
-    counted = increase(series, *_KEY, window=common.WINDOW)
+    counted = _in_window(series)
     now = common.category_shares(*matchers, chosen=chosen, apart=_KEY)
     training = common.training_shares(*matchers, chosen=chosen, apart=_KEY)
     return _of_most(now, counted, names.CATEGORY), _of_most(training, counted, names.CATEGORY)
@@ -55,6 +56,12 @@ def heat(*matchers: str, chosen: Chosen) -> str:
 
 def _buckets(*matchers: str, chosen: Chosen) -> str:
     return feature(names.bucket(semconv.FEATURE_VALUE), *matchers, chosen=chosen)
+
+
+def _in_window(selector: str) -> str:
+    """How many values each has within the window; of those in use, if any are: training is told of these alone."""
+    counted = increase(selector, *_KEY, window=common.WINDOW)
+    return either(f"{counted} and on ({', '.join(_KEY)}) {selector}", counted)
 
 
 def _of_most(expr: str, counted: str, label: str) -> str:
