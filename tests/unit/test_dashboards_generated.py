@@ -167,10 +167,19 @@ def test_links_go_to_dashboards_and_variables_that_exist() -> None:
         dashboard = DASHBOARDS[uid.removeprefix("bento-observe-")]
         variables = {variable["name"] for variable in dashboard["templating"]["list"]}
         asked = set(re.findall(r"var-(\w+)=", fields)) | set(re.findall(r"\$\{(\w+):queryparam\}", fields))
-        assert {"service", "feature"} <= asked <= variables
+        assert {"service", "feature", "reference"} <= asked <= variables
     for dashboard in DASHBOARDS.values():
         (link,) = dashboard["links"]
         assert (link["type"], link["tags"], link["includeVars"]) == ("dashboards", ["bento-observe"], True)
+
+
+def test_a_feature_has_one_reference_at_a_time() -> None:
+    """What has buckets of its own; where features are compared with each other, all references may be chosen."""
+    for file, dashboard in DASHBOARDS.items():
+        for variable in dashboard["templating"]["list"]:
+            if variable["name"] == "reference":
+                one = file == "feature"
+                assert (variable["multi"], variable["includeAll"]) == (not one, not one)
 
 
 def test_a_link_from_a_table_takes_from_columns_that_are_there() -> None:
