@@ -128,9 +128,10 @@ def _choice(variable: str, before: list[str], single: bool) -> QueryVariable:
 def _newest(selector: str) -> str:
     """Its references, that of the worker which was seen first last before the others: the first one is chosen.
 
-    A feature without a reference has series without that label, and no choice.
+    What is younger than the last full minute is as new as can be. A feature without a reference has series without
+    that label, and no choice.
     """
-    first_seen = f"min_over_time(timestamp({selector})[$__range:1m])"
+    first_seen = f"min_over_time(timestamp({selector})[$__range:1m]) or timestamp({selector})"
     return f"sort_desc(max by ({names.REFERENCE}) ({first_seen}))"
 
 

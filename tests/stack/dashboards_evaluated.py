@@ -24,7 +24,7 @@ _OF_GRAFANA: Final = {"__rate_interval": "240s", "__range": "6h"}
 class Check:
     """What an expression has to be at a minute: by labels, written as in PromQL, a value. Nothing is no series."""
 
-    minute: int
+    minute: float
     expr: str
     expected: Mapping[str, float]
 
@@ -64,7 +64,7 @@ def evaluate(
                 "promql_expr_test": [
                     {
                         "expr": check.expr,
-                        "eval_time": f"{check.minute}m",
+                        "eval_time": f"{60 * check.minute:.0f}s",
                         "exp_samples": [{"labels": key, "value": value} for key, value in check.expected.items()],
                     }
                     for check in checks

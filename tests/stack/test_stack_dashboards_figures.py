@@ -110,6 +110,10 @@ def test_a_feature_is_shown_of_its_newest_reference(promtool: Path, tmp_path: Pa
     checks = [
         Check(120, f"topk(1, {newest('feature', **_FEATURE)}) > bool 0", {'{ml_reference_id="B"}': 1}),
         Check(80, f"topk(1, {newest('feature', **_FEATURE)}) > bool -1", {'{ml_reference_id="A"}': 1}),
+        # With less than a minute shown there is none of those within it.
+        Check(
+            119.75, newest("feature", **_FEATURE).replace("[6h:", "[30s:") + " > bool 0", {'{ml_reference_id="B"}': 1}
+        ),
         Check(120, query("feature", "Mean", **of_b), {"{}": 150}),
         Check(120, query("feature", "Mean", **{**of_b, "reference": "A"}), {}),
         *(Check(120, query("feature", "Histogram now and in training", ref, **of_b), _bars(100, 200)) for ref in "AB"),
