@@ -168,8 +168,9 @@ def _opened(running: Running, rounds: int) -> dict[str, float]:
             raise RuntimeError(f"{dashboard.uid}: {complaints[0]}")
         if file.stem == "model":
             found["query_s.model.slowest"] = max(answer.seconds for answer in answers)
-            if sum(answer.has_data for answer in answers) < len(answers) / 2:
-                raise RuntimeError("most queries of the model overview have no data")
+            (table,) = [shown for shown in runs[-1][0].panels if shown.panel.title == "Features by drift"]
+            if empty := [answer.ref for answer in table.answers if not answer.has_data]:
+                raise RuntimeError(f"queries {', '.join(empty)} of the table of the model overview have no data")
         progress(f"{file.stem}: {found[f'query_s.{file.stem}']:.3f} s for {len(answers)} queries")
     return found
 
