@@ -71,6 +71,24 @@ def test_a_failure_counts_from_the_first_one_on(promtool: Path, tmp_path: Path) 
     assert evaluate(promtool, tmp_path, series, checks) == ""
 
 
+def test_dropped_telemetry_is_listed_where_telemetry_is(promtool: Path, tmp_path: Path) -> None:
+    """What was dropped, and why; of this service alone."""
+    series = {
+        'bento_observe_dropped_total{service_name="S",service_instance_id="a",signal="features",reason="columns"}': (
+            "0x30 4x30"
+        ),
+    }
+    found = (
+        '{alertname="TelemetryDropped", alertstate="firing", severity="ticket", service_name="S", signal="features", '
+        'reason="columns"}'
+    )
+    checks = [
+        Check(35, query("telemetry", "Alerts on telemetry", "B", service="S"), {found: 1}),
+        Check(35, query("telemetry", "Alerts on telemetry", "B", service="T"), {}),
+    ]
+    assert evaluate(promtool, tmp_path, series | _COLLECTOR, checks, ["alerts.yaml"]) == ""
+
+
 _FEATURE = {"service": "S", "signal": "input", "feature": "x"}
 
 
