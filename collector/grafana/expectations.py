@@ -81,6 +81,9 @@ class Traffic(str, Enum):
     GPU = "gpu"
     """A worker sees a GPU through NVML."""
 
+    ALARM = "alarm"
+    """An alert of the service fires, or is about to."""
+
     TROUBLE = "trouble"
     """Telemetry was dropped, refused, or not taken by a backend."""
 

@@ -1,4 +1,5 @@
-"""Metrics that are not ours: the host's, and the Collector's own, as collector/config.yaml sends them to Prometheus.
+"""Metrics that are not ours: the host's and the Collector's own, as collector/config.yaml sends them to Prometheus, and
+what Prometheus makes of alerts.
 
 Named after what Collector 0.157 was seen to send. Counters of failures, `FAILURES`, come into being with the first one.
 """
@@ -15,6 +16,7 @@ HOST_NETWORK: Final = "system_network_io_bytes_total"
 HOST_DISK: Final = "system_disk_io_bytes_total"
 
 # The Collector; the service is called `otelcol`.
+COLLECTOR: Final = "otelcol"
 QUEUE_SIZE: Final = "otelcol_exporter_queue_size"
 QUEUE_CAPACITY: Final = "otelcol_exporter_queue_capacity"
 BULK_LATENCY: Final = "otelcol_elasticsearch_bulk_requests_latency_seconds_bucket"
@@ -28,9 +30,20 @@ SEND_FAILED: Final = tuple(f"otelcol_exporter_send_failed_{item}_total" for item
 ENQUEUE_FAILED: Final = tuple(f"otelcol_exporter_enqueue_failed_{item}_total" for item in ITEMS)
 FAILURES: Final = (*SEND_FAILED, *ENQUEUE_FAILED)
 
+# Prometheus' own: 1 for each alert that fires or is pending, and since when, in seconds since the epoch.
+ALERTS: Final = "ALERTS"
+ALERTS_SINCE: Final = "ALERTS_FOR_STATE"
+ALERT: Final = "alertname"
+ALERT_STATE: Final = "alertstate"
+SEVERITY: Final = "severity"
+ABOUT: Final = "about"
+"""Labels of alerts: the last two are given by collector/alerts."""
+
 METRICS: Final = (
     HOST_CPU, HOST_LOAD, HOST_MEMORY, HOST_NETWORK, HOST_DISK,
     QUEUE_SIZE, QUEUE_CAPACITY, BULK_LATENCY, COLLECTOR_MEMORY, COLLECTOR_CPU,
-    *ACCEPTED, *REFUSED, *SENT, *FAILURES,
+    *ACCEPTED, *REFUSED, *SENT, *FAILURES, ALERTS, ALERTS_SINCE,
 )  # fmt: skip
-LABELS: Final = ("state", "device", "direction", "exporter", "receiver", "data_type", "le")
+LABELS: Final = (
+    "state", "device", "direction", "exporter", "receiver", "data_type", "le", ALERT, ALERT_STATE, SEVERITY, ABOUT,
+)  # fmt: skip

@@ -40,6 +40,7 @@ LABEL_WINDOW: Final = label_name(semconv.ML_PERFORMANCE_WINDOW)
 CLASS: Final = label_name(semconv.ML_CLASS)
 PREDICTED: Final = label_name(semconv.ML_PREDICTION_CLASS)
 TRUE: Final = label_name(semconv.ML_LABEL_CLASS)
+CORRECT: Final = label_name(semconv.ML_PREDICTION_CORRECT)
 EVENT: Final = label_name(semconv.ML_SCORE_EVENT)
 TENTH: Final = label_name(semconv.ML_SCORE_BIN)
 CAME_TRUE: Final = label_name(semconv.ML_SCORE_OUTCOME)
@@ -92,7 +93,7 @@ RECORDED: Final = (
     LOSS_REFERENCE, ROSE, DISAGREEMENT, DISAGREEMENT_CRITICAL, DISAGREES, ALARMED, LOSS_DISAGREEMENT,
     LOSS_DISAGREEMENT_CRITICAL, LOSS_DISAGREES,
 )  # fmt: skip
-"""All of them, but for those whose name has a window in it: `counted`, `labelled`, `confused`, `true`."""
+"""All of them, but for those whose name has a window in it: `counted`, `labelled`, `confused`, `true`, `estimated`."""
 
 WINDOWS: Final = ("1h", "24h")
 """The windows that are recorded, values of the variable `window`."""
@@ -116,6 +117,11 @@ def confused(window: str) -> str:
 def true(window: str) -> str:
     """The same by the true class."""
     return f"class:ml_model_true:increase{window}"
+
+
+def estimated(window: str) -> str:
+    """The recorded number of predictions of each class within a window that an estimate is made of."""
+    return f"class:ml_estimate_predictions:increase{window}"
 
 
 def name(metric: Metric) -> str:

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from grafana_foundation_sdk.builders import barchart, common, heatmap, stat, timeseries
-from grafana_foundation_sdk.builders import dashboard as dashboard_builder
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import dashboard, prometheus
 from grafana_foundation_sdk.models import heatmap as heatmap_kinds
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
-from collector.grafana import names
 from collector.grafana.look import Look, Panel, Query
 from collector.grafana.targets import as_of_now, asking, organised, over_time
 
-__all__ = ["alerts", "bars", "heat", "lines", "shares", "status"]
+__all__ = ["bars", "heat", "lines", "shares", "status"]
 
 
 def lines(
@@ -161,24 +159,6 @@ def shares(
     )
     queries = [as_of_now(Query(expr), prometheus.PromQueryFormat.TABLE) for expr in (now, training)]
     return asking(panel.build(), look, queries)
-
-
-def alerts(title: str, shows: str, empty: str, width: int = 24, height: int = 6) -> Panel:
-    """What Grafana alerts on, of the chosen service; the SDK has no type for the options of these panels."""
-    options = {
-        "viewMode": "list",
-        "groupMode": "default",
-        "groupBy": [],
-        "maxItems": 20,
-        "sortOrder": 3,
-        "dashboardAlerts": False,
-        "alertName": "",
-        "alertInstanceLabelFilter": f'{{{names.SERVICE}="$service"}}',
-        "datasource": "",
-        "stateFilter": {"firing": True, "pending": True, "noData": False, "normal": False, "error": True},
-    }
-    panel = dashboard_builder.Panel().type("alertlist").title(title).description(shows).options(options).no_value(empty)
-    return Panel(panel.span(width).height(height).build(), None)
 
 
 def _legend() -> common.VizLegendOptions:

@@ -14,6 +14,7 @@ from collector.grafana import names
 from collector.grafana.variables import labels_of
 
 __all__ = [
+    "POOL",
     "RATE",
     "SERVICE",
     "STREAM",
@@ -21,6 +22,7 @@ __all__ = [
     "by",
     "either",
     "feature",
+    "gained",
     "increase",
     "legend",
     "mean",
@@ -33,10 +35,12 @@ __all__ = [
 RATE: Final = "$__rate_interval"
 """At least four exports long (`timeInterval` of the data source)."""
 
+_BEFORE: Final = "1h"
+
 SERVICE: Final = labels_of("environment", "namespace", "service", "version", "instance")
 """The workers that the variables choose."""
 
-_POOL: Final = labels_of("environment", "namespace", "service")
+POOL: Final = labels_of("environment", "namespace", "service")
 """What recording rules keep of a worker's resource: they add up instances and versions."""
 
 
@@ -56,7 +60,7 @@ def feature(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "f
 
 def pooled(series: str, *matchers: str, chosen: tuple[str, ...] = ("signal", "feature", "reference", "slice")) -> str:
     """A selector of recorded series of features."""
-    return f"{series}{{{', '.join(filter(None, (_POOL, STREAM, labels_of(*chosen), *matchers)))}}}"
+    return f"{series}{{{', '.join(filter(None, (POOL, STREAM, labels_of(*chosen), *matchers)))}}}"
 
 
 def added(selector: str, *labels: str) -> str:
@@ -72,6 +76,16 @@ def rate(selector: str, *labels: str, window: str = RATE) -> str:
 def increase(selector: str, *labels: str, window: str = RATE) -> str:
     """By how much a counter grew within a window, added up."""
     return f"sum{by(*labels)} (increase({selector}[{window}]))"
+
+
+def gained(selector: str, *labels: str, window: str = RATE) -> str:
+    """The same of a counter that comes into being with what it counts first, such as a failure.
+
+    Of that it has no increase: before it there is nothing. So all of it counts as long as it is younger than the
+    window, which it is if it was not there in the hour before that; a gap, as of an outage, makes none young.
+    """
+    young = f"{selector} unless last_over_time({selector}[{_BEFORE}] offset {window})"
+    return f"sum{by(*labels)} (({young}) or increase({selector}[{window}]))"
 
 
 def quantile(q: float, histogram: Metric, *labels: str, matchers: tuple[str, ...] = ()) -> str:

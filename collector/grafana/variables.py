@@ -40,6 +40,7 @@ _LABELS: Final = {
     "version": names.VERSION,
     "instance": names.INSTANCE,
     "model": names.MODEL,
+    "model_version": names.MODEL_VERSION,
     "api": names.API,
     "signal": names.SIGNAL,
     "feature": names.FEATURE,
@@ -47,7 +48,8 @@ _LABELS: Final = {
     "slice": names.SLICE,
 }
 _SINGLE: Final = ("service", "feature", "slice")
-"""Of these one value at a time, and a choice of "All" only for `slice`; of `signal` too where a feature is chosen."""
+_OF_A_FEATURE: Final = ("signal", "reference")
+"""Of these one value at a time, and a choice of "All" only for `slice`; of the latter where a feature is chosen."""
 
 _ALIVE: Final = names.name(semconv.PROCESS_MEMORY_USAGE)
 """A series that each worker of each service has, from its first export on."""
@@ -56,6 +58,7 @@ _FEATURES: Final = names.name(semconv.FEATURE_MISSING)
 """A series that each feature has, numeric or not, with a reference or without."""
 
 _BINS: Final = names.name(semconv.FEATURE_BIN)
+_LABELLED: Final = names.name(semconv.MODEL_LABELS)
 _STAGES: Final = names.count(semconv.STAGE_DURATION)
 
 
@@ -80,7 +83,7 @@ def variables(*wanted: str) -> list[Builder[dashboard.VariableModel]]:
         if variable == "window":
             made.append(_window())
         else:
-            single = variable in _SINGLE or (variable == "signal" and "feature" in wanted)
+            single = variable in _SINGLE or (variable in _OF_A_FEATURE and "feature" in wanted)
             made.append(_choice(variable, [known for known in wanted[:position] if known in _LABELS], single))
     return made
 
@@ -91,21 +94,28 @@ def _choice(variable: str, before: list[str], single: bool) -> QueryVariable:
         metric = _ALIVE
     elif variable == "slice":
         metric = _BINS
+    elif variable == "model_version":
+        metric, before = _LABELLED, [known for known in before if known not in _OF_A_FEATURE]
     elif variable == "api" and "model" not in before:
         metric = _STAGES
     else:
         metric = _FEATURES
-    query = f"label_values({metric}{{{labels_of(*before)}}}, {label})"
+    selector = f"{metric}{{{labels_of(*before)}}}"
+    query, sort = f"label_values({selector}, {label})", dashboard.VariableSort.NATURAL_ASC
+    if single and variable == "reference":
+        query, sort = f"query_result({_newest(selector)})", dashboard.VariableSort.DISABLED
     made = (
         QueryVariable(variable)
-        .label("API" if variable == "api" else variable.capitalize())
+        .label("API" if variable == "api" else variable.replace("_", " ").capitalize())
         .description(_TOLD[variable])
         .datasource(PROMETHEUS)
         .query({"qryType": 1, "query": query, "refId": f"{variable}-values"})
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(dashboard.VariableSort.NATURAL_ASC)
+        .sort(sort)
         .multi(not single)
     )
+    if single and variable == "reference":
+        made = made.regex(f'/{label}="([^"]+)"/')
     if single and variable != "slice":
         return made.include_all(False)
     everything = UNSLICED if variable == "slice" else ANY
@@ -113,6 +123,16 @@ def _choice(variable: str, before: list[str], single: bool) -> QueryVariable:
     if not single:
         chosen = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
     return made.include_all(True).all_value(everything).current(chosen)
+
+
+def _newest(selector: str) -> str:
+    """Its references, that of the worker which was seen first last before the others: the first one is chosen.
+
+    What is younger than the last full minute is as new as can be. A feature without a reference has series without
+    that label, and no choice.
+    """
+    first_seen = f"min_over_time(timestamp({selector})[$__range:1m]) or timestamp({selector})"
+    return f"sort_desc(max by ({names.REFERENCE}) ({first_seen}))"
 
 
 def _window() -> CustomVariable:
@@ -137,6 +157,7 @@ _TOLD: Final = {
     "version": "The version of the bento; none where a service is served from source.",
     "instance": "The worker process.",
     "model": "The model, where the service told its name.",
+    "model_version": "The version of the model that labels with ids are of, where the service told it.",
     "api": "The API of the service.",
     "signal": "input: what requests carried; feature: what the model saw; prediction; label.",
     "feature": "The feature.",

@@ -68,6 +68,8 @@ def agent() -> dict[str, Any]:
     pipelines["logs"]["processors"] = ["memory_limiter"]
     for pipeline in pipelines.values():
         pipeline["exporters"] = ["otlp_grpc/gateway"]
+    # A pod sees the network of its own, and no node's: collector/config.container.yaml.
+    del config["receivers"]["host_metrics"]["scrapers"]["network"]
     # Its own metrics take the way of all others.
     (reader,) = config["service"]["telemetry"]["metrics"]["readers"]
     reader["periodic"]["exporter"]["otlp"]["endpoint"] = "http://127.0.0.1:4318/v1/metrics"

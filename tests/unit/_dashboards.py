@@ -15,7 +15,7 @@ DASHBOARDS: dict[str, dict[str, Any]] = {
 
 # Not `$1`, which is PromQL's: Grafana leaves what it has no variable for.
 _VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(?!\d)(\w+)")
-_OF_GRAFANA = {"__rate_interval": "4m"}
+_OF_GRAFANA = {"__rate_interval": "4m", "__range": "6h"}
 
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -37,8 +37,9 @@ def queries(dashboard: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def selector_of(variable: Mapping[str, Any]) -> str:
-    """The series whose label a variable lists."""
-    return label_values(variable)[0]
+    """The series whose label a variable lists, or the query whose answer it is made of."""
+    result = re.match(r"^query_result\((.+)\)\s*$", variable["query"]["query"])
+    return result[1] if result else label_values(variable)[0]
 
 
 def label_values(variable: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from _dashboards import DASHBOARDS, label_values, panels, queries, used
+from _dashboards import DASHBOARDS, panels, queries, selector_of, used
 
 if sys.version_info < (3, 11):
     pytest.skip("grafana-foundation-sdk needs Python 3.11", allow_module_level=True)
@@ -26,8 +26,8 @@ from collector.grafana.variables import ANY, UNSLICED
 
 UIDS = {f"bento-observe-{name}" for name in ("service", "model", "feature", "predictions", "telemetry")}
 VARIABLES = {
-    "environment", "namespace", "service", "version", "instance", "model", "api", "signal", "feature", "reference",
-    "window", "slice",
+    "environment", "namespace", "service", "version", "instance", "model", "model_version", "api", "signal", "feature",
+    "reference", "window", "slice",
 }  # fmt: skip
 SHOWN = [(file, panel) for file, dashboard in DASHBOARDS.items() for panel in panels(dashboard)]
 NAMES = [f"{file}: {panel['title']}" for file, panel in SHOWN]
@@ -67,7 +67,7 @@ def test_a_variable_is_there_before_it_is_used_and_used_if_it_is_there(file: str
     known: list[str] = []
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
-            assert used(label_values(variable)[0]) <= set(known)
+            assert used(selector_of(variable)) <= set(known)
         known.append(variable["name"])
     asked = [expr for _, expr in queries(dashboard)]
     asked += [json.dumps(panel.get("targets", [])) for panel in panels(dashboard)]
@@ -100,10 +100,9 @@ def test_a_panel_says_what_it_shows_and_why_there_is_nothing(file: str, panel: d
     """An empty box leaves one guessing whether it is broken."""
     assert panel["title"]
     assert panel["description"].endswith(".")
-    if panel["type"] == "alertlist":  # Grafana has words of its own for that
-        return
     empty = panel["fieldConfig"]["defaults"]["noValue"]
-    assert re.match(r"No data yet, because .+\.$|(No|Nothing) [a-z ]+ in this time\.$", empty), empty
+    reasons = r"No data yet, because .+\.$|(No|Nothing) [a-z ]+ in this time\.$|No alert [a-z ]+ pending\.$"
+    assert re.match(reasons, empty), empty
 
 
 @pytest.mark.parametrize(("file", "panel"), SHOWN, ids=NAMES)
@@ -168,10 +167,19 @@ def test_links_go_to_dashboards_and_variables_that_exist() -> None:
         dashboard = DASHBOARDS[uid.removeprefix("bento-observe-")]
         variables = {variable["name"] for variable in dashboard["templating"]["list"]}
         asked = set(re.findall(r"var-(\w+)=", fields)) | set(re.findall(r"\$\{(\w+):queryparam\}", fields))
-        assert {"service", "feature"} <= asked <= variables
+        assert {"service", "feature", "reference"} <= asked <= variables
     for dashboard in DASHBOARDS.values():
         (link,) = dashboard["links"]
         assert (link["type"], link["tags"], link["includeVars"]) == ("dashboards", ["bento-observe"], True)
+
+
+def test_a_feature_has_one_reference_at_a_time() -> None:
+    """What has buckets of its own; where features are compared with each other, all references may be chosen."""
+    for file, dashboard in DASHBOARDS.items():
+        for variable in dashboard["templating"]["list"]:
+            if variable["name"] == "reference":
+                one = file == "feature"
+                assert (variable["multi"], variable["includeAll"]) == (not one, not one)
 
 
 def test_a_link_from_a_table_takes_from_columns_that_are_there() -> None:

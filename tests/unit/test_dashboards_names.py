@@ -62,6 +62,8 @@ def _labels() -> dict[str, set[str]]:
             known.setdefault(rule["record"], set()).update(grouped or kept, rule.get("labels", {}))
     for series in foreign.METRICS:
         known[series] = PROMOTED | set(foreign.LABELS)
+    for series in (foreign.ALERTS, foreign.ALERTS_SINCE):  # of any rule
+        known[series] = set().union(*known.values())
     return known
 
 
@@ -135,6 +137,7 @@ def test_recorded_series_and_windows_are_those_of_the_rules() -> None:
     assert set(names.RECORDED) <= recorded
     for window in names.WINDOWS:
         assert {names.labelled(window), names.confused(window), names.true(window)} <= recorded
+        assert names.estimated(window) in recorded
 
 
 def test_no_module_of_the_dashboards_spells_a_metric_or_a_label_of_ours() -> None:

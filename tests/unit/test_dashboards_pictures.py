@@ -50,7 +50,6 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[Answer, ...]]] = {
     ),
     "bargauge": ({}, (Answer("A", "", series=(_series("a", 3.0), _series("b", 1.0))),)),
     "logs": ({}, (Answer("A", "", rows=(LOG, LOG)),)),
-    "alertlist": ({}, (Answer("A", "", rows=({"State": "firing", "Alert": "FeatureDrift", "Labels": "f=x"},)),)),
     "text": ({"options": {"content": "Some *words*."}}, ()),
 }
 

@@ -143,7 +143,8 @@ def test_elasticsearch_is_asked_as_grafanas_data_source_asks() -> None:
     ("value", "unit", "text"),
     [
         (0.1234, "percentunit", "12.3%"), (0.0021, "s", "2.1 ms"), (5400, "s", "1.5 h"), (2048, "bytes", "2 KiB"),
-        (1_234_567, "short", "1.23 M"), (3, "reqps", "3 req/s"), (1.5, "suffix:bits", "1.5 bits"), (12, "", "12"),
+        (1_234_567, "short", "1.23 M"), (3, "reqps", "3 req/s"),
+        (1.5e12, "dateTimeAsIso", "2017-07-14 02:40:00"), (1.5, "suffix:bits", "1.5 bits"), (12, "", "12"),
         (float("nan"), "s", "–"),
     ],
 )  # fmt: skip
@@ -271,6 +272,18 @@ def test_what_is_wrong_with_an_answer_is_told(server: tuple[str, list[tuple[str,
     assert "$nobody" in unknown.complaint()
     assert legend.complaint() == "the legend speaks of b, which a series does not have"
     assert (nothing.complaint(), nothing.has_data, nothing.series[0].name) == ("", False, "24h")
+
+
+def test_a_variable_may_be_made_of_an_answer(server: tuple[str, list[tuple[str, dict[str, list[str]]]]]) -> None:
+    """A part of each line of it, in its order; within the time that is shown."""
+    url, asked = server
+    document = _document()
+    document["templating"]["list"][1] |= {"sort": 0, "regex": '/a="([^"]+)"/'}
+    document["templating"]["list"][1]["query"]["query"] = "query_result(max_over_time(m[$__range:1m]))"
+    found = run(load(document), Sources(url, url, url), HOUR)
+    assert asked == [("/api/v1/query", {"query": ["max_over_time(m[3600s:1m])"], "time": ["1003600.000"]})]
+    assert found.variables["feature"].options == ("1",)
+    assert found.variables["feature"].chosen.value == "1"
 
 
 class _Rules(Quiet, BaseHTTPRequestHandler):

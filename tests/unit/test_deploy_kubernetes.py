@@ -146,6 +146,14 @@ def test_the_agent_keeps_what_it_took_on_the_disk_of_the_node() -> None:
     assert {f"{root}/proc", f"{root}/sys"} <= set(mounts)
 
 
+def test_the_agent_does_not_take_its_pods_network_for_the_nodes() -> None:
+    """It has a network of its own, so that is all that it could read; of the rest it sends what others send."""
+    spec = _collector("agent.yaml")
+    assert not spec.get("hostNetwork")
+    scrapers = spec["config"]["receivers"]["host_metrics"]["scrapers"]
+    assert scrapers.keys() == _shared()["receivers"]["host_metrics"]["scrapers"].keys() - {"network"}
+
+
 def test_every_variable_that_a_collector_reads_is_set() -> None:
     """There are no defaults to fall back to: in a pod they would be wrong."""
     for name in COLLECTORS:

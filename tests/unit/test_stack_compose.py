@@ -179,6 +179,30 @@ def test_the_collector_sees_no_more_of_the_host_than_its_metrics_take() -> None:
     assert sorted(mounts) == [f"/proc:{root}/proc:ro", f"/sys:{root}/sys:ro"]
 
 
+def test_the_network_of_a_container_is_not_told_as_the_hosts() -> None:
+    """What the Collector reads of /proc/net is its own container's, whichever /proc is mounted: it tells none."""
+    mounted = {
+        to: source for source, to, _ in (one.split(":") for one in SERVICES["otelcol"]["volumes"] if ".yaml" in one)
+    }
+    files = re.findall(r"--config (\S+\.yaml)", SERVICES["otelcol"]["command"].split("${")[0])
+    config: dict[str, Any] = {}
+    for file in files:
+        config = _merged(config, yaml.safe_load((COLLECTOR / mounted[file]).read_text(encoding="utf-8")))
+    (receiver,) = config["service"]["pipelines"]["metrics/host"]["receivers"]
+    native = config["receivers"]["host_metrics"]
+    assert config["receivers"][receiver]["scrapers"].keys() == native["scrapers"].keys() - {"network"}
+    assert {**config["receivers"][receiver], "scrapers": None} == {**native, "scrapers": None}
+
+
+def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """As the Collector merges its files: what is in both is the second one's, but for mappings, which are merged."""
+    both = {
+        key: _merged(first[key], second[key]) if isinstance(second[key], dict) else second[key]
+        for key in first.keys() & second.keys()
+    }
+    return first | second | both
+
+
 def test_no_password_stands_in_the_file(tmp_path: Path) -> None:
     """Each is a variable that the generated file sets; one that is missing stops compose, and none has a default."""
     made = set(write_passwords(tmp_path / ".env"))

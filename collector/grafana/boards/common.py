@@ -73,10 +73,11 @@ TO_FEATURE: Final = {
         "&${version:queryparam}&${model:queryparam}&${slice:queryparam}&${window:queryparam}"
         "&var-api=${__data.fields.API:percentencode}"
         "&var-signal=${__data.fields.Signal:percentencode}&var-feature=${__data.fields.Feature:percentencode}"
+        "&var-reference=${__data.fields.Reference:percentencode}"
         "&${__url_time_range}"
     ),
 }
-"""From a row of a table with the columns API, Signal and Feature."""
+"""From a row of a table with the columns API, Signal, Feature and Reference."""
 
 
 Style = dict[str, object]
@@ -132,30 +133,33 @@ def missing_share(*labels: str, chosen: tuple[str, ...]) -> str:
     return f"{recorded} or {missing} / ({missing} + {others} > 0)"
 
 
-def category_shares(*matchers: str, chosen: tuple[str, ...]) -> str:
-    """The share of each category among the values within the window, missing ones left out."""
+def category_shares(*matchers: str, chosen: tuple[str, ...], apart: tuple[str, ...] = ()) -> str:
+    """The share of each category among the values within the window, missing ones left out.
+
+    `apart` are labels by which there are several distributions, each with shares of its own; so below.
+    """
     series = feature(names.name(semconv.FEATURE_CATEGORY), PRESENT, *matchers, chosen=chosen)
-    every = increase(series, window=WINDOW)
-    return f"{increase(series, names.CATEGORY, window=WINDOW)} / ignoring ({names.CATEGORY}) group_left () {every}"
+    of_category = increase(series, names.CATEGORY, *apart, window=WINDOW)
+    return f"{of_category} / ignoring ({names.CATEGORY}) group_left () {increase(series, *apart, window=WINDOW)}"
 
 
-def training_shares(*matchers: str, chosen: tuple[str, ...]) -> str:
+def training_shares(*matchers: str, chosen: tuple[str, ...], apart: tuple[str, ...] = ()) -> str:
     """The share of each category in the training data."""
     series = feature(names.name(semconv.FEATURE_REFERENCE_CATEGORY), PRESENT, *matchers, chosen=chosen)
-    return f"avg by ({names.CATEGORY}) ({series})"
+    return f"avg{by(names.CATEGORY, *apart)} ({series})"
 
 
-def value_shares(*matchers: str, chosen: tuple[str, ...]) -> str:
+def value_shares(*matchers: str, chosen: tuple[str, ...], apart: tuple[str, ...] = ()) -> str:
     """The share of the values within the window up to each bound of the explicit buckets."""
     series = names.bucket(semconv.FEATURE_VALUE)
-    up_to = increase(feature(series, *matchers, chosen=chosen), names.LE, window=WINDOW)
-    every = increase(feature(series, *matchers, f'{names.LE}="+Inf"', chosen=chosen), window=WINDOW)
+    up_to = increase(feature(series, *matchers, chosen=chosen), names.LE, *apart, window=WINDOW)
+    every = increase(feature(series, *matchers, f'{names.LE}="+Inf"', chosen=chosen), *apart, window=WINDOW)
     return f"{up_to} / ignoring ({names.LE}) group_left () ({every} > 0)"
 
 
-def training_values(*matchers: str, chosen: tuple[str, ...]) -> str:
+def training_values(*matchers: str, chosen: tuple[str, ...], apart: tuple[str, ...] = ()) -> str:
     """The share of the training data up to each bound."""
     series = names.bucket(semconv.FEATURE_REFERENCE_VALUE)
-    up_to = f"avg by ({names.LE}) ({feature(series, *matchers, chosen=chosen)})"
+    up_to = f"avg{by(names.LE, *apart)} ({feature(series, *matchers, chosen=chosen)})"
     every = feature(series, *matchers, f'{names.LE}="+Inf"', chosen=chosen)
-    return f"{up_to} / ignoring ({names.LE}) group_left () avg({every})"
+    return f"{up_to} / ignoring ({names.LE}) group_left () avg{by(*apart)} ({every})"

@@ -6,7 +6,7 @@ from typing import Final
 
 from bento_observe import semconv
 from collector.grafana import names
-from collector.grafana.boards import common
+from collector.grafana.boards import alike, common
 from collector.grafana.boards.performance import CHOSEN
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
@@ -53,8 +53,7 @@ PANELS: Final = (
             _NO_COMPARED, Traffic.LABELS, "percentunit",
         ),
         names.CATEGORY,
-        common.category_shares(_LABEL, chosen=_CHOSEN),
-        common.training_shares(_LABEL, chosen=_CHOSEN),
+        *alike.categories(_LABEL, chosen=_CHOSEN),
     ),
     lines(
         Look(

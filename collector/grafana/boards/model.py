@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from bento_observe import semconv
-from collector.grafana import names
+from collector.grafana import foreign, names
 from collector.grafana.board import Board
-from collector.grafana.boards import common, concept, performance
+from collector.grafana.boards import alerts, alike, common, concept, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
-from collector.grafana.panels import alerts, bars, lines, shares, status
+from collector.grafana.panels import bars, lines, shares, status
 from collector.grafana.promql import by, either, feature, legend, pooled, quantile, rate, select
 from collector.grafana.tables import rows
 
@@ -91,10 +91,13 @@ GLANCE = [
     ),
 ]  # fmt: skip
 
-ALERTS = alerts(
+ALERTS = alerts.listed(
     "Alerts",
-    "Alerts of this service that fire, or are about to, by Grafana's own alerting.",
-    "No alert fires.",
+    "Alerts of this service that fire, or are about to, by Prometheus' rules, and those of the Collector that it tells "
+    "through; since when, and of how many: a line is one alert of one feature and API. docs/runbook.md says what to "
+    "do.",
+    "No alert fires or is pending.",
+    {foreign.ABOUT: "About", names.FEATURE: "Feature", names.SIGNAL: "Signal", names.API: "API"},
 )
 
 _MAPPED: Final = [
@@ -166,6 +169,8 @@ _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
 _VALUE: Final = f'{names.FEATURE}!~"{common.ENTROPY}|{common.CONFIDENCE}"'
 _SURE: Final = f'{names.FEATURE}="{common.CONFIDENCE}"'
 _OF_PREDICTIONS: Final = ("reference", "slice")
+_VALUES: Final = alike.values(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS)
+_CONFIDENCES: Final = alike.values(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS)
 
 PREDICTIONS = [
     shares(
@@ -176,26 +181,19 @@ PREDICTIONS = [
             Traffic.CLASSES, "percentunit", 12,
         ),
         names.CATEGORY,
-        common.category_shares(_PREDICTION, chosen=_OF_PREDICTIONS),
-        common.training_shares(_PREDICTION, chosen=_OF_PREDICTIONS),
+        *alike.categories(_PREDICTION, chosen=_OF_PREDICTIONS),
     ),
     bars(
         Look(
             "Predicted values",
             "Share of the predictions within the window in each bucket, called by its upper bound, beside the "
-            "training data's; where all predictions are probabilities, of the confidence. Choose one API: several "
-            "numeric predictions are added up.",
+            "training data's; where all predictions are probabilities, of the confidence. Of several references and "
+            "numeric predictions are not added up, it is the one with the most values.",
             "No data yet, because no prediction of this API is a number, or the reference has no predictions.",
             Traffic.NUMBERS, "percentunit", 12,
         ),
-        either(
-            common.value_shares(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
-            common.value_shares(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS),
-        ),
-        either(
-            common.training_values(_PREDICTION, _VALUE, chosen=_OF_PREDICTIONS),
-            common.training_values(_PREDICTION, _SURE, chosen=_OF_PREDICTIONS),
-        ),
+        either(_VALUES[0], _CONFIDENCES[0]),
+        either(_VALUES[1], _CONFIDENCES[1]),
     ),
 ]  # fmt: skip
 
@@ -252,6 +250,7 @@ BOARD: Final = Board(
         "reference",
         "window",
         "slice",
+        "model_version",
     ),
     (
         ("At a glance", GLANCE),

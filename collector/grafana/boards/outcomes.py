@@ -7,7 +7,7 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.boards import common
-from collector.grafana.boards.performance import CHOSEN, NO_LABELS, NO_VALUES, WITHIN, mae, measured, rmse
+from collector.grafana.boards.performance import CHOSEN, CONFUSED, NO_LABELS, NO_VALUES, WITHIN, mae, measured, rmse
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import heat, lines, shares
@@ -41,7 +41,6 @@ _EXPECTED_F1: Final = (
 )
 """With the labels of the others, whose model may have several versions."""
 
-_CONFUSED: Final = pooled(names.confused(common.WINDOW), chosen=CHOSEN)
 _SHARE: Final = {"unit": "percentunit", "decimals": 1}
 
 CLASSES: Final = (
@@ -74,8 +73,8 @@ CLASSES: Final = (
             "right. Choose one API.",
             NO_LABELS, Traffic.MATCHED, "percentunit", 12, 9, decimals=1, steps=_LARGE,
         ),
-        f"sum{by(names.TRUE, names.PREDICTED)} ({_CONFUSED})\n/ ignoring ({names.PREDICTED}) group_left () "
-        f"sum{by(names.TRUE)} ({_CONFUSED})",
+        f"sum{by(names.TRUE, names.PREDICTED)} ({CONFUSED})\n/ ignoring ({names.PREDICTED}) group_left () "
+        f"sum{by(names.TRUE)} ({CONFUSED})",
         names.TRUE,
         names.PREDICTED,
         "true \\ predicted",
@@ -83,6 +82,7 @@ CLASSES: Final = (
 )  # fmt: skip
 
 _LABELS: Final = feature(names.name(semconv.MODEL_CALIBRATION), chosen=CHOSEN)
+_OF_EVENT: Final = (names.API, names.MODEL_VERSION, names.EVENT)
 _TRUE: Final = feature(names.name(semconv.MODEL_CALIBRATION), f'{names.CAME_TRUE}="true"', chosen=CHOSEN)
 _SCORES: Final = feature(names.name(semconv.MODEL_CALIBRATION_SCORE), chosen=CHOSEN)
 
@@ -117,7 +117,7 @@ CALIBRATION: Final = (
             _NO_SCORES, Traffic.MATCHED, "short", 12,
         ),
         *(
-            Query(measured(metric, names.API, names.EVENT), f"{metric} {legend(names.API, names.EVENT)}")
+            Query(measured(metric, *_OF_EVENT), f"{metric} {legend(*_OF_EVENT)}")
             for metric in ("ece", "brier", "log_loss")
         ),
     ),

@@ -19,12 +19,12 @@ from collector.grafana.panels import lines, status
 from collector.grafana.promql import by, legend, pooled
 
 __all__ = [
-    "CHOSEN", "NO_LABELS", "NO_VALUES", "WITHIN", "accuracy", "area", "f1", "glance", "mae",
+    "CHOSEN", "CONFUSED", "NO_LABELS", "NO_VALUES", "WITHIN", "accuracy", "area", "f1", "glance", "mae",
     "measured", "rmse",
 ]  # fmt: skip
 
-CHOSEN: Final = ("slice",)
-"""Of labels with ids; those do not know the reference."""
+CHOSEN: Final = ("model_version", "slice")
+"""Of labels with ids; those know the version of the model, and do not know the reference."""
 
 _CHOSEN: Final = ("reference", "slice")
 WITHIN: Final = f'{names.LABEL_WINDOW}="{common.WINDOW}"'
@@ -65,8 +65,14 @@ _PATTERNS: Final[dict[str, common.Style]] = {
 }
 
 
+CONFUSED: Final = pooled(names.confused(common.WINDOW), chosen=CHOSEN)
+_RIGHT: Final = pooled(names.confused(common.WINDOW), f'{names.CORRECT}="true"', chosen=CHOSEN)
+_ACCURACY: Final = f"(sum({_RIGHT}) or 0 * sum({CONFUSED})) / sum({CONFUSED})"
+"""Of all pairs of APIs and versions together: figures of each say nothing of how many labels they are of."""
+
+
 def measured(metric: str, *labels: str) -> str:
-    """A figure of the labels that came within the window; the mean of all that `labels` do not tell apart."""
+    """A figure of the labels that came within the window, by `labels`, which have to tell apart what has one each."""
     series = pooled(names.PERFORMANCE, f'{names.METRIC}="{metric}"', WITHIN, chosen=CHOSEN)
     return f"avg{by(*labels)} ({series})"
 
@@ -83,6 +89,15 @@ def _tested(of: _Expected, metric: str) -> str:
         f"{_expected('avg', of.reference, metric, names.API)}\n"
         f"and on ({names.API}) {_expected('avg', of.value, metric, names.API)}"
     )
+
+
+_ESTIMATED: Final = pooled(names.estimated(common.WINDOW), chosen=_CHOSEN)
+
+
+def _of_all(by_api: str) -> str:
+    """Of figures of APIs the one of all their predictions within the window together."""
+    weights = f"sum{by(names.API)} ({_ESTIMATED})"
+    return f"sum(({by_api}) * on ({names.API}) {weights})\n/ sum({weights} and on ({names.API}) ({by_api}))"
 
 
 def _compared(look: Look, of: _Expected, metric: str, expected: str) -> Panel:
@@ -134,7 +149,7 @@ def f1(width: int = 8) -> Panel:
 
 def area(width: int = 8) -> Panel:
     """The area under the ROC curve. With more than two classes the two are not the same figure."""
-    event = (names.API, names.EVENT)
+    event = (names.API, names.MODEL_VERSION, names.EVENT)
     series = pooled(names.PERFORMANCE, f'{names.METRIC}="auc"', WITHIN, chosen=CHOSEN)
     return lines(
         Look(
@@ -184,7 +199,7 @@ def glance(width: int = 4) -> Sequence[Panel]:
                 "Accuracy", "Share of the predictions that were right, of the labels that came within the window.",
                 NO_LABELS, Traffic.MATCHED, "percentunit", width, decimals=1, most=1,
             ),
-            Query(measured(semconv.METRIC_ACCURACY)),
+            Query(_ACCURACY),
         ),
         status(
             Look(
@@ -192,14 +207,14 @@ def glance(width: int = 4) -> Sequence[Panel]:
                 "What the predictions within the window are expected to come to, whether or not their labels came.",
                 _NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
             ),
-            Query(_expected("avg", names.ESTIMATE, semconv.METRIC_ACCURACY)),
+            Query(_of_all(_expected("avg", names.ESTIMATE, semconv.METRIC_ACCURACY, names.API))),
         ),
         status(
             Look(
                 "Accuracy as tested", "What the reference's held-out predictions came to.",
                 _NO_ESTIMATE, Traffic.CALIBRATED, "percentunit", width, decimals=1, most=1,
             ),
-            Query(f"avg({_tested(_OF_CLASSES, semconv.METRIC_ACCURACY)})"),
+            Query(_of_all(_tested(_OF_CLASSES, semconv.METRIC_ACCURACY))),
         ),
         status(
             Look(

@@ -7,11 +7,11 @@ from typing import Final
 from bento_observe import semconv
 from collector.grafana import names
 from collector.grafana.board import Board
-from collector.grafana.boards import common, concept, labels, outcomes, performance
+from collector.grafana.boards import alike, common, concept, labels, outcomes, performance
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import bars, heat, lines, shares
-from collector.grafana.promql import by, either, feature, increase, legend, pooled, rate
+from collector.grafana.promql import by, legend, pooled
 
 _CHOSEN: Final = ("reference", "slice")
 _PREDICTION: Final = f'{names.SIGNAL}="{semconv.SIGNAL_PREDICTION}"'
@@ -29,17 +29,8 @@ _NO_PROBABILITIES: Final = (
 _NO_NUMBERS: Final = "No data yet, because no prediction of this API is a number of its own."
 
 
-def _buckets(*matchers: str) -> str:
-    return feature(names.bucket(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
-
-
-def _native(*matchers: str) -> str:
-    return feature(names.name(semconv.FEATURE_VALUE), *matchers, chosen=_CHOSEN)
-
-
 def _quantiles(*matchers: str) -> list[Query]:
-    both = either(rate(_buckets(*matchers), names.LE), rate(_native(*matchers)))
-    return [Query(f"histogram_quantile({q}, {both})", f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
+    return [Query(alike.quantile(q, *matchers, chosen=_CHOSEN), f"p{100 * q:g}") for q in (0.05, 0.5, 0.95)]
 
 
 def _of_pool(series: str) -> str:
@@ -58,8 +49,7 @@ CLASSES = [
             _NO_CLASSES, Traffic.CLASSES, "percentunit", 12,
         ),
         names.CATEGORY,
-        common.category_shares(_PREDICTION, chosen=_CHOSEN),
-        common.training_shares(_PREDICTION, chosen=_CHOSEN),
+        *alike.categories(_PREDICTION, chosen=_CHOSEN),
     ),
     lines(
         Look(
@@ -79,8 +69,7 @@ CERTAINTY = [
             "beside the training data's.",
             _NO_PROBABILITIES, Traffic.PROBABILITIES, "percentunit", 12,
         ),
-        common.value_shares(_PREDICTION, _SURE, chosen=_CHOSEN),
-        common.training_values(_PREDICTION, _SURE, chosen=_CHOSEN),
+        *alike.values(_PREDICTION, _SURE, chosen=_CHOSEN),
     ),
     lines(
         Look(
@@ -98,11 +87,7 @@ CERTAINTY = [
             "clueless.",
             _NO_PROBABILITIES, Traffic.PROBABILITIES, "short", 12,
         ),
-        Query(
-            either(
-                increase(_buckets(_PREDICTION, _CLUELESS), names.LE), increase(_native(_PREDICTION, _CLUELESS))
-            )
-        ),
+        Query(alike.heat(_PREDICTION, _CLUELESS, chosen=_CHOSEN)),
     ),
     lines(
         Look(
@@ -118,7 +103,8 @@ NUMBERS = [
     lines(
         Look(
             "Predicted values",
-            "The values that 5, 50 and 95 of 100 numeric predictions are below. Choose one API.",
+            "The values that 5, 50 and 95 of 100 numeric predictions are below. Of several, at each moment, it is the "
+            "one with the most values: choose one API.",
             _NO_NUMBERS, Traffic.NUMBERS, "short", 12, least=None,
         ),
         *_quantiles(_PREDICTION, _OTHERS),
@@ -141,7 +127,19 @@ BOARD: Final = Board(
     "predictions",
     "Predictions and labels",
     "What the model says, how sure it is, and what turned out to be true.",
-    ("environment", "namespace", "service", "version", "instance", "model", "api", "reference", "window", "slice"),
+    (
+        "environment",
+        "namespace",
+        "service",
+        "version",
+        "instance",
+        "model",
+        "api",
+        "reference",
+        "window",
+        "slice",
+        "model_version",
+    ),
     (
         ("Classes", CLASSES),
         ("Certainty", CERTAINTY),

@@ -20,6 +20,10 @@ _IDLE: Final = f'{foreign.HOST_CPU}{{state="idle"}}'
 _USED: Final = f'{foreign.HOST_MEMORY}{{state="used"}}'
 _WIRE: Final = f'{foreign.HOST_NETWORK}{{device!="lo"}}'
 _NO_HOST: Final = "No data yet, because no Collector on a host has sent host metrics."
+_NO_WIRE: Final = (
+    "No data yet, because no Collector on a host has sent host metrics, or it runs in a container, which does not see "
+    "its host's network (docs/operating.md)."
+)
 _NO_GPU: Final = "No data yet, because no worker sees a GPU, or its NVML bindings (nvidia-ml-py) are not installed."
 
 
@@ -88,7 +92,7 @@ PANELS: Final = [
     lines(
         Look(
             "Network of hosts", "Bytes a second that go over the hosts' network devices, the loopback left out.",
-            _NO_HOST, Traffic.NOTHING, "Bps",
+            _NO_WIRE, Traffic.NOTHING, "Bps",
         ),
         Query(
             rate(_WIRE, names.HOST, "direction"),

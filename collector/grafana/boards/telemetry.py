@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bento_observe import semconv
 from collector.grafana import foreign, names
 from collector.grafana.board import Board
+from collector.grafana.boards import alerts
 from collector.grafana.expectations import Traffic
 from collector.grafana.look import Look, Query
 from collector.grafana.panels import lines, status
-from collector.grafana.promql import added, increase, legend, quantile, rate, select
+from collector.grafana.promql import added, gained, legend, quantile, rate, select
 
 _NO_WORKER: Final = "No data yet, because no worker of this service has sent metrics."
 _NO_COLLECTOR: Final = "No data yet, because the Collector has sent no metrics of its own."
@@ -22,10 +23,10 @@ _EXPORTS: Final = names.count(semconv.EXPORTER_DURATION)
 _FAILED: Final = f"{legend(names.EXPORTER)}: {legend(names.ERROR)}"
 
 
-def _each(metrics: Sequence[str], label: str) -> list[Query]:
+def _each(metrics: Sequence[str], label: str, counted: Callable[[str, str], str] = rate) -> list[Query]:
     """A query for spans, metric points and log records."""
     return [
-        Query(rate(metric, label), f"{item.replace('_', ' ')}, {legend(label)}")
+        Query(counted(metric, label), f"{item.replace('_', ' ')}, {legend(label)}")
         for metric, item in zip(metrics, foreign.ITEMS, strict=True)
     ]
 
@@ -36,14 +37,14 @@ GLANCE = [
             "Dropped in the last hour", "Spans, log records, metric points and feature rows that workers gave up.",
             _NONE_LOST, Traffic.TROUBLE, "short", 6, decimals=0, steps=((None, "green"), (1, "red")),
         ),
-        Query(increase(select(names.name(semconv.DROPPED)), window="1h")),
+        Query(gained(select(names.name(semconv.DROPPED)), window="1h")),
     ),
     status(
         Look(
             "Errors in the last hour", "Errors inside bento_observe that were kept away from requests.",
             _NO_FAILURE, Traffic.TROUBLE, "short", 6, decimals=0, steps=((None, "green"), (1, "red")),
         ),
-        Query(increase(select(names.name(semconv.ERRORS)), window="1h")),
+        Query(gained(select(names.name(semconv.ERRORS)), window="1h")),
     ),
     status(
         Look(
@@ -63,6 +64,16 @@ GLANCE = [
         Query(f"count({select('')})"),
     ),
 ]  # fmt: skip
+
+ALERTS = alerts.listed(
+    "Alerts on telemetry",
+    "Alerts on the telemetry of this service, on the Collector and its queues, that fire or are about to, by "
+    "Prometheus' rules. docs/runbook.md says what to do.",
+    "No alert on telemetry fires or is pending.",
+    {names.SERVICE: "Service", names.TELEMETRY_SIGNAL: "Telemetry", names.REASON: "Reason"},
+    f'{foreign.ABOUT}="telemetry"',
+    height=5,
+)
 
 WORKERS = [
     lines(
@@ -119,10 +130,10 @@ WORKERS = [
     ),
     lines(
         Look(
-            "Failed exports", "Exports a second that the Collector did not take, by exporter and why.", _NO_FAILURE,
-            Traffic.TROUBLE, "cps", 6,
+            "Failed exports", "Exports that the Collector did not take within the minutes before, by exporter and why.",
+            _NO_FAILURE, Traffic.TROUBLE, "short", 6,
         ),
-        Query(rate(select(_EXPORTS, f'{names.ERROR}!=""'), names.EXPORTER, names.ERROR), _FAILED),
+        Query(gained(select(_EXPORTS, f'{names.ERROR}!=""'), names.EXPORTER, names.ERROR), _FAILED),
     ),
 ]  # fmt: skip
 
@@ -152,17 +163,20 @@ COLLECTOR = [
     lines(
         Look(
             "Failed to send",
-            "Items a second that a backend did not take. Those of Jaeger and Prometheus are tried again.",
-            _NO_FAILURE, Traffic.TROUBLE, "cps",
+            "Items that a backend did not take within the minutes before (those of four exports at least). Those of "
+            "Jaeger and Prometheus are tried again.",
+            _NO_FAILURE, Traffic.TROUBLE, "short",
         ),
-        *_each(foreign.SEND_FAILED, "exporter"),
+        *_each(foreign.SEND_FAILED, "exporter", gained),
     ),
     lines(
         Look(
-            "Failed to queue", "Items a second that found a queue full, and were refused.", _NO_FAILURE,
-            Traffic.TROUBLE, "cps",
+            "Failed to queue",
+            "Items that found a queue full within the minutes before (those of four exports at least), and were "
+            "refused.",
+            _NO_FAILURE, Traffic.TROUBLE, "short",
         ),
-        *_each(foreign.ENQUEUE_FAILED, "exporter"),
+        *_each(foreign.ENQUEUE_FAILED, "exporter", gained),
     ),
     lines(
         Look(
@@ -189,6 +203,7 @@ BOARD: Final = Board(
     ("environment", "namespace", "service", "version", "instance"),
     (
         ("At a glance", GLANCE),
+        ("Alerts", [ALERTS]),
         ("In the workers", WORKERS),
         ("In the Collector", COLLECTOR),
     ),

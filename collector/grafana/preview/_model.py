@@ -6,14 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-__all__ = ["ALERTS", "Dashboard", "Panel", "Query", "load"]
+__all__ = ["Dashboard", "Panel", "Query", "load"]
 
 Json = Mapping[str, Any]
-
-ALERTS: Final = "alerts"
-"""What stands for a data source in the query of a list of alerts, which Grafana asks its own alerting for."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +97,6 @@ def _panels(panels: Sequence[Json]) -> Iterator[Panel]:
 
 
 def _queries(panel: Json) -> Iterator[Query]:
-    if panel["type"] == "alertlist":
-        labels = (panel.get("options") or {}).get("alertInstanceLabelFilter") or ""
-        yield Query("A", ALERTS, {"query": labels})
     for target in panel.get("targets", ()):
         if not target.get("hide"):
             yield Query(target["refId"], _type(target.get("datasource") or panel.get("datasource")), target)

@@ -12,16 +12,18 @@ import numpy as np
 from collector.grafana.names import OPTIONAL
 from collector.grafana.preview._answers import Answer, Series
 from collector.grafana.preview._formats import Chosen, plain, prometheus, replace
-from collector.grafana.preview._intervals import Intervals, Window
+from collector.grafana.preview._intervals import Intervals, Window, intervals
 from collector.grafana.preview._model import Query
 from collector.grafana.preview._sources import Sources, ask
 
-__all__ = ["alerts", "choices", "run"]
+__all__ = ["choices", "run"]
 
 _LABEL: Final = re.compile(r"\{\{\s*(.+?)\s*\}\}")
 _LABEL_VALUES: Final = re.compile(r"label_values\((?:(.+),\s*)?([a-zA-Z_][a-zA-Z0-9_]*)\)\s*", re.DOTALL)
 _QUERY_RESULT: Final = re.compile(r"query_result\((.+)\)\s*", re.DOTALL)
 _AUTO: Final = "__auto"
+_POINTS: Final = 1000
+"""Of no matter to a variable, which may speak of the time that is shown."""
 
 
 def run(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Window, sources: Sources) -> Answer:
@@ -58,7 +60,7 @@ def run(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Win
 
 def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sources) -> list[str]:
     """What the query of a variable gives: `label_values(...)` or `query_result(...)`; errors are those of `run`."""
-    written = replace(text, scope, prometheus)
+    written = replace(text, {**scope, **intervals(window, _POINTS).scope(window)}, prometheus)
     if match := _LABEL_VALUES.fullmatch(written):
         selector, label = match.groups()
         times = [("start", f"{window.start:.3f}"), ("end", f"{window.end:.3f}")]
@@ -69,29 +71,6 @@ def choices(text: str, scope: Mapping[str, Chosen], window: Window, sources: Sou
         data = _post(sources, "query", [("query", match[1]), ("time", f"{window.end:.3f}")])
         return [_sample(one) for one in data["result"]]
     raise ValueError(f"{written!r} is neither label_values(...) nor query_result(...)")
-
-
-def alerts(labels: str, scope: Mapping[str, Chosen], sources: Sources) -> Answer:
-    """The alerts of Prometheus that fire or are pending, with `labels`, in the form of a selector; those of a rule as
-    one.
-
-    Grafana's panel lists those of its own alerting, which is provisioned with the same rules.
-    """
-    text = replace(labels, scope, plain)
-    wanted = re.findall(r'(\w+)\s*(=~?)\s*"([^"]*)"', text)
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for alert in ask(f"{sources.prometheus}/api/v1/alerts")["data"]["alerts"]:
-        own = alert["labels"]
-        if all(
-            re.fullmatch(value if sign == "=~" else re.escape(value), own.get(key, "")) for key, sign, value in wanted
-        ):
-            row = found.setdefault(
-                (alert["state"], own["alertname"]),
-                {"State": alert["state"], "Alert": own["alertname"], "Since": "", "Instances": 0.0},
-            )
-            row["Instances"] += 1
-            row["Since"] = min(filter(None, (row["Since"], alert["activeAt"][11:19])))
-    return Answer("alerts", text, rows=tuple(found[key] for key in sorted(found)))
 
 
 def _post(sources: Sources, path: str, fields: list[tuple[str, str]]) -> Any:

@@ -10,7 +10,7 @@ from collector.grafana.preview import _elasticsearch, _formats, _jaeger, _promet
 from collector.grafana.preview._answers import Answer
 from collector.grafana.preview._formats import Chosen
 from collector.grafana.preview._intervals import Intervals, Window, intervals
-from collector.grafana.preview._model import ALERTS, Dashboard, Panel, Query
+from collector.grafana.preview._model import Dashboard, Panel, Query
 from collector.grafana.preview._sources import Sources
 from collector.grafana.preview._variables import Variable, Wanted, resolve
 
@@ -99,6 +99,4 @@ def _ask(query: Query, scope: Mapping[str, Chosen], steps: Intervals, window: Wi
         return _elasticsearch.run(query, scope, steps, window, sources)
     if query.source == "jaeger":
         return _jaeger.run(query, scope, window, sources)
-    if query.source == ALERTS:
-        return _prometheus.alerts(query.body["query"], scope, sources)
     raise ValueError(f"a data source of type {query.source!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timezone
 from typing import Final
 
 __all__ = ["known_unit", "written"]
@@ -33,6 +34,8 @@ def written(value: float, unit: str = "", decimals: int | None = None) -> str:
     """A number as Grafana would show it, or nearly."""
     if math.isnan(value):
         return "–"
+    if unit in _DATES:
+        return f"{datetime.fromtimestamp(value / 1000, timezone.utc):%Y-%m-%d %H:%M:%S}"
     if unit in _SHARES:
         return f"{_digits(value * _SHARES[unit], decimals)}%"
     if unit in _SECONDS:

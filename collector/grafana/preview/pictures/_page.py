@@ -83,7 +83,7 @@ def _panel(figure: Figure, shown: Shown, run: Run, height: int) -> None:
         )
     )
     figure.text((left + 9) / _WIDTH, 1 - (top + 13) / height, shown.title, fontsize=9, color=INK, va="center")
-    bare = shown.panel.kind in ("stat", "table", "alertlist", "text", "logs", "bargauge") or not shown.has_data
+    bare = shown.panel.kind in ("stat", "table", "text", "logs", "bargauge") or not shown.has_data
     # Room for the title; with axes for their labels and the legend as well.
     pads = (6, 26, 6, 5) if bare else (58, 28, 14, 58 if high >= 8 else 40)
     inner = (width - pads[0] - pads[2], tall - pads[1] - pads[3])
@@ -109,7 +109,7 @@ def _content(axes: Axes, shown: Shown, run: Run, pixels: tuple[float, float]) ->
         _boxes.words(axes, shown.panel.defaults.get("noValue") or "No data", pixels, pale=True)
     elif kind == "stat":
         _boxes.stat(axes, shown, pixels)
-    elif kind in ("table", "alertlist"):
+    elif kind == "table":
         _boxes.table(axes, shown, pixels)
     elif kind == "bargauge":
         _boxes.gauges(axes, shown)
