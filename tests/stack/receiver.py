@@ -15,16 +15,18 @@ DEMO_SECONDS = 120
 
 
 class Receiver:
-    """A webhook that keeps what Alertmanager sends, with the time at which it came."""
+    """A webhook that keeps what Alertmanager sends: alerts, with the time at which they came, and what Slack would show."""
 
     def __init__(self) -> None:
         self.alerts: list[tuple[float, dict[str, Any]]] = []
-        kept = self.alerts
+        self.texts: list[str] = []
+        kept, texts = self.alerts, self.texts
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                kept.extend((time.time(), alert) for alert in message["alerts"])
+                kept.extend((time.time(), alert) for alert in message.get("alerts", []))
+                texts.extend(shown["text"] for shown in message.get("attachments", []))
                 self.send_response(200)
                 self.end_headers()
 

@@ -105,8 +105,8 @@ def test_texts_use_what_grafana_has(rule: dict[str, Any]) -> None:
 
 
 def test_grafana_has_every_alert_with_the_expression_of_prometheus() -> None:
-    """Once each, under a uid that stays the same when the text is changed."""
-    alerts = definitions(NORMAL)
+    """Once each, under a uid that stays the same when the text is changed; but for the one that nobody is to read."""
+    alerts = [alert for alert in definitions(NORMAL) if alert.severity != "none"]
     rules = _rules()
     assert [rule["title"] for rule in rules] == [alert.key for alert in alerts]
     assert len({rule["uid"] for rule in rules}) == len(rules)
