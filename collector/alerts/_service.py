@@ -80,8 +80,8 @@ def _down(policy: Policy) -> Alert:
                 "count",
                 f"{every} (count({known}) > 1 unless count({alive}))",
                 " None of the ",
-                " services that were heard of in that hour still is: their way to the Collector or from there to Prometheus is "
-                "more likely to be what stopped.",
+                " services that were heard of in that hour still is: their way to the Collector, or from there to "
+                "Prometheus, is more likely to be what stopped.",
             ),
         },
         _link(),

@@ -15,7 +15,7 @@ DEMO_SECONDS = 120
 
 
 class Receiver:
-    """A webhook that keeps what Alertmanager sends: alerts, with the time at which they came, and what Slack would show."""
+    """A webhook that keeps the alerts that Alertmanager sends, with their time, and texts as Slack would show them."""
 
     def __init__(self) -> None:
         self.alerts: list[tuple[float, dict[str, Any]]] = []
@@ -29,6 +29,7 @@ class Receiver:
                 texts.extend(shown["text"] for shown in message.get("attachments", []))
                 self.send_response(200)
                 self.end_headers()
+                self.wfile.write(b"ok")  # as Slack says it: anything else is a failure to Alertmanager
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
