@@ -150,7 +150,8 @@ def test_a_message_links_to_what_was_before_the_alert(story: Story) -> None:
 def test_a_message_that_an_alert_has_ended_says_no_more_than_is_known(story: Story) -> None:
     """An alert made for this, in Alertmanager: what comes of the rule's annotations."""
     ends = "Either it is heard of again, or it is taken to be gone."
-    about = {"summary": "made is silent", "ends": ends, "dashboard": "http://grafana/d/made?from=now-24h&to=now"}
+    page = "http://grafana/d/made?from=now-24h&to=now"
+    about = {"summary": "made is silent", "ends": ends, "dashboard": page, "overview": page}
     alert: dict[str, Any] = {"labels": {"alertname": "Made", "severity": "ticket"}, "annotations": about}
     url = f"{story.running.alertmanager}/api/v2/alerts"
 
@@ -164,6 +165,8 @@ def test_a_message_that_an_alert_has_ended_says_no_more_than_is_known(story: Sto
 
     sent()
     _until(lambda: said("made is silent"), "the alert", DEMO_SECONDS)
+    (text,) = {text for text in story.receiver.texts if "made is silent" in text}
+    assert re.search(r"^Dashboard: (http://grafana/d/made\?from=\d+&to=now)\nOverview: \1$", text, re.MULTILINE)
     sent(endsAt=datetime.now(timezone.utc).isoformat())
     _until(lambda: said("No longer told: made is silent (since"), "its end", DEMO_SECONDS)
     assert said(ends)
