@@ -55,8 +55,8 @@ def _kept(window: str, kind: str = "") -> str:
 
 def _untaken(window: str, kind: str) -> str:
     """The same, where the backend took nothing in that time."""
-    sent = f"{by((*INSTANCE, 'exporter'))} (increase({SENT[_KINDS.index(kind)]}[{window}]))"
-    return f"{_kept(window, kind)} > 0 unless on ({', '.join((*INSTANCE, 'exporter'))}) {sent} > 0"
+    sent = f"{by((*INSTANCE, 'exporter'))} ({risen(SENT[_KINDS.index(kind)], window)})"
+    return f"{_kept(window, kind)} > 0 unless on ({', '.join((*INSTANCE, 'exporter'))}) {sent}"
 
 
 def backlog(window: str, policy: Policy) -> str:
@@ -73,7 +73,9 @@ def stuck(policy: Policy) -> str:
     earlier = f"{2 * seconds(window)}s"
     before = f"{by(QUEUE_LABELS, 'max')} (max_over_time({QUEUE_SIZE}[{window}] offset {earlier}))"
     grown = f"{_kept(window)} > {before} + {policy.least_growth:g} * {by(QUEUE_LABELS, 'max')} ({QUEUE_CAPACITY})"
-    return "\nor ".join((*(_untaken(window, kind) for kind in _KINDS), grown))
+    wrong = "\n  or ".join((*(_untaken(window, kind) for kind in _KINDS), grown))
+    # Of a Collector that has just begun, one moment would be all the time.
+    return f"(\n  {wrong}\n)\nand {by(QUEUE_LABELS, 'max')} ({QUEUE_SIZE} offset {window})"
 
 
 def risen(counter: str, window: str, selector: str = "") -> str:
