@@ -8,11 +8,13 @@
 #   and where it wants a log-in ALERT_SMTP_USER, ALERT_SMTP_PASSWORD or ALERT_SMTP_PASSWORD_FILE
 #   ALERT_GROUP_WAIT, ALERT_GROUP_INTERVAL, ALERT_REPEAT_INTERVAL
 #
-# ALERT_PAGE_... and ALERT_TICKET_... are for one severity, and go before ALERT_... .
+# ALERT_PAGE_... and ALERT_TICKET_... are for one severity, and go before ALERT_... . A dead man's switch is told every
+# minute that there is somebody who tells, by ALERT_WATCHDOG_WEBHOOK_URL or ALERT_WATCHDOG_WEBHOOK_URL_FILE, and nobody else.
 set -eu
 
 setting() { # severity, name
   upper=$(printf %s "$1" | tr '[:lower:]' '[:upper:]')
+  if [ "$1" = watchdog ]; then eval "printf %s \"\${ALERT_WATCHDOG_$2:-}\""; return; fi
   eval "printf %s \"\${ALERT_${upper}_$2:-\${ALERT_$2:-}}\""
 }
 
@@ -27,9 +29,12 @@ entry() { # key, value: a line, if there is a value
 notifiers() { # severity
   url=$(setting "$1" WEBHOOK_URL) file=$(setting "$1" WEBHOOK_URL_FILE)
   if [ -n "$url$file" ]; then
-    printf '    webhook_configs:\n      - send_resolved: true\n'
+    # That it is over is no sign of life.
+    resolved=true && [ "$1" != watchdog ] || resolved=false
+    printf '    webhook_configs:\n      - send_resolved: %s\n' "$resolved"
     if [ -n "$file" ]; then entry url_file "$file"; else entry url "$url"; fi
   fi
+  [ "$1" != watchdog ] || return 0
   url=$(setting "$1" SLACK_URL) file=$(setting "$1" SLACK_URL_FILE)
   if [ -n "$url$file" ]; then
     printf '    slack_configs:\n      - send_resolved: true\n'

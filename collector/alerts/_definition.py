@@ -30,11 +30,15 @@ class Number:
 
 @dataclass(frozen=True)
 class Link:
-    """A dashboard, with those of its variables that are set: variable -> label; `traces` are Jaeger's parameters."""
+    """A dashboard, with those of its variables that are set: variable -> label; `traces` are Jaeger's parameters.
+
+    Where the alert lacks the label `needs`, its `overview` is linked to instead.
+    """
 
     dashboard: str
     variables: Mapping[str, str]
     traces: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Alert:
     Attributes:
         name: as in `docs/runbook.md`.
         group: what it is about: service, features, performance, telemetry.
-        severity: page (somebody is woken) or ticket (somebody looks in working hours): its channel.
+        severity: page (somebody is woken) or ticket (somebody looks in working hours): its channel; none for the one
+            that nobody is to read.
         labels: those of its series. No others leave the expression.
         expression: has a series for each thing that is wrong.
         wait: how long it has to hold.
@@ -54,6 +59,7 @@ class Alert:
         keep: how long it goes on after the condition has ended, so that it does not flap.
         more: labels that tell alerts of one name apart.
         least: the least sample that it judges by, for people.
+        ends: what is known when it is no longer told. Data that do not come are no good news.
         overview: where else to look, for what the dashboard does not show.
     """
 
@@ -71,6 +77,7 @@ class Alert:
     least: str
     keep: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
+    ends: str = "It no longer holds, or there is too little to judge by."
     overview: Link | None = None
 
     @property

@@ -25,7 +25,7 @@ _VARIABLES: Final = {
     "feature": FEATURE,
     "reference": label_name(semconv.ML_REFERENCE_ID),
 }
-FEATURE_PAGE: Final = Link("bento-observe-feature", _VARIABLES)
+FEATURE_PAGE: Final = Link("bento-observe-feature", _VARIABLES, needs=FEATURE)
 PREDICTION_PAGE: Final = Link("bento-observe-predictions", _VARIABLES)
 
 

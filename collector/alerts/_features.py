@@ -7,6 +7,7 @@ from typing import Final
 from bento_observe import semconv
 from collector.alerts._definition import OF, Alert, Number
 from collector.alerts._feature import DEVIATION, FEATURE_PAGE, LARGEST, ON, THING, offset
+from collector.alerts._model import OVERVIEW
 from collector.alerts._policy import Policy
 from collector.alerts._series import (
     FEATURE,
@@ -127,8 +128,7 @@ def _constant(policy: Policy) -> Alert:
         policy.wait("5m"),
         f"{THING} no longer varies",
         f"All {{value}} values of {THING} in the last {window} are the same, or all but the same. In training they "
-        "were not"
-        "{spread}.",
+        "were not{spread}.",
         "The feature store or the job that computes it: when did it last run? A default where a look-up failed looks "
         "like "
         "this, too. A load test that repeats one request does as well.",
@@ -152,13 +152,20 @@ def _invalid(policy: Policy) -> Alert:
     labels = (*FEATURE_LABELS, _REASON)
     shared = tuple(label for label in FEATURE_LABELS if label != FEATURE)
     invalid = increase(semconv.FEATURE_INVALID, window, labels, FEATURES)
-    rows = f"{by(shared, 'max')} ({values(window)}{{{FEATURES}}})"
+    read = f"{by(shared, 'max')} ({values(window)}{{{FEATURES}}})"
+    # Rows that could not be read are values of no feature: they are not in what was read.
+    whole = f'{FEATURE}=""'
+    unread = increase(semconv.FEATURE_INVALID, window, shared, f"{FEATURES},{whole}")
+    of_rows = increase(semconv.FEATURE_INVALID, window, labels, f"{FEATURES},{whole}")
+    of_values = increase(semconv.FEATURE_INVALID, window, labels, f'{FEATURES},{FEATURE}!=""')
+    on = f"on ({', '.join(shared)}) group_left ()"
     return Alert(
         "TrainingServingSkew",
         "features",
         "ticket",
         labels,
-        f"(\n  {invalid}\n  / on ({', '.join(shared)}) group_left () {rows}\n) > {policy.most_invalid:g}\n"
+        f"(\n  {of_values}\n  / {on} {read}\n  or {of_rows}\n"
+        f"  / {on} ({read} + {unread} or {unread})\n) > {policy.most_invalid:g}\n"
         f"and {invalid} >= {policy.least_failures}",
         policy.wait("2m"),
         f"{THING}: {{value}} of its values cannot be read ({{{_REASON}}})",
@@ -174,4 +181,5 @@ def _invalid(policy: Policy) -> Alert:
         FEATURE_PAGE,
         f"{policy.least_failures} such values in {window}",
         more={"cause": "invalid"},
+        overview=OVERVIEW,
     )

@@ -29,7 +29,11 @@ _GROUP_BY: Final = ("grafana_folder", "alertname", "service_name")
 
 
 def provisioning(alerts: Sequence[Alert], policy: Policy) -> dict[str, str]:
-    """The files, by name."""
+    """The files, by name.
+
+    Without the alert that nobody is to read, which watches Prometheus and Alertmanager, and not Grafana.
+    """
+    alerts = [alert for alert in alerts if alert.severity != "none"]
     groups = [
         {
             "orgId": 1,

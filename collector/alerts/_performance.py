@@ -23,8 +23,11 @@ _MAX: Final = by(_LABELS, "max")
 _WINDOW: Final = label_name(semconv.ML_PERFORMANCE_WINDOW)
 _THING: Final = f"{{{MODEL}}}{{{VERSION}}} {MODEL_OF}"
 
+_HELD_AGAINST: Final = " (of all versions, if this one is new)"
+
 # What prometheus/performance.py records.
 _PERFORMANCE: Final = "model:ml_model_performance:pooled"
+_USUAL: Final = "model:ml_model_performance:usual"
 _ALL_LABELS: Final = "model:ml_model_labels:increase"
 _ERRORS: Final = "model:ml_model_error:count"
 
@@ -34,10 +37,15 @@ def performance_alerts(policy: Policy) -> list[Alert]:
     return [_fell(policy), _rose(policy), _changed(policy)]
 
 
-def _figure(metric: str, window: str, selector: str = "") -> str:
+def _figure(metric: str, window: str, selector: str = "", series: str = _PERFORMANCE) -> str:
     """A figure of the whole, not of its slices."""
     of = f'{selector + "," if selector else ""}{METRIC}="{metric}",{_WINDOW}="{window}",{WHOLE}'
-    return f"{_MAX} ({_PERFORMANCE}{{{of}}})"
+    return f"{_MAX} ({series}{{{of}}})"
+
+
+def _usual(metric: str, policy: Policy, selector: str = "") -> str:
+    """What it is held against: a version that is new against all versions, or it would be compared with itself."""
+    return _figure(metric, policy.usual_window, selector, _USUAL)
 
 
 def _count(series: str, window: str, selector: str = "") -> str:
@@ -46,7 +54,7 @@ def _count(series: str, window: str, selector: str = "") -> str:
 
 def _chance_of_accuracy(policy: Policy, selector: str = "") -> str:
     """By how much accuracy falls short by chance: so many standard errors of the window's labels, as usual as ever."""
-    usual = _figure("accuracy", policy.usual_window, selector)
+    usual = _usual("accuracy", policy, selector)
     labels = _count(_ALL_LABELS, policy.performance_window, selector)
     enough = f"({labels} >= {policy.least_labels})"
     return f"{policy.performance_sigmas:g} * sqrt({usual} * (1 - {usual}) / {enough})"
@@ -61,19 +69,19 @@ def _chance_of_error(policy: Policy, selector: str = "") -> str:
 
 
 def _fallen(policy: Policy) -> str:
-    usual, now = (_figure("accuracy", window) for window in (policy.usual_window, policy.performance_window))
+    usual, now = _usual("accuracy", policy), _figure("accuracy", policy.performance_window)
     return f"(\n  {usual}\n  - {now}\n  > {policy.performance_margin:g}\n)\n> {_chance_of_accuracy(policy)}"
 
 
 def _risen(policy: Policy) -> str:
-    usual, now = (_figure("mae", window) for window in (policy.usual_window, policy.performance_window))
+    usual, now = _usual("mae", policy), _figure("mae", policy.performance_window)
     return f"(\n  {now}\n  - {usual}\n  > {policy.error_margin:g} * {usual}\n)\n> {_chance_of_error(policy)}"
 
 
 def _both(kind: str, metric: str, policy: Policy) -> dict[str, Number]:
     return {
         "now": Number(kind, _figure(metric, policy.performance_window, OF)),
-        "usual": Number(kind, _figure(metric, policy.usual_window, OF)),
+        "usual": Number(kind, _usual(metric, policy, OF)),
     }
 
 
@@ -87,8 +95,8 @@ def _fell(policy: Policy) -> Alert:
         _fallen(policy),
         policy.wait("5m"),
         f"{_THING} is right less often than usual: {{now}} of its labels, usually {{usual}}",
-        f"Of {{labels}} labels that came within {window}, {{now}} say that {_THING} was right; within {usual} "
-        "{usual} did. That is {value} less, where chance alone makes at most {chance}.",
+        f"Of {{labels}} labels that came within {window}, {{now}} say that {_THING} was right; within {usual}, "
+        f"{{usual}} did{_HELD_AGAINST}. That is {{value}} less, where chance alone makes at most {{chance}}.",
         "Which classes are taken for which, and since which version. Then the labels: do they come from where they "
         "always do, as late as always, under the same definition? Then what drifted (overview).",
         {
@@ -115,8 +123,8 @@ def _rose(policy: Policy) -> Alert:
         policy.wait("5m"),
         f"{_THING} is further off than usual: by {{now}}, usually by {{usual}}",
         f"By {{labels}} labels that came within {window}, {_THING} was off by {{now}} on average, in the unit of the "
-        f"label; by those within {usual} it was {{usual}}. That is {{value}} more, where chance alone makes at most "
-        "{chance}.",
+        f"label; by those within {usual} it was {{usual}}{_HELD_AGAINST}. That is {{value}} more, "
+        "where chance alone makes at most {chance}.",
         "Is it one side (bias) or both, and since which version? Then the labels: the same source, delay and unit as "
         "always? Then what drifted (overview).",
         {
@@ -155,9 +163,9 @@ def _changed(policy: Policy) -> Alert:
         "after the change.",
         {
             "accuracy": Number("share", _figure("accuracy", window, OF), " it is right in ", ""),
-            "usual_accuracy": Number("share", _figure("accuracy", usual, OF), f", within {usual} it was in ", ""),
+            "usual_accuracy": Number("share", _usual("accuracy", policy, OF), f", within {usual} it was in ", ""),
             "mae": Number("figure", _figure("mae", window, OF), " it is off by ", " on average"),
-            "usual_mae": Number("figure", _figure("mae", usual, OF), f", within {usual} it was by ", ""),
+            "usual_mae": Number("figure", _usual("mae", policy, OF), f", within {usual} it was by ", ""),
         },
         PREDICTIONS_PAGE,
         f"{policy.least_labels} labels in {window}, and drift of predictions or labels is computed",

@@ -32,12 +32,13 @@ class Policy:
     Attributes:
         interval: how often rules are evaluated.
         speed: waits are divided by it.
-        objective: share of requests that have to succeed, and of those that succeeded, to be fast.
+        objective: share of requests that have to succeed, and of those that succeeded (below 400), to be fast.
         fast_seconds: what fast is: a bound of the buckets of `http.server.request.duration`.
         base_window: rates are taken over it; long windows are averages of these rates.
         burns: the burn rates, the most urgent first.
         least_failures: so many failed (slow) requests in the long window, or it is chance.
         silent_window: a service is down that was heard of in the last hour, but not within this.
+        collector_memory: a Collector that was heard of within it is missed; then it is taken to be gone for good.
         traffic_window, least_requests: no traffic for so long, after at least so many requests in the hour before.
         saturation_window: over which waiting and CPU time are averaged.
         least_calls: so many calls within it, or their mean wait says nothing.
@@ -65,7 +66,10 @@ class Policy:
         performance_sigmas: by how many standard errors it has to be worse than usual.
         least_judged: labels disagree with confidence if there are so many of them,
         concept_sigmas: and by so many standard errors: one window of a thousand without concept drift.
-        drop_window: telemetry that was dropped within it.
+        drop_window: telemetry that was dropped, refused or lost within it.
+        stuck_window: a backend takes nothing, or less than comes, for so long.
+        least_growth: what a queue grew by in it, as a share of its room, that is more than the usual back and forth.
+        least_backlog: share of a queue's room that is a backlog though the backend takes some of it.
         fullest_queue: share of the Collector's queue.
     """
 
@@ -81,6 +85,7 @@ class Policy:
     )
     least_failures: int = 10
     silent_window: str = "3m"
+    collector_memory: str = "7d"
     traffic_window: str = "15m"
     least_requests: int = 60
     saturation_window: str = "5m"
@@ -108,6 +113,9 @@ class Policy:
     least_judged: int = 50
     concept_sigmas: float = 3.29
     drop_window: str = "10m"
+    stuck_window: str = "10m"
+    least_growth: float = 0.01
+    least_backlog: float = 0.001
     fullest_queue: float = 0.5
 
     def wait(self, normal: str) -> str:
@@ -136,6 +144,7 @@ DEMO: Final = Policy(
     performance_window="2m",
     usual_window="1h",
     drop_window="1m",
+    stuck_window="1m",
 )
 """The same alerts within seconds, for who watches: `bento-observe stack up --demo`."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from collector.alerts._definition import Alert
 from collector.alerts._policy import Policy
-from collector.alerts._recording import Record, feature_records, service_records
+from collector.alerts._recording import Record, feature_records, service_records, telemetry_records
 from collector.alerts._series import plain
 from collector.alerts._text import labels_of, prometheus_annotations
 from collector.alerts._yaml import document
@@ -25,6 +25,7 @@ def rules(alerts: Sequence[Alert], policy: Policy) -> str:
     """The file of alerts, and of what they are computed from."""
     groups: list[dict[str, Any]] = []
     recorded = {"service": service_records(policy), "features": feature_records(policy)}
+    recorded["telemetry"] = telemetry_records(policy)
     for about in dict.fromkeys(alert.group for alert in alerts):
         records = recorded.get(about, [])
         told = [_alert(alert) for alert in alerts if alert.group == about]

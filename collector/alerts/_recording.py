@@ -23,11 +23,32 @@ from collector.alerts._series import (
     values,
 )
 
-__all__ = ["ERRORS", "REQUESTS", "SLOW", "Record", "failures", "feature_records", "ratio", "service_records"]
+__all__ = [
+    "COLLECTOR",
+    "ERRORS",
+    "HEARD",
+    "REQUESTS",
+    "SLOW",
+    "SUCCESSES",
+    "Record",
+    "failures",
+    "feature_records",
+    "ratio",
+    "service_records",
+    "telemetry_records",
+]  # fmt: skip
 
 REQUESTS: Final = "service:http_server_requests:rate"
 ERRORS: Final = "service:http_server_errors:rate"
+SUCCESSES: Final = "service:http_server_successes:rate"
 SLOW: Final = "service:http_server_slow:rate"
+
+COLLECTOR: Final = "otelcol_process_uptime_seconds_total"
+HEARD: Final = "collector:otelcol_heard:time"
+"""When a Collector was last heard of, in seconds since the epoch."""
+
+_OF: Final = {ERRORS: REQUESTS, SLOW: SUCCESSES}
+"""What has a share in what: the objective has all requests succeed, and those that do be fast."""
 
 _STATUS: Final = label_name(semconv.HTTP_RESPONSE_STATUS_CODE)
 _ERROR: Final = label_name(semconv.ERROR_TYPE)
@@ -46,11 +67,11 @@ class Record:
 
 
 def service_records(policy: Policy) -> list[Record]:
-    """Requests a second of each service over all workers, those that failed, and those that took too long."""
+    """Requests a second of a service over all workers: those that failed, that succeeded, and took too long at it."""
     window = policy.base_window
     metric = metric_name(semconv.REQUEST_DURATION)
     service = by(SERVICE_LABELS)
-    succeeded = f'{_STATUS}!~"5..",{_ERROR}!="{semconv.ERROR_TYPE_STREAM_BROKEN}"'
+    succeeded = f'{_STATUS}!~"[45]..",{_ERROR}!="{semconv.ERROR_TYPE_STREAM_BROKEN}"'
     bound = f'le=~"{policy.fast_seconds:g}(\\\\.0)?"'
 
     def rate(selector: str, suffix: str = "count") -> str:
@@ -60,18 +81,20 @@ def service_records(policy: Policy) -> list[Record]:
         f'{service} (\n  rate({metric}_count{{{_STATUS}=~"5.."}}[{window}])\n'
         f'  or rate({metric}_count{{{_ERROR}="{semconv.ERROR_TYPE_STREAM_BROKEN}"}}[{window}])\n)'
     )
-    slow = f"clamp_min(\n  {rate(succeeded)}\n  - {rate(f'{succeeded},{bound}', 'bucket')},\n  0\n)"
+    successes = f"{SUCCESSES}{window}"
+    slow = f"clamp_min(\n  {successes}\n  - {rate(f'{succeeded},{bound}', 'bucket')},\n  0\n)"
     requests = f"{REQUESTS}{window}"
     return [
         Record(requests, rate("")),
         Record(f"{ERRORS}{window}", f"{failed}\nor 0 * {requests}"),
+        Record(successes, f"{rate(succeeded)}\nor 0 * {requests}"),
         Record(f"{SLOW}{window}", f"{slow}\nor 0 * {requests}"),
     ]
 
 
 def ratio(of: str, window: str, policy: Policy, selector: str = "") -> str:
-    """The share of `of` (`ERRORS` or `SLOW`) in all requests of a window."""
-    part, all_of_them = (f"{name}{policy.base_window}{{{selector}}}" for name in (of, REQUESTS))
+    """The share of `ERRORS` in all requests of a window, of `SLOW` ones in those that succeeded."""
+    part, all_of_them = (f"{name}{policy.base_window}{{{selector}}}" for name in (of, _OF[of]))
     if window == policy.base_window:
         return f"({part} / {all_of_them})"
     return f"(sum_over_time({part}[{window}]) / sum_over_time({all_of_them}[{window}]))"
@@ -81,6 +104,17 @@ def failures(of: str, window: str, policy: Policy, selector: str = "") -> str:
     """How many those were."""
     every = seconds(policy.interval)
     return f"({every} * sum_over_time({of}{policy.base_window}{{{selector}}}[{window}]))"
+
+
+def telemetry_records(policy: Policy) -> list[Record]:
+    """When a Collector was last heard of: carried on from one evaluation to the next, so that it costs next to nothing.
+
+    A range of days over every Collector that there was would be read anew each time.
+    """
+    before = f"max(last_over_time({HEARD}[1d]))"
+    return [
+        Record(HEARD, f"max(timestamp({COLLECTOR}))\nor {before} > time() - {seconds(policy.collector_memory)}"),
+    ]
 
 
 def feature_records(policy: Policy) -> list[Record]:

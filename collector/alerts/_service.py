@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from bento_observe import semconv
+from collector.alerts._collector import backlog, collector_gone
 from collector.alerts._definition import OF, Alert, Link, Number
 from collector.alerts._policy import Burn, Policy
 from collector.alerts._recording import ERRORS, SLOW, failures, ratio
 from collector.alerts._series import SERVICE_LABELS, by, label_name, metric_name
 
-__all__ = ["collector_gone", "service_alerts"]
+__all__ = ["service_alerts"]
 
 _WORKERS: Final = metric_name(semconv.PROCESS_MEMORY_USAGE)
 _CPU: Final = metric_name(semconv.PROCESS_CPU_TIME)
 _REQUESTS: Final = f"{metric_name(semconv.REQUEST_DURATION)}_count"
 _STAGE: Final = metric_name(semconv.STAGE_DURATION)
-_COLLECTOR: Final = "otelcol_process_uptime_seconds_total"
 _SERVICE: Final = by(SERVICE_LABELS)
 _MEMORY: Final = "1h"
 _NAME: Final = label_name(semconv.SERVICE_NAME)
@@ -43,41 +43,50 @@ def _link(**traces: str) -> Link:
     return Link("bento-observe-service", _VARIABLES, traces)
 
 
-def collector_gone(window: str) -> str:
-    """A Collector that was heard of in the last hour and now is not, and no other is."""
-    return (
-        f"(count(present_over_time({_COLLECTOR}[{_MEMORY}])) unless count(present_over_time({_COLLECTOR}[{window}])))"
-    )
-
-
 def _alive(window: str, selector: str = "") -> str:
     return f"{by(SERVICE_LABELS, 'count')} (present_over_time({_WORKERS}{{{selector}}}[{window}]))"
 
 
 def _down(policy: Policy) -> Alert:
     now = policy.silent_window
+    alive, known = _alive(now), _alive(_MEMORY)
+    every = f"0 * {_alive(_MEMORY, OF)} + on () group_left ()"
     return Alert(
         "ServiceDown",
         "service",
         "page",
         SERVICE_LABELS,
-        f"{_alive(_MEMORY)}\nunless on ({', '.join(SERVICE_LABELS)}) {_alive(now)}\nunless on () {collector_gone(now)}",
+        f"{known}\nunless on ({', '.join(SERVICE_LABELS)}) {alive}\nunless on () {collector_gone(now)}\n"
+        f"unless on () {backlog(now, policy)}",
         policy.wait("1m"),
         f"{{{_NAME}}} is down: no worker is heard of",
-        f"In the last hour {{value}} workers of {{{_NAME}}} sent telemetry; for {{silent}} now none has. Others still "
-        "do, so it is not the telemetry that stopped.",
+        f"In the last hour {{value}} workers of {{{_NAME}}} sent telemetry; for {{silent}} now none has.{{others}}"
+        "{all}",
         "Is the process or the pod there, and what were its last log lines? If it was stopped on purpose, silence "
-        "this: "
-        "it ends by itself an hour after the last sign of life.",
+        "this: it ends by itself an hour after the last sign of life.",
         {
             "value": Number("count"),
             "silent": Number(
                 "seconds",
                 f"time() - {by(SERVICE_LABELS, 'max')} (max_over_time(timestamp({_WORKERS}{{{OF}}})[1h:15s]))",
             ),
+            "others": Number(
+                "count",
+                f"{every} count({alive})",
+                " Services still heard of: ",
+                ", so it is not the telemetry of all that stopped.",
+            ),
+            "all": Number(
+                "count",
+                f"{every} (count({known}) > 1 unless count({alive}))",
+                " None of the ",
+                " services that were heard of in that hour still is: their way to the Collector, or from there to "
+                "Prometheus, is more likely to be what stopped.",
+            ),
         },
         _link(),
         "one worker",
+        ends="Either a worker is heard of again, or none has been for an hour, and the service is taken to be gone.",
     )
 
 
@@ -87,6 +96,7 @@ def _burn(burn: Burn, policy: Policy, of: str) -> Alert:
     most = f"{burn.rate * budget:.6g}"
     name = "ErrorBudgetBurn" if errors else "LatencyBudgetBurn"
     what = "fail" if errors else f"take longer than {policy.fast_seconds:g} s"
+    whose = "requests" if errors else "successful requests"
     expression = (
         f"(\n  {ratio(of, burn.long, policy)} > {most}\n)\n"
         f"and (\n  {ratio(of, burn.short, policy)} > {most}\n)\n"
@@ -104,8 +114,8 @@ def _burn(burn: Burn, policy: Policy, of: str) -> Alert:
         SERVICE_LABELS,
         expression,
         policy.wait("2m" if burn.severity == "page" else "15m"),
-        f"{{{_NAME}}}: {{value}} of requests {what}",
-        f"{{value}} of the requests of {{{_NAME}}} {what} over {burn.long} ({{failures}} requests), and {{short}} over "
+        f"{{{_NAME}}}: {{value}} of {whose} {what}",
+        f"{{value}} of the {whose} of {{{_NAME}}} {what} over {burn.long} ({{failures}} requests), and {{short}} over "
         f"{burn.short}. The objective allows {100 * budget:g}%: at {burn.rate:g} times that, a month's "
         f"budget lasts {30 / burn.rate:.3g} days.",
         first,
@@ -197,4 +207,5 @@ def _no_traffic(policy: Policy) -> Alert:
         },
         _link(),
         f"{policy.least_requests} requests in the hour before",
+        ends="Either there are requests again, or there have been few or none for an hour, or its workers are gone.",
     )

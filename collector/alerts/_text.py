@@ -28,6 +28,9 @@ _FIELD: Final = re.compile(r"{(\w+)}")
 _RUNBOOK: Final = "docs/runbook.md"
 _DEFAULTS: Final = {"grafana": "http://localhost:3001", "jaeger": "http://localhost:16686"}
 
+_TIMES: Final = {"page": "from=now-3h&to=now", "ticket": "from=now-24h&to=now", "none": "from=now-3h&to=now"}
+"""What a link shows, where it is not put into a message, which has it begin before the alert: a ticket may lie."""
+
 _ABSENT: Final = {FEATURE: "rows", MODEL: "the model"}
 """What is said where the label is missing: rows that could not be read have no feature, and few models a name."""
 
@@ -59,14 +62,20 @@ def _annotations(alert: Alert, render: _Render, base: _Render, runbook: str) -> 
 
     def page(link: Link) -> str:
         variables = "&".join(f"var-{name}={_escaped(label)}" for name, label in link.variables.items())
-        return f"{base('grafana')}/d/{link.dashboard}?from=now-3h&to=now&{variables}".rstrip("&")
+        return f"{base('grafana')}/d/{link.dashboard}?{_TIMES[alert.severity]}&{variables}".rstrip("&")
+
+    dashboard = page(alert.link)
+    if alert.link.needs and alert.overview:
+        there = f'{{{{ if index .Labels "{alert.link.needs}" }}}}'
+        dashboard = f"{there}{dashboard}{{{{ else }}}}{page(alert.overview)}{{{{ end }}}}"
 
     texts = {
         "summary": filled(alert.summary),
         "description": filled(alert.description),
         "look_first": filled(alert.look_first),
         "held": alert.wait,
-        "dashboard": page(alert.link),
+        "ends": alert.ends,
+        "dashboard": dashboard,
         "runbook": f"{runbook}#{alert.name.lower()}",
     }
     if alert.overview:

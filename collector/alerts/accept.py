@@ -64,8 +64,8 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _duration(text: str) -> int:
-    units = {"h": 3600, "m": 60, "s": 1}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
+    units = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([wdhms])", text))
 
 
 if __name__ == "__main__":

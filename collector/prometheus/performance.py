@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
@@ -24,6 +25,9 @@ _HEAD = """\
 #
 #   model:ml_model_performance:pooled   by ml_performance_metric: accuracy, precision_macro, recall_macro, f1_macro,
 #                                       f1_weighted; of scores auc, ece, brier, log_loss; of values mae, rmse, bias, r2
+#   model:ml_model_performance:usual    accuracy and mae that a version is held against, of the whole, over the longer
+#                                       windows: its own, where it had labels a window ago, else those of all versions
+#                                       of the model, so that a new one is not compared with itself
 #   class:ml_model_performance:pooled   precision, recall and f1 of each ml_class
 #   model_bin:ml_model_calibration:observed, :expected   share that came true, and mean score, by tenth of the score
 #   model:ml_model_labels:increase1h    how many labels that is
@@ -38,6 +42,8 @@ _HEAD = """\
 WINDOWS = {"1h": "1m", "24h": "4m"}
 DEMO_WINDOWS = {"2m": "5s", **WINDOWS}
 _BY = ", ".join(label_name(name) for name in (*RESOURCE, *semconv.MODEL_LABELS.attributes))
+_VERSION = label_name(semconv.ML_MODEL_VERSION)
+_WHOLE = f'{label_name(semconv.ML_SLICE_NAME)}=""'
 _CLASS = label_name(semconv.ML_CLASS)
 _PREDICTED = label_name(semconv.ML_PREDICTION_CLASS)
 _TRUE = label_name(semconv.ML_LABEL_CLASS)
@@ -50,6 +56,7 @@ _METRIC = label_name(semconv.ML_PERFORMANCE_METRIC)
 _WINDOW = label_name(semconv.ML_PERFORMANCE_WINDOW)
 
 _PERFORMANCE = "model:ml_model_performance:pooled"
+_USUAL = "model:ml_model_performance:usual"
 _OF_CLASS = "class:ml_model_performance:pooled"
 _BOUND = "ml_score_bound:ml_model_score:next"
 
@@ -57,10 +64,12 @@ _BOUND = "ml_score_bound:ml_model_score:next"
 def document(windows: Mapping[str, str] = WINDOWS) -> str:
     """The file, for windows of performance: name -> how often it is computed."""
     groups = [group("model_score_bounds", "1m", _bounds())]
+    shortest = next(iter(windows))
     for window, often in windows.items():
-        groups.append(
-            group(f"model_performance_{window}", often, [*_classes(window), *_scores(window), *_values(window)])
-        )
+        rules = [*_classes(window), *_scores(window), *_values(window)]
+        if window != shortest:  # which is compared with the others, and none with it
+            rules += _usual(window)
+        groups.append(group(f"model_performance_{window}", often, rules))
     return f"{_HEAD}groups:\n" + "\n".join(groups)
 
 
@@ -176,6 +185,38 @@ def _values(window: str) -> list[Rule]:
             f"  - {deviation} ^ 2 / {n}\n  > 0\n)",
         ),
     ]  # fmt: skip
+
+
+def _usual(window: str) -> list[Rule]:
+    """What is usual, from what has been recorded of the window; all versions are weighed by their labels."""
+    pairs = f"model_class:ml_model_confusion:increase{window}{{{_WHOLE}}}"
+    right = f"model_class:ml_model_confusion:increase{window}{{{_WHOLE}, {_CORRECT}}}"
+    n = f"model:ml_model_error:count{window}"
+    every = ", ".join(name for name in _BY.split(", ") if name != _VERSION)
+    return [
+        _held_against("accuracy", window, f"sum by ({every}) ({right})\n/ sum by ({every}) ({pairs})"),
+        _held_against(
+            "mae", window,
+            f"sum by ({every}) ({_own('mae', window)} * ignoring ({_METRIC}, {_WINDOW}) {n})\n"
+            f"/ sum by ({every}) ({n}{{{_WHOLE}}})",
+        ),
+    ]  # fmt: skip
+
+
+def _own(metric: str, window: str) -> str:
+    return f'{_PERFORMANCE}{{{_METRIC}="{metric}", {_WINDOW}="{window}", {_WHOLE}}}'
+
+
+def _held_against(metric: str, window: str, all_versions: str) -> Rule:
+    own = _own(metric, window)
+    return _figure(
+        metric, window,
+        # An hour's worth of what there was a window ago, so that a moment without Prometheus does not make it new.
+        f"(\n  {own}\n  and present_over_time({own}[1h] offset {window})\n)\n"
+        f"or 0 * {own}\n  + ignoring ({_VERSION}, {_METRIC}, {_WINDOW}) group_left () (\n"
+        f"{indent(all_versions, '    ')}\n  )",
+        _USUAL,
+    )  # fmt: skip
 
 
 def _summed(metric: semconv.Metric, window: str, *more: str, selector: str = "") -> str:

@@ -45,11 +45,27 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def demo_stack(receiver: Receiver, promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with the demonstration's windows, which tells the receiver; skipped where `promtool` is."""
+def switch() -> Iterator[Receiver]:
+    """A dead man's switch."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="module")
+def demo_stack(
+    receiver: Receiver, switch: Receiver, promtool: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A stack with the demonstration's windows, which tells the receiver; skipped where `promtool` is.
+
+    Tickets come as Slack would get them, too.
+    """
     stack = Stack(data_dir=tmp_path_factory.mktemp("demo"), ports="free", demo=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ALERT_WEBHOOK_URL", receiver.url)
+        patch.setenv("ALERT_TICKET_SLACK_URL", receiver.url)
+        patch.setenv("ALERT_TICKET_SLACK_CHANNEL", "#alerts")
+        patch.setenv("ALERT_WATCHDOG_WEBHOOK_URL", switch.url)
         stack.up(progress=print)
     yield stack
     stack.down()

@@ -15,18 +15,21 @@ DEMO_SECONDS = 120
 
 
 class Receiver:
-    """A webhook that keeps what Alertmanager sends, with the time at which it came."""
+    """A webhook that keeps the alerts that Alertmanager sends, with their time, and texts as Slack would show them."""
 
     def __init__(self) -> None:
         self.alerts: list[tuple[float, dict[str, Any]]] = []
-        kept = self.alerts
+        self.texts: list[str] = []
+        kept, texts = self.alerts, self.texts
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                kept.extend((time.time(), alert) for alert in message["alerts"])
+                kept.extend((time.time(), alert) for alert in message.get("alerts", []))
+                texts.extend(shown["text"] for shown in message.get("attachments", []))
                 self.send_response(200)
                 self.end_headers()
+                self.wfile.write(b"ok")  # as Slack says it: anything else is a failure to Alertmanager
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

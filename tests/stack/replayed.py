@@ -64,7 +64,7 @@ def write(
     """
     checks = [
         {
-            "expr": 'count by (alertname, ml_feature_name) (ALERTS{alertstate="firing"})',
+            "expr": 'count by (alertname, ml_feature_name) (ALERTS{alertstate="firing", alertname!="Watchdog"})',
             "eval_time": f"{minute}m",
             "exp_samples": [
                 {

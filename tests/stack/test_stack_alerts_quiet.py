@@ -63,9 +63,10 @@ def calibrated() -> Reference:
 
 
 def _surroundings() -> Samples:
-    """What else a service that is well sends: requests, of which some fail or are slow; workers, a Collector."""
+    """What else a service that is well sends: requests, of which some fail or are slow; workers, a busy Collector."""
     minutes = range(MINUTES + 1)
     of = f'service_name="{replayed.SERVICE}", service_instance_id="worker-0"'
+    metrics = 'service_name="otelcol", exporter="otlp_http/prometheus"'
     http, stage = "http_server_request_duration_seconds", "bentoml_api_stage_duration_seconds"
     found: Samples = {
         f'{http}_count{{{of}, http_response_status_code="200"}}': [600.0 * minute for minute in minutes],
@@ -76,11 +77,14 @@ def _surroundings() -> Samples:
         f'{stage}_sum{{{of}, bentoml_api_stage="predict"}}': [12.0 * minute for minute in minutes],
         f'{stage}_count{{{of}, bentoml_api_stage="predict"}}': [600.0 * minute for minute in minutes],
         'otelcol_process_uptime_seconds_total{service_name="otelcol"}': [60.0 * minute for minute in minutes],
-        'otelcol_exporter_queue_size{service_name="otelcol", exporter="a"}': [1000.0 for _ in minutes],
-        'otelcol_exporter_queue_capacity{service_name="otelcol", exporter="a"}': [1e9 for _ in minutes],
+        f'otelcol_exporter_queue_size{{{metrics}, data_type="metrics"}}': [1000.0 for _ in minutes],
+        f'otelcol_exporter_queue_capacity{{{metrics}, data_type="metrics"}}': [1e9 for _ in minutes],
+        f"otelcol_exporter_sent_metric_points_total{{{metrics}}}": [5000.0 * minute for minute in minutes],
+        'otelcol_receiver_refused_spans_total{service_name="otelcol", receiver="otlp"}': [0.0 for _ in minutes],
     }
     for worker in range(WORKERS):
         of = f'service_name="{replayed.SERVICE}", service_instance_id="worker-{worker}"'
+        found[f'bento_observe_errors_total{{{of}, reason="inputs"}}'] = [0.0 for _ in minutes]
         found[f"process_memory_usage_bytes{{{of}}}"] = [3e8 for _ in minutes]
         found[f'process_cpu_time_seconds_total{{{of}, cpu_mode="user"}}'] = [15.0 * minute for minute in minutes]
     return found

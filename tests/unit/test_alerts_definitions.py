@@ -15,6 +15,7 @@ from bento_observe.semconv import Kind
 from collector.alerts import DEMO, NORMAL, Policy, definitions
 from collector.alerts._policy import seconds
 from collector.alerts.generate import files
+from collector.grafana import foreign
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -23,7 +24,8 @@ NAMES = {
     "ServiceDown", "ErrorBudgetBurn", "LatencyBudgetBurn", "Saturation", "NoTraffic", "FeatureDrift", "MissingSurge",
     "UnseenCategorySurge", "OutOfRangeSurge", "FeatureConstant", "PredictionDrift", "LabelShift",
     "TrainingServingSkew", "ModelAccuracyFell", "ModelErrorRose", "ModelConceptChanged", "EstimatedPerformanceDrop",
-    "ConceptDrift", "TelemetryDropped", "CollectorQueueFilling", "CollectorDown",
+    "ConceptDrift", "TelemetryDropped", "TelemetryError", "CollectorRefuses", "CollectorLosesData",
+    "CollectorQueueStuck", "CollectorQueueFilling", "CollectorDown", "Watchdog",
 }  # fmt: skip
 
 
@@ -44,7 +46,8 @@ def test_every_alert_is_there_once_and_has_a_channel(policy: Policy) -> None:
     alerts = definitions(policy)
     assert {alert.name for alert in alerts} == NAMES
     assert len({alert.key for alert in alerts}) == len(alerts)
-    assert {alert.severity for alert in alerts} == {"page", "ticket"}
+    assert {alert.severity for alert in alerts} == {"page", "ticket", "none"}
+    assert [alert.name for alert in alerts if alert.severity == "none"] == ["Watchdog"]
     assert [alert.key for alert in alerts] == [alert.key for alert in definitions(NORMAL)]
 
 
@@ -54,7 +57,8 @@ def test_every_series_that_is_asked_for_is_sent_or_recorded() -> None:
     for metric in semconv.METRICS:
         name = metric_name(metric)
         known |= {f"{name}_{part}" for part in ("bucket", "count", "sum")} if metric.kind is Kind.HISTOGRAM else {name}
-    own = {"otelcol_process_uptime_seconds_total", "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"}
+    own = {"otelcol_process_uptime_seconds_total", foreign.QUEUE_SIZE, foreign.QUEUE_CAPACITY}
+    own |= {*foreign.SENT, *foreign.SEND_FAILED, *foreign.ENQUEUE_FAILED, *foreign.REFUSED}
     labels = {label_name(attribute) for metric in semconv.METRICS for attribute in metric.attributes}
     labels.add(label_name(semconv.ML_PERFORMANCE_WINDOW))
     prefixes = r"(?:ml|http|bentoml|process|bento_observe|otelcol)_\w+|\w+:\w+:\w+"
@@ -62,7 +66,7 @@ def test_every_series_that_is_asked_for_is_sent_or_recorded() -> None:
         texts = (rule["expr"], *rule.get("annotations", {}).values())
         asked = {name for text in texts for name in re.findall(rf"(?<![\w:\"])({prefixes})(?=[{{\[\s)]|$)", text)}
         assert asked - labels <= known | own, rule.get("alert") or rule["record"]
-        if "alert" in rule:
+        if rule.get("alert", "Watchdog") != "Watchdog":  # which asks for nothing, or it would not always be told
             assert set(re.findall(rf"(?<![\w:\"])({prefixes})(?=[{{\[\s)]|$)", rule["expr"])) - labels
 
 
@@ -74,6 +78,9 @@ def test_windows_are_recorded_and_bounds_of_latency_are_buckets() -> None:
         for window in (policy.performance_window, policy.usual_window):
             files = {file.name: {rule.get("record") for rule in _rules(file)} for file in directory.glob("*.yaml")}
             assert f"model:ml_model_labels:increase{window}" in files["model_performance.yaml"]
+        usual = [rule for rule in _rules(directory / "model_performance.yaml") if rule["record"].endswith(":usual")]
+        assert policy.usual_window in {rule["labels"]["ml_performance_window"] for rule in usual}
+        for window in (policy.performance_window, policy.usual_window):
             assert f"model:ml_estimate_judged:increase{window}" in files["performance_estimate.yaml"]
         assert policy.fast_seconds in semconv.REQUEST_DURATION.boundaries
         for burn in policy.burns:

@@ -40,9 +40,9 @@ def _receivers(**env: str) -> dict[str, dict[str, Any]]:
 
 
 def test_without_an_environment_nobody_is_told() -> None:
-    """What comes out is the file as it stands: two receivers, without any way to reach them."""
+    """What comes out is the file as it stands: three receivers, without any way to reach them."""
     assert _rendered() == COMMITTED
-    assert _receivers() == {"page": {}, "ticket": {}}
+    assert _receivers() == {"page": {}, "ticket": {}, "watchdog": {}}
 
 
 def test_a_webhook_gets_pages_and_tickets() -> None:
@@ -51,6 +51,7 @@ def test_a_webhook_gets_pages_and_tickets() -> None:
     assert _receivers(ALERT_WEBHOOK_URL=webhook["url"]) == {  # type: ignore[arg-type]
         "page": {"webhook_configs": [webhook]},
         "ticket": {"webhook_configs": [webhook]},
+        "watchdog": {},
     }
     found = _receivers(ALERT_WEBHOOK_URL="http://host", ALERT_WEBHOOK_URL_FILE="/run/secrets/url")
     assert found["page"]["webhook_configs"] == [{"send_resolved": True, "url_file": "/run/secrets/url"}]
@@ -77,11 +78,27 @@ def test_one_severity_may_go_elsewhere() -> None:
     assert slack["text"] == mail["text"] == '{{ template "bento_observe.text" . }}'
 
 
+def test_a_dead_mans_switch_is_told_by_its_own_webhook_alone() -> None:
+    """Every minute; not that it is over, which would be one more sign of life; nobody else hears of it."""
+    found = _receivers(ALERT_WATCHDOG_WEBHOOK_URL="http://switch", ALERT_EMAIL_TO="a@b", ALERT_WATCHDOG_EMAIL_TO="c@d")
+    assert found["watchdog"] == {"webhook_configs": [{"send_resolved": False, "url": "http://switch"}]}
+    assert set(found["page"]) == set(found["ticket"]) == {"email_configs"}
+    found = _receivers(ALERT_WATCHDOG_WEBHOOK_URL_FILE="/run/secrets/switch")
+    assert found["watchdog"]["webhook_configs"] == [{"send_resolved": False, "url_file": "/run/secrets/switch"}]
+    assert found["page"] == found["ticket"] == {}
+    (route,) = (one for one in COMMITTED["route"]["routes"] if one["receiver"] == "watchdog")
+    assert route["matchers"] == ['alertname="Watchdog"']
+    (silence,) = (one for one in COMMITTED["inhibit_rules"] if one["source_matchers"] == ['alertname="CollectorDown"'])
+    assert "Watchdog" in silence["target_matchers"][0]
+
+
 def test_waits_can_be_others() -> None:
-    """Those of all routes, and nothing else changes."""
+    """Those of the routes to people, and nothing else changes."""
     found = _rendered(ALERT_GROUP_WAIT="1s", ALERT_REPEAT_INTERVAL="1h")
-    for route in (found["route"], *found["route"]["routes"]):
+    *routes, switch = (found["route"], *found["route"]["routes"])
+    for route in routes:
         assert (route["group_wait"], route["repeat_interval"]) == ("1s", "1h")
+    assert switch == COMMITTED["route"]["routes"][-1]
     assert found["route"]["group_interval"] == COMMITTED["route"]["group_interval"]
     assert found["inhibit_rules"] == COMMITTED["inhibit_rules"]
 
@@ -97,7 +114,7 @@ def test_routes_and_inhibition_name_alerts_and_labels_that_there_are() -> None:
     matchers = [one for rule in rules for one in (*rule["source_matchers"], *rule["target_matchers"])]
     matchers += [one for route in COMMITTED["route"]["routes"] for one in route["matchers"]]
     for matcher in matchers:
-        label, values = re.fullmatch(r'(\w+)(?:=~|!=|=)"(.*)"', matcher).groups()  # type: ignore[union-attr]
+        label, values = re.fullmatch(r'(\w+)(?:=~|!~|!=|=)"(.*)"', matcher).groups()  # type: ignore[union-attr]
         assert set(values.split("|")) <= has[label], matcher
     every = {label for alert in definitions(NORMAL) for label in alert.labels} | has.keys()
     assert {label for rule in rules for label in rule.get("equal", [])} <= every
