@@ -53,7 +53,20 @@ class SharedFile:
         there = os.fstat(self._descriptor).st_size
         if there != size:
             raise OSError(errno.EINVAL, f"has {there} bytes, not {size}", str(self.path))
-        _use(self._descriptor, keep)
+        self.touch()
+
+    def touch(self) -> None:
+        """Have it kept from now on, as each use does. Never raises."""
+        _use(self._descriptor, self._keep)
+
+    def gone(self) -> bool:
+        """Whether it was deleted, so that nobody else finds it any more."""
+        try:
+            return not os.path.samestat(self.path.lstat(), os.fstat(self._descriptor))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # nobody can tell now
+            return False
 
     def fileno(self) -> int:
         """Its descriptor."""
@@ -71,7 +84,7 @@ class SharedFile:
             yield
         finally:
             # What was done is done: neither may undo the counts that rest on it. Closed, a file is let go of as well.
-            _use(self._descriptor, self._keep)
+            self.touch()
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
