@@ -50,9 +50,10 @@ class SharedFile:
             self._descriptor = _opened(self.path)
         # Not at exit: a thread may be using it then.
         weakref.finalize(self, os.close, self._descriptor).atexit = False
-        there = os.fstat(self._descriptor).st_size
-        if there != size:
-            raise OSError(errno.EINVAL, f"has {there} bytes, not {size}", str(self.path))
+        self._opened = os.fstat(self._descriptor)
+        self._name = str(self.path)
+        if self._opened.st_size != size:
+            raise OSError(errno.EINVAL, f"has {self._opened.st_size} bytes, not {size}", self._name)
         self.touch()
 
     def touch(self) -> None:
@@ -62,7 +63,7 @@ class SharedFile:
     def gone(self) -> bool:
         """Whether it was deleted, so that nobody else finds it any more."""
         try:
-            return not os.path.samestat(self.path.lstat(), os.fstat(self._descriptor))
+            return not os.path.samestat(os.lstat(self._name), self._opened)
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:  # nobody can tell now
