@@ -133,9 +133,9 @@ class Seen:
                 raise
 
     def _reopen(self) -> bool:
-        """Open the file that is there instead of the present one, which is gone and held; whether that worked.
+        """Open or make the file anew, instead of the present one, which is gone and held; whether that worked.
 
-        If nobody has used it yet, it gets what is known here. Else the workers that have the present one go on with it.
+        One that nobody has used yet gets what is known here. Where it did not work, the present one goes on being used.
 
         Raises:
             BusyError: as `add` does.
