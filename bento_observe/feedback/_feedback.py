@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from bento_observe import semconv
 from bento_observe._environment import EnvironmentReader
 from bento_observe._label_keys import KEYS, keys_of
-from bento_observe._label_tables import table_of
+from bento_observe._label_tables import directory, table_of
 from bento_observe.feedback._classes import Classes
 from bento_observe.feedback._group import BoolArray, FloatArray
 from bento_observe.feedback._identifier import Identifier
@@ -20,6 +19,7 @@ from bento_observe.feedback._intake import LabelIntake
 from bento_observe.feedback._issuing import Issuer, TokenIssuer
 from bento_observe.feedback._matching import Matcher
 from bento_observe.feedback._metrics import PerformanceMetrics
+from bento_observe.feedback._own_names import OwnNames
 from bento_observe.feedback._performance import IntArray, Model, Performance
 from bento_observe.feedback._reading import TokenReader
 from bento_observe.feedback._seen import Seen
@@ -27,6 +27,7 @@ from bento_observe.feedback._shape import Shape
 from bento_observe.feedback._store import Store
 from bento_observe.feedback._token import Context, TokenMaker
 from bento_observe.feedback._truth import is_value
+from bento_observe.feedback._upkeep import Upkeep
 from bento_observe.settings import Settings
 from bento_observe.telemetry import Health, Telemetry
 
@@ -66,6 +67,7 @@ class Feedback:
     ) -> None:
         self._config = config
         self._model = model.get(semconv.ML_MODEL_NAME, ""), model.get(semconv.ML_MODEL_VERSION, "")
+        self._names = OwnNames(*self._model)
         self._shape = shape
         self._count = count
         self._judge = judge
@@ -73,6 +75,7 @@ class Feedback:
         self._tells = tells
         self._owner = owner
         self._store = store
+        self._seen: Seen | None = None
         self._keys = keys_of(EnvironmentReader.of_process())
         self._maker = TokenMaker(self._keys, partial(self._lose, semconv.DROPPED_SLICES_TOO_LONG))
         self._header = config.prediction_header.encode()
@@ -80,8 +83,8 @@ class Feedback:
             self._classes, self._centre, self._pass_judgement, partial(self._lose, semconv.DROPPED_SLICES_FULL)
         )
         self.matcher = Matcher(
-            TokenReader(self._keys), lambda: self._seen, self._performance, config.label_max_age, self._pass_on,
-            lookup=None if store is None else store.lookup,
+            TokenReader(self._keys, self._names.whole), self._opened, self._performance, config.label_max_age,
+            self._pass_on, lookup=None if store is None else store.lookup,
         )  # fmt: skip
         self.intake = LabelIntake(self.matcher, health) if store is None else store.labels(self.matcher)
 
@@ -90,12 +93,14 @@ class Feedback:
         global _current
         metrics = PerformanceMetrics(self._performance, self.matcher.refused, time.time_ns())
         telemetry.add(self.intake, metrics.collect)
+        telemetry.add(Upkeep(lambda: self._seen))
         if self._store is not None:
             telemetry.add(self._store.events)
         _current = self
 
     def identifier(self, api: str) -> Identifier | None:
         """What gives the predictions of an API their ids; None where they are to have none."""
+        self._names.add_api(api)
         if not self._header:
             return None
         context = Context(api, *self._model)
@@ -112,10 +117,15 @@ class Feedback:
                 KEYS, semconv.LABEL_OTHER_KEY,
             )  # fmt: skip
 
-    @functools.cached_property
-    def _seen(self) -> Seen:
-        path, keep = table_of(self._owner, self._keys, self._config.label_max_age, plain=self._store is not None)
-        return Seen(path, self._config.label_window, self._tell, keep)
+    def _opened(self) -> Seen:
+        """What knows which predictions have had their label; the matcher's, for one thread at a time."""
+        if self._seen is None:
+            path = table_of(self._owner, self._keys, plain=self._store is not None)
+            config = self._config
+            self._seen = Seen(
+                path, config.label_window, self._tell, config.label_max_age, ready=lambda: directory() is not None
+            )
+        return self._seen
 
     def _classes(self, model: Model) -> Classes:
         if model[1:] == self._model and self._shape.classes:

@@ -80,9 +80,15 @@ class Read:
 
 
 class TokenReader:
-    """Reads what `TokenMaker` makes, with any of the keys. For one thread at a time."""
+    """Reads what `TokenMaker` makes, with any of the keys. For one thread at a time.
 
-    def __init__(self, keys: Keys) -> None:
+    Args:
+        keys: those that tokens are accepted from.
+        whole: gives contexts the names that they had before tokens cut them, where those are known.
+    """
+
+    def __init__(self, keys: Keys, whole: Callable[[Context], Context] = lambda context: context) -> None:
+        self._whole = whole
         self._keys = {key.id: key for key in reversed(keys.all)}
         self._contexts: dict[bytes, Context] = {}
 
@@ -162,7 +168,7 @@ class TokenReader:
         if known is None:
             if len(self._contexts) >= _MAX_REMEMBERED:
                 self._contexts.clear()
-            known = self._contexts[sealed] = unsealed_context(key, sealed)
+            known = self._contexts[sealed] = self._whole(unsealed_context(key, sealed))
         return known
 
 

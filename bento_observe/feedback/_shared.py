@@ -50,10 +50,24 @@ class SharedFile:
             self._descriptor = _opened(self.path)
         # Not at exit: a thread may be using it then.
         weakref.finalize(self, os.close, self._descriptor).atexit = False
-        there = os.fstat(self._descriptor).st_size
-        if there != size:
-            raise OSError(errno.EINVAL, f"has {there} bytes, not {size}", str(self.path))
-        _use(self._descriptor, keep)
+        self._opened = os.fstat(self._descriptor)
+        self._name = str(self.path)
+        if self._opened.st_size != size:
+            raise OSError(errno.EINVAL, f"has {self._opened.st_size} bytes, not {size}", self._name)
+        self.touch()
+
+    def touch(self) -> None:
+        """Have it kept from now on, as each use does. Never raises."""
+        _use(self._descriptor, self._keep)
+
+    def gone(self) -> bool:
+        """Whether it was deleted, so that nobody else finds it any more."""
+        try:
+            return not os.path.samestat(os.lstat(self._name), self._opened)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # nobody can tell now
+            return False
 
     def fileno(self) -> int:
         """Its descriptor."""
@@ -71,7 +85,7 @@ class SharedFile:
             yield
         finally:
             # What was done is done: neither may undo the counts that rest on it. Closed, a file is let go of as well.
-            _use(self._descriptor, self._keep)
+            self.touch()
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 

@@ -29,7 +29,7 @@ from bento_observe.feedback._class_names import carried
 
 __all__ = [
     "BODY_FIXED", "CONTEXT_TAG", "HEAD", "KIND_CLASS", "KIND_TEXT", "KIND_VALUE", "MAX_TOKEN", "VERSION", "Context",
-    "Predictions", "TokenMaker", "class_body", "stream", "unsealed_context", "value_body", "xored",
+    "Predictions", "TokenMaker", "carried_name", "class_body", "stream", "unsealed_context", "value_body", "xored",
 ]  # fmt: skip
 
 VERSION: Final = 1
@@ -233,9 +233,15 @@ def _encoded(context: Context) -> tuple[bytes, int]:
     return b"".join(parts), lost
 
 
+def carried_name(text: str) -> str:
+    """A part of a context as a token carries it: what has to be cut ends with a digest, so that two that begin alike
+    stay two."""
+    return carried(text, _MAX_TEXT)
+
+
 def _sized(text: str) -> bytes:
-    """With its size before it. What has to be cut ends with a digest, so that two that begin alike stay two."""
-    cut = carried(text, _MAX_TEXT).encode()
+    """With its size before it."""
+    cut = carried_name(text).encode()
     return len(cut).to_bytes(1, "big") + cut
 
 

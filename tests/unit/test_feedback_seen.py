@@ -24,6 +24,9 @@ import numpy as np
 from pathlib import Path
 from bento_observe.feedback._seen import Seen
 seen = Seen(Path(sys.argv[1]), 100_000, sys.exit)
+if len(sys.argv) > 2:  # all have it open before any begins
+    print("ready", flush=True)
+    sys.stdin.readline()
 print(sum(int(seen.add(np.arange(start, start + 100, dtype=np.uint64)).sum()) for start in range(1, 20_001, 100)))
 """
 
@@ -60,6 +63,30 @@ def test_processes_that_add_the_same_at_once_count_it_once(tmp_path: Path) -> No
     command = [sys.executable, "-c", _CHILD, str(tmp_path / "labels.seen")]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
     assert sum(int(child.communicate(timeout=60)[0]) for child in children) == 20_000
+
+
+def test_processes_whose_table_is_deleted_meanwhile_count_each_once(tmp_path: Path) -> None:
+    """Who notices first makes it again, with what was known; the others take that."""
+    path = tmp_path / "labels"
+    Seen(path, 100_000, pytest.fail)
+    (file,) = tmp_path.iterdir()
+    table = np.memmap(file, dtype=np.uint64, mode="r", shape=file.stat().st_size // 8)
+    command = [sys.executable, "-c", _CHILD, str(path), "wait"]
+    children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    deadline = time.monotonic() + 60
+    while not table.any():
+        assert time.monotonic() < deadline
+    file.unlink()
+    assert sum(int(child.communicate(timeout=60)[0]) for child in children) == 20_000
+    assert file.exists()
+    assert not Seen(path, 100_000, pytest.fail).add(np.arange(1, 20_001, dtype=np.uint64)).any()
 
 
 def test_what_is_twice_in_one_call_is_new_once(tmp_path: Path) -> None:
@@ -141,3 +168,25 @@ def test_a_file_that_cannot_be_used_is_told_and_done_without(tmp_path: Path) -> 
     assert "counts twice" in told[0]
     assert seen.add(np.array([1], dtype=np.uint64)).tolist() == [True]
     assert seen.add(np.array([1], dtype=np.uint64)).tolist() == [False]
+
+
+def test_a_directory_that_cannot_be_trusted_any_more_is_not_gone_back_to(tmp_path: Path) -> None:
+    """What is known stays known, by all who have the old file; it is told, and tried again a minute later."""
+    below, told, asked = tmp_path / "ours", list[str](), list[int]()
+    below.mkdir()
+
+    def ready() -> bool:
+        asked.append(1)
+        return False
+
+    one, other = (Seen(below / "x", 1000, told.append, ready=ready) for _ in range(2))
+    some = np.arange(1, 6, dtype=np.uint64)
+    assert one.add(some).all()
+    (file,) = below.iterdir()
+    file.unlink()
+    assert one.add(some + np.uint64(5)).all()
+    assert not other.add(np.arange(1, 11, dtype=np.uint64)).any()
+    assert not one.add(some).any()
+    assert len(told) == len(asked) == 2  # once each
+    assert f"{below}: is no directory of this user's own; a label that comes twice" in told[0]
+    assert not list(below.iterdir())

@@ -12,14 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bento_observe._identity import identity
 from bento_observe._label_keys import GENERATED, KEYS, Key, Keys, generate
 from bento_observe._label_tables import directory, forget_generated, table_of
 from bento_observe.feedback._feedback import Feedback
 from bento_observe.feedback._predicted import Shape
 from bento_observe.feedback._seen import Seen
+from bento_observe.feedback._shared import SharedFile
 from bento_observe.feedback._token import Context, Predictions, TokenMaker
+from bento_observe.feedback._upkeep import Upkeep
 from bento_observe.settings import from_environment
-from bento_observe.telemetry import Health
+from bento_observe.telemetry import Health, Telemetry
 
 DAY = 86_400.0
 OLD, NEW = "the old key of ours", "the new key of ours"
@@ -106,7 +109,7 @@ from bento_observe._environment import EnvironmentReader
 
 generate_key()
 if len(sys.argv) == 1:
-    Seen(table_of("a", keys_of(EnvironmentReader.of_process()), 60, False)[0], 1000, sys.exit)
+    Seen(table_of("a", keys_of(EnvironmentReader.of_process()), False), 1000, sys.exit)
     subprocess.run([sys.executable, __file__, "child"], check=True)
     print(len(list(directory().iterdir())))
 """
@@ -132,19 +135,121 @@ def test_a_table_is_kept_for_as_long_as_its_own_ids_are_accepted() -> None:
         ("generated", Keys(given.all, generated=True), False, 300 * DAY),
         ("plain", Keys(given.all, generated=True), True, 300 * DAY),
     ):  # fmt: skip
-        path, keep = table_of(owner, keys, wanted, plain)
+        path = table_of(owner, keys, plain)
         assert path is not None
-        assert keep == (DAY if owner == "generated" else wanted)
-        seen = Seen(path, 1000, pytest.fail, keep)
+        seen = Seen(path, 1000, pytest.fail, wanted)
         (file,) = path.parent.glob(f"{path.name}-*.seen")
         os.utime(file, (0, time.time() + 1))
         began = time.time()
         seen.add(np.array([1], dtype=np.uint64))
-        assert began - 1 <= file.stat().st_mtime - keep <= time.time() + 1
+        assert began - 1 <= file.stat().st_mtime - wanted <= time.time() + 1
     files = tables()
     assert len(files) == 4
     os.utime(files[0], (0, time.time() - 1))
     assert tables() == files[1:]
+
+
+def generated_key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """That which the supervisor leaves for its workers."""
+    monkeypatch.delenv(GENERATED, raising=False)
+    generate(os.environ)
+    return os.environ[GENERATED]
+
+
+def let_pass(file: Path, seconds: float) -> None:
+    """As if the table had been used last so long ago."""
+    found = file.stat()
+    os.utime(file, (found.st_atime - seconds, found.st_mtime - seconds))
+
+
+def test_days_without_labels_cost_no_worker_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key that the supervisor made up too, a weekend after the last label, before another worker's first one."""
+    label = token(generated_key(monkeypatch))
+    first, second = feedback(), feedback()
+    assert first.matcher.take([label], ["a"]).matched == 1
+    let_pass(tables()[0], 3 * DAY)
+    assert second.matcher.take([label], ["a"]).matched == 0
+    assert len(tables()) == 1
+
+
+def test_a_table_that_is_deleted_under_its_workers_is_one_table_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its time has come, or by somebody who clears up, with the directory or without: a label still counts once,
+    of those that came before too, as soon as one worker has noticed."""
+    secret = generated_key(monkeypatch)
+    first, second = feedback(), feedback()
+    number = 0
+    for how in ("passed", "file", "directory"):
+        before, new, newer = (token(secret, number + one) for one in range(3))
+        number += 3
+        assert first.matcher.take([before], ["a"]).matched == 1, how
+        assert second.matcher.take([before], ["a"]).matched == 0, how
+        (file,) = tables()
+        if how == "passed":
+            let_pass(file, from_environment().label_max_age + DAY)
+        else:
+            file.unlink()
+        if how == "directory":
+            file.parent.rmdir()
+        third = feedback()
+        order = (third, first, second) if how == "passed" else (first, third, second)
+        assert [one.matcher.take([new], ["a"]).matched for one in order] == [1, 0, 0], how
+        assert [one.matcher.take([newer], ["a"]).matched for one in reversed(order)] == [1, 0, 0], how
+        if how != "passed":  # ids of before have not expired
+            assert feedback().matcher.take([before], ["a"]).matched == 0, how
+        assert len(tables()) == 1, how
+
+
+def test_a_table_that_is_in_use_is_not_deleted() -> None:
+    """Even if its time has come: who uses it says at the end that it is needed."""
+    path = table_of("owner", Keys((Key.of(OLD.encode()),)), False)
+    assert path is not None
+    shared = SharedFile(path, 4096, DAY)
+    with shared.held(1):
+        let_pass(shared.path, 2 * DAY)
+        assert tables() == [shared.path]
+    assert tables() == [shared.path]
+    assert not shared.gone()
+    let_pass(shared.path, 2 * DAY)
+    assert tables() == []
+    assert shared.gone()
+
+
+def test_a_worker_has_its_table_kept_while_no_labels_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that encodes says so, of a worker that has the table open."""
+    monkeypatch.setenv(KEYS, OLD)
+    for signal in ("TRACES", "METRICS", "LOGS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    worker = feedback()
+    worker.matcher.take([token(OLD)], ["a"])
+    (file,) = tables()
+    let_pass(file, 10 * DAY)
+    old = file.stat().st_mtime
+    telemetry = Telemetry(from_environment(), identity("service"))
+    worker.serve(telemetry)
+    telemetry.start(install=False)
+    try:
+        deadline = time.monotonic() + 30
+        while file.stat().st_mtime < old + 9 * DAY:
+            assert time.monotonic() < deadline, "not kept"
+            time.sleep(0.01)
+    finally:
+        telemetry.shutdown()
+
+
+def test_a_table_is_said_to_be_needed_once_an_hour() -> None:
+    """From when it is opened."""
+    now, opened = [0.0], list[Seen]()
+    upkeep = Upkeep(lambda: opened[0] if opened else None, lambda: now[0])
+    upkeep.step()
+    path = table_of("owner", Keys((Key.of(OLD.encode()),)), False)
+    opened.append(Seen(path, 1000, pytest.fail, DAY))
+    (file,) = tables()
+    renewed = []
+    for now[0] in (1.0, 3000.0, 3602.0, 3700.0, 7300.0):
+        os.utime(file, (0, 0))
+        upkeep.step()
+        renewed.append(file.stat().st_mtime > 0)
+    assert renewed == [True, False, True, False, True]
 
 
 def test_the_directory_is_this_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
