@@ -52,16 +52,15 @@ def same_class(one: str, other: str) -> bool:
 def alike(name: str, other: str) -> str:
     """`name` as it is beside `other`: that itself if they are one class, else written as it is.
 
-    That is true and false beside one of them, and 1 and 0 beside a whole number.
+    That is true and false beside one of them, and 1 and 0 beside a whole number. Other whole numbers have no decimals.
     """
     if same_class(name, other):
         return other
     plain = plain_name(name)
-    if other in _BOOLEAN:
-        return _NUMBER.get(plain, name)
     if other.lower() in _BOOLEAN:
-        return _NUMBER.get(plain, name).capitalize() if plain in _NUMBER else name
-    return plain if other.lstrip("-").isdigit() else name
+        told = _NUMBER.get(plain, plain)
+        return told.capitalize() if other not in _BOOLEAN and plain in _NUMBER else told
+    return name if name.lower() in _BOOLEAN and not other.lstrip("-").isdigit() else plain
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:

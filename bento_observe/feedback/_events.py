@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 from bento_observe import semconv, wire
 from bento_observe._version import __version__
 from bento_observe.feedback._plain_ids import base_id, row_ids
-from bento_observe.feedback._prediction import MISSING, Prediction
+from bento_observe.feedback._prediction import EMPTY, MISSING, Prediction
 from bento_observe.feedback._token import Context, Predictions
 from bento_observe.request import RequestSpan
 from bento_observe.telemetry import Health, SignalQueue
@@ -178,7 +178,7 @@ class EventIssuer:
         """See `Issuer`."""
         ids = row_ids(base_id(given), len(rows))
         names, values, confidence, of = zip(*rows, strict=True)
-        missing = [number for number, row in enumerate(rows) if row is MISSING] if MISSING in rows else ()
+        missing = [number for number, row in enumerate(rows) if row is MISSING or row is EMPTY]
         self._put(ids, names, values, confidence, contexts, max(of), request, missing)
         return ids
 

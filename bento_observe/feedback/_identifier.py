@@ -86,7 +86,7 @@ class Identifier:
         self, predictions: Any, confidence: Any, keys: Sequence[tuple[Slices, Keys]], request: RequestSpan | None
     ) -> list[str]:
         columns = given_predictions(predictions, confidence, self._shape)
-        self._lost(len(columns.missing))
+        self._lost(len(columns.missing) - columns.empty)
         contexts, which = [self._context], list[int]()
         if keys:
             slices = [_slices(keys, number, len(columns)) for number in range(len(columns))]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from bento_observe.feedback._prediction import MISSING, Prediction
+from bento_observe.feedback._prediction import EMPTY, MISSING, Prediction
 from bento_observe.feedback._token import Context, Predictions, TokenMaker, class_body, value_body
 from bento_observe.request import RequestSpan
 from bento_observe.telemetry import random_bytes
@@ -26,7 +26,7 @@ class Issuer(Protocol):
     def few(
         self, rows: Sequence[Prediction], contexts: Sequence[Context], given: bytes, request: RequestSpan | None
     ) -> list[str]:
-        """An id of each of some rows, empty where it is `MISSING`; `contexts` has one for all, or one a row.
+        """An id of each of some rows, empty where it is `MISSING` or `EMPTY`; `contexts` has one for all, or one a row.
 
         `given` is the caller's id, if any.
         """
@@ -64,7 +64,7 @@ class TokenIssuer:
         now, nonce = time.time(), self._nonce(given)
         context, several, made = contexts[0], len(contexts) > 1, []
         for number, row in enumerate(rows):
-            if row is MISSING:
+            if row is MISSING or row is EMPTY:
                 made.append("")
                 continue
             if several:

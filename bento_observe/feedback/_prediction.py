@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-__all__ = ["MISSING", "Prediction"]
+__all__ = ["EMPTY", "MISSING", "Prediction", "is_absent"]
+
+_ABSENT: Final = ("NoneType", "NAType", "NaTType")  # the latter two are of pandas
 
 
 class Prediction(NamedTuple):
@@ -22,3 +24,11 @@ class Prediction(NamedTuple):
 
 MISSING: Final = Prediction(None)
 """Of a row among predictions that has none which can be read, as NaN is; that row has no id."""
+
+EMPTY: Final = Prediction(None, of=-1)
+"""Of an empty text among predictions: nothing was said, which has no id either, and nothing is lost."""
+
+
+def is_absent(cell: Any) -> bool:
+    """Whether a cell is what stands for none."""
+    return type(cell).__name__ in _ABSENT

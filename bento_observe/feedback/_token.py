@@ -61,7 +61,8 @@ class Predictions:
     """What was predicted for some rows: either `classes`, empty where it was a text, or `values` (float), one a row.
 
     `confidence` is the probability of the predicted class, NaN where nobody said; empty: of no row. `of` is how many
-    classes there are, 0 where that is not known. Rows at the positions `missing` have no prediction and no id.
+    classes there are, 0 where that is not known. Rows at the positions `missing` have no prediction and no id; `empty`
+    of them were empty texts, which nobody has to be told about.
     """
 
     classes: Sequence[str] = ()
@@ -69,6 +70,7 @@ class Predictions:
     confidence: Sequence[float] = ()
     of: int = 0
     missing: Sequence[int] = ()
+    empty: int = 0
 
     def __len__(self) -> int:
         return len(self.classes) or len(self.values)

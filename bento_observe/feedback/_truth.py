@@ -20,7 +20,7 @@ __all__ = ["LARGEST", "Truth", "is_class_name", "is_value", "truth"]
 _LONGEST_CLASS: Final = 64
 _NAMES_AT_ONCE: Final = 10_000
 _HASHED: Final = frozenset((str, int, bool))
-_WRITTEN: Final = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][-+]?\d{1,4})?", re.ASCII)
+_WRITTEN: Final = re.compile(r"[-+]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][-+]?\d{1,4})?", re.ASCII)
 LARGEST: Final = 1e140
 """Beyond it the square of an error, or a sum of some squares, is no number, and no later one brings it back."""
 

@@ -93,6 +93,25 @@ def test_truth_values_as_labels_are_numbers_beside_numbers(order: Sequence[tuple
     assert names == {("0", "1"), ("1", "1"), ("2", "0")}
 
 
+@pytest.mark.parametrize("one", [1.0, "1", "1.0", True, "true"])
+def test_without_a_reference_a_label_has_the_name_that_predictions_give_it(one: Any) -> None:
+    """Whatever was predicted beside it."""
+    group = counted([("1", 2), ("none", one), ("1", one)], Shape())
+    assert set(group.confusion) == {("1", "2", False), ("none", "1", False), ("1", "1", True)}
+
+
+def test_labels_beside_two_names_of_one_class_are_written_as_theirs() -> None:
+    """Where `true` and `1` are both predicted, and beside what is neither always the same one."""
+    for order in permutations([("true", 1), ("1", True)]):
+        group = counted([*order, ("none", 1), ("none", True)], Shape())
+        assert dict(group.confusion) == {("true", "true", True): 1, ("1", "1", True): 1, ("none", "1", False): 2}
+
+
+def test_a_whole_number_that_a_label_alone_has_is_told_without_decimals() -> None:
+    """As small whole numbers are."""
+    assert set(counted([("none", "2.0"), ("none", 2)], Shape()).confusion) == {("none", "2", False)}
+
+
 @pytest.mark.parametrize("other", ["類" * 49 + "x", "other"])
 @pytest.mark.parametrize("with_reference", [True, False])
 def test_a_class_of_many_bytes_is_right_where_it_is(other: str, with_reference: bool) -> None:

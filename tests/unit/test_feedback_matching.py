@@ -99,6 +99,23 @@ def test_a_value_may_be_written_as_text() -> None:
     assert (values.below, values.above) == (2.5, 100.0)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [(".5", 0.5), ("-.5", -0.5), ("5.", 5.0), ("+1", 1.0), ("+1.5e+3", 1500.0), ("5.e1", 50.0)]
+)
+def test_a_value_is_written_as_programs_write_it(text: str, value: float) -> None:
+    """Without a digit on one side of the point, and with a sign."""
+    bench = Bench()
+    assert bench.matcher.take([bench.id(0.0)], [text]).matched == 1
+    assert bench.counted == [("api", value)]
+
+
+@pytest.mark.parametrize("text", [".", "+", "", "+-1", "1..", "e5", ".e5", "1_0", "nan", "\u0661"])
+def test_what_is_no_number_is_no_value(text: str) -> None:
+    """Nor what only Python reads as one."""
+    bench = Bench()
+    assert bench.matcher.take([bench.id(0.0)], [text]).refused == {0: "not_a_label"}
+
+
 def test_sums_of_errors_stay_numbers() -> None:
     """Of the largest labels that are taken, too."""
     bench = Bench()

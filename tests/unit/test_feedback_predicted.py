@@ -29,6 +29,12 @@ class Verdict(pydantic.BaseModel):
 
 
 @dataclass
+class Box:
+    w: float
+    h: float
+
+
+@dataclass
 class Answer:
     label: str
     note: str = ""
@@ -176,6 +182,25 @@ def test_columns_have_the_names_of_the_labels_where_those_are_known() -> None:
         ([None, None], NOBODY_KNOWS),
         (None, NOBODY_KNOWS),
         (np.array([[3.0, -1.0], [0.5, 0.1]]), NOBODY_KNOWS),
+        ([[0, 1], [2, 3], [4, 7]], NOBODY_KNOWS),
+        ([(0, 1), (2, 3), (4, 7)], NOBODY_KNOWS),
+        (np.array([[0, 1], [2, 3], [4, 7]]), NOBODY_KNOWS),
+        (list(np.array([[0, 1], [2, 3], [4, 7]])), NOBODY_KNOWS),
+        (np.array([[1, 0, 0], [2, 3, 0], [4, 7, 1]]), NOBODY_KNOWS),
+        (np.array([[1, 0, 0], [2, 3, 0], [4, 7, 1]]), PROBABLE),
+        (np.array([[0.25, 0.75], [math.nan, 1.0], [2.0, 3.0]]), NOBODY_KNOWS),
+        ([[0.25, 0.75], [None, 1.0], [2.0, 3.0]], NOBODY_KNOWS),
+        ([[0.25, 0.75], ["a", "b"]], NOBODY_KNOWS),
+        ([{"w": 0.4, "h": 0.6}, {"w": 0.4, "h": 0.9}], NOBODY_KNOWS),
+        ([Box(0.4, 0.6), Box(0.4, 0.9)], NOBODY_KNOWS),
+        (pd.DataFrame({"w": [0.4, 0.4], "h": [0.6, 0.9]}), NOBODY_KNOWS),
+        (pd.DataFrame({"w": [0.4, 0.4], "h": [0.6, 0.9]}), PROBABLE),
+        (np.array([[0.25, 0.75], [0.75, 0.25]]), Shape(classes=False)),
+        ([[0.25, 0.75], [0.75, 0.25]], Shape(classes=False)),
+        ([["a"], "b"], NOBODY_KNOWS),
+        (["", ""], NOBODY_KNOWS),
+        ([{"label": ""}], NOBODY_KNOWS),
+        ({"label": "", "score": 0.25}, Shape(classes=True, names=("no", "yes"), scored=("no", "yes"), column="score")),
     ],
 )
 def test_numbers_that_are_something_else_are_no_probabilities(output: Any, shape: Shape) -> None:
@@ -195,11 +220,19 @@ def test_numbers_that_are_something_else_are_no_probabilities(output: Any, shape
         ({"yes": None, "no": 0.5}, PROBABLE, [None]),
         (pd.DataFrame({"no": [0.25, None], "yes": [0.75, 0.5]}), PROBABLE, [("yes", 0.75), None]),
         ([None, "a"], NOBODY_KNOWS, [None, ("a", None)]),
-        (["", "a"], NOBODY_KNOWS, [None, ("a", None)]),
         (pd.Series(["a", None], dtype="string"), NOBODY_KNOWS, [("a", None), None]),
         (np.array([1.5, math.nan]), NOBODY_KNOWS, [(1.5, None), None]),
         ([{"label": "a"}, {"label": None}], NOBODY_KNOWS, [("a", None), None]),
+        ([[0.25, 0.75], None, []], NOBODY_KNOWS, [("1", 0.75), None, None]),
+        ([Box(0.25, 0.75), Box(math.nan, 0.75)], NOBODY_KNOWS, [("h", 0.75), None]),
+        ([0.25, None], PROBABLE, [None]),
+        ([pd.NA, 0.25], PROBABLE, [None]),
+        ([0, 1.0], PROBABLE, [("yes", 1.0)]),
+        ([np.float32(0.25), np.float32(0.75)], PROBABLE, [("yes", 0.75)]),
+        ([0, 1], PROBABLE, [("0", None), ("1", None)]),
         (math.inf, NOBODY_KNOWS, [None]),
+        ([1.5, 10**400, np.datetime64("2026-01-01")], Shape(classes=False), [(1.5, None), None, None]),
+        ([10**400, 0.5], PROBABLE, [None]),
         (2.0, Shape(classes=True, names=("no", "yes"), scored=("no", "yes")), [None]),
     ],
 )
@@ -249,39 +282,3 @@ def test_a_tensor_in_the_cpus_memory_is_an_array() -> None:
     given = given_predictions(Tensor([[0.25, 0.75], [0.5, 0.1]]), None, PROBABLE)
     assert (given.classes[0], list(given.missing)) == ("yes", [1])
     assert list(given_predictions(Tensor([0.5, 1.5], "cuda"), None, NOBODY_KNOWS).missing) == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("given", "classes", "sure", "missing"),
-    [
-        (np.array([[0.25, 0.75], [0.75, 0.25]]), ["yes", "no"], [0.75, 0.75], []),
-        (np.array([[0.25, 0.75], [math.nan, 1.0], [3.2, -1.0]]), ["yes"], [0.75], [1, 2]),
-        (np.array([[0.0, 1.0000001]]), ["yes"], [1.0], []),
-        (FRAME, ["yes", "no"], [0.75, 0.75], []),
-        (FRAME.to_dict("records"), ["yes", "no"], [0.75, 0.75], []),
-        (["yes", None, math.nan, "no"], ["yes", "no"], [], [1, 2]),
-        (pd.Series(["yes", None]), ["yes"], [], [1]),
-    ],
-)
-def test_what_a_handler_gives_is_looked_at_row_by_row(
-    given: Any, classes: list[str], sure: list[float], missing: list[int]
-) -> None:
-    """Numbers that are no probabilities do not pass for some."""
-    found = given_predictions(given, None, PROBABLE)
-    kept = [row for row in range(len(found)) if row not in missing]
-    assert list(found.missing) == missing
-    assert [found.classes[row] for row in kept] == classes
-    if sure:
-        assert [found.confidence[row] for row in kept] == sure
-
-
-@pytest.mark.parametrize("given", [[1.5, None, 2.5], [1.5, math.inf, 2.5], pd.Series([1.5, None, 2.5])])
-def test_values_that_are_not_there_have_no_id(given: Any) -> None:
-    """None among decimals does not make classes of them."""
-    found = given_predictions(given, None, NOBODY_KNOWS)
-    assert (found.values[0], found.values[2], list(found.missing)) == (1.5, 2.5, [1])
-
-
-def test_true_and_1_are_two_classes_of_a_mixed_list() -> None:
-    """Though they are equal."""
-    assert given_predictions([True, 1, "a"], None, NOBODY_KNOWS).classes == ["true", "1", "a"]

@@ -280,8 +280,13 @@ def test_a_row_without_a_prediction_is_told_and_the_others_have_their_ids() -> N
     assert reading.identify(np.array([[0.25, math.nan], [math.nan, 1.0], [0.5, 0.5]]))[:2] == ["", ""]
     assert reading.identify(math.nan) == []
     assert reading.lost() == {("predictions", "unreadable"): 4}
-    for nothing in (None, {"status": "ok", "rows": 3}, [None], "", np.zeros((2, 384)), object()):
+    edges, boxes = [[0, 1], [2, 3], [4, 7]], [{"w": 0.4, "h": 0.6}, {"w": 0.4, "h": 0.9}]
+    for nothing in (
+        None, {"status": "ok", "rows": 3}, [None], "", np.zeros((2, 384)), object(), edges, np.array(edges), boxes
+    ):  # fmt: skip
         assert reading.identify(nothing) == []
+    assert [bool(one) for one in reading.identify(["Hello", "", "x"])] == [True, False, True]
+    assert [bool(one) for one in reading.identifier.ids(["Hello", "", "x"], None, ())] == [True, False, True]
     assert reading.lost() == {("predictions", "unreadable"): 4}
 
 
