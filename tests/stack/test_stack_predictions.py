@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def _send(server: BentoServer, pairs: list[Pair]) -> Answer:
         return client.send(_post("/observe/labels", ids=[one for one, _, _ in pairs], labels=[p[2] for p in pairs]))
 
 
-def _serve(running: Running, service: str) -> BentoServer:
+def _serve(running: Running, service: str, **more: str) -> BentoServer:
     env = {
         "OTEL_SERVICE_NAME": service,
         "OTEL_EXPORTER_OTLP_ENDPOINT": running.otlp_grpc,
@@ -48,6 +49,7 @@ def _serve(running: Running, service: str) -> BentoServer:
         "BENTO_OBSERVE_PREDICTIONS": "elasticsearch",
         "BENTO_OBSERVE_PREDICTIONS_URL": running.elasticsearch,
         "BENTO_OBSERVE_PREDICTIONS_WAIT": "15",  # of a machine that does other things
+        **more,
     }
     return BentoServer("labelled:Labelled", env, workers=2)
 
@@ -155,11 +157,11 @@ def _until_matched(server: BentoServer, pairs: list[Pair]) -> Counter[str]:
         time.sleep(float(answer.headers.get("retry-after", 0.5)))
 
 
-def test_an_event_that_comes_twice_is_one_prediction_also_after_a_restart(stack: Stack) -> None:
+def test_an_event_that_comes_twice_is_one_prediction_also_after_a_restart(stack: Stack, tmp_path: Path) -> None:
     """A Collector may send a batch again of which it does not know whether it was taken; the first one counts."""
     running = stack.running() or stack.up()
     service = otlp.new_service()
-    with _serve(running, service) as server:
+    with _serve(running, service, TMPDIR=str(tmp_path)) as server:
         with Client(server.port) as client:
             for number in (0, 1, 1):
                 client.send(_post("/verdict", "twice", case={"number": number}))
@@ -172,7 +174,7 @@ def test_an_event_that_comes_twice_is_one_prediction_also_after_a_restart(stack:
         with Client(server.port) as client:
             client.send(_post("/verdict", "before-the-restart", case={"number": 2}))
         server.stop()
-    with _serve(running, service) as server:  # without a key
+    with _serve(running, service, TMPDIR=str(tmp_path)) as server:  # without a key
         found = _send(server, [("before-the-restart", "", "c"), ("twice", "", "a")]).json()
         assert found == {"matched": 1, "refused": {"duplicate": 1}}
 

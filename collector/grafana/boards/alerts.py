@@ -16,7 +16,9 @@ from collector.grafana.tables import rows
 
 __all__ = ["listed"]
 
-_STATES: Final = f'{foreign.ALERT_STATE}=~"firing|pending"'
+_STATES: Final = f'{foreign.ALERT_STATE}=~"firing|pending", {foreign.SEVERITY}!="none"'
+"""The watchdog fires always, of severity none: nothing is wrong then."""
+
 _OF_COLLECTOR: Final = f'{names.SERVICE}=~"|{foreign.COLLECTOR}"'
 """Those of no service at all too, such as that there is no Collector."""
 
