@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.trace import get_current_span
 
@@ -16,7 +17,7 @@ from bento_observe.telemetry._exceptions import describe
 from bento_observe.telemetry._health import Health
 from bento_observe.telemetry._queue import SignalQueue
 
-__all__ = ["LogSource", "OtlpHandler", "keep_out"]
+__all__ = ["LogSource", "OtlpHandler", "keep_out", "kept_out"]
 
 _PENDING_LIMIT = 20_000
 _STEP = 32
@@ -26,6 +27,7 @@ _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message", "asctime", "taskName", "levelname_bracketed", "component", "trace_msg", "request_id", "service_name",
 }  # fmt: skip
 
+_SUPPRESSED = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 _ours = threading.local()
 
 
@@ -35,8 +37,22 @@ def keep_out() -> None:
     Its log records are not sent, and instrumented libraries make no spans of its calls.
     """
     _ours.silent = True
-    for key in (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"):
+    for key in _SUPPRESSED:
         attach(set_value(key, True))
+
+
+@contextmanager
+def kept_out() -> Iterator[None]:
+    """The same, of what is done within it: for a thread that is not ours."""
+    before, tokens = getattr(_ours, "silent", False), []
+    _ours.silent = True
+    try:
+        tokens = [attach(set_value(key, True)) for key in _SUPPRESSED]
+        yield
+    finally:
+        for token in reversed(tokens):
+            detach(token)
+        _ours.silent = before
 
 
 class OtlpHandler(logging.Handler):

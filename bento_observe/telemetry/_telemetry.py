@@ -12,7 +12,7 @@ from bento_observe.settings import SIGNALS, Settings
 from bento_observe.telemetry import _resource, _sampling, _transport
 from bento_observe.telemetry._exports import ExportTimes
 from bento_observe.telemetry._health import Health
-from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out
+from bento_observe.telemetry._logs import LogSource, OtlpHandler, keep_out, kept_out
 from bento_observe.telemetry._own import OwnMetrics
 from bento_observe.telemetry._pipeline import MetricProducer, Pipeline, Source
 from bento_observe.telemetry._providers import Providers
@@ -104,13 +104,13 @@ class Telemetry:
         """Send everything and stop, in at most `settings.shutdown_timeout` seconds; blocks. What is left is counted."""
         if not self._shut_down.acquire(blocking=False):
             return
-        keep_out()
-        deadline = time.monotonic() + self.settings.shutdown_timeout
-        self._pipeline.stop(self.settings.shutdown_timeout * _ENCODER_SHARE)
-        for sender in self._senders:
-            sender.stop(deadline)
-        for sender in self._senders:
-            sender.join()
+        with kept_out():
+            deadline = time.monotonic() + self.settings.shutdown_timeout
+            self._pipeline.stop(self.settings.shutdown_timeout * _ENCODER_SHARE)
+            for sender in self._senders:
+                sender.stop(deadline)
+            for sender in self._senders:
+                sender.join()
 
 
 def _connect(signal: str, settings: Settings) -> Callable[[], Transport]:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.context import get_value
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from received import Log, logs
 
-from bento_observe import _logging, semconv, wire
-from bento_observe.telemetry import Health, SignalQueue
+from bento_observe import _logging, semconv, settings, wire
+from bento_observe._identity import identity
+from bento_observe.telemetry import Health, SignalQueue, Telemetry
 from bento_observe.telemetry._identifiers import OsIdGenerator
 from bento_observe.telemetry._logs import LogSource, OtlpHandler
 
@@ -182,3 +184,18 @@ def test_hooking_in_twice_sends_nothing_twice(console: io.StringIO, records: Rec
 
     assert [log.body for log in records.read()] == ["once", "once more"]
     assert console.getvalue() == "once\nonce more\n"
+
+
+def test_a_thread_that_shut_telemetry_down_is_heard_again(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept out while it sends what is left, and is the user's own afterwards."""
+    for signal in ("TRACES", "METRICS", "LOGS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")
+    logger = logging.Logger("after", logging.INFO)
+    logger.addHandler(records.handler)
+    telemetry = Telemetry(settings.from_environment(), identity("test"))
+    telemetry.start(install=False)
+    telemetry.shutdown()
+    logger.info("still here")
+
+    assert [log.body for log in records.read()] == ["still here"]
+    assert get_value("suppress_instrumentation") is None
