@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from bento_observe.features._intake import Item
+from bento_observe.features._pending import Item
 from bento_observe.features._state import FeatureState
 from bento_observe.features._types import FloatArray
 

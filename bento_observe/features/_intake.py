@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bento_observe.features import _decode, _frames, _tensors
 from bento_observe.features._containers import column_of, has_fields
 from bento_observe.features._costs import CELL, FRAME, ITEM, TEXT, cost_of_cell, cost_of_rows
-from bento_observe.features._losses import Losses
+from bento_observe.features._pending import Item, Pending
 from bento_observe.features._text import (
     MAX_TEXT,
     NUMBERS,
@@ -25,11 +25,7 @@ from bento_observe.features._text import (
     small_record,
 )  # fmt: skip
 
-__all__ = ["Intake", "Item"]
-
-Item = tuple[Hashable, Any, int, object]
-"""What to do with a payload, the payload, its cost, and where it came from, if that is known: the key is the shape for
-an array's raw float64, else the decoder of the payload."""
+__all__ = ["Intake"]
 
 _Handler = Callable[[Any, object], "Item | None"]
 _FLOAT64: Final = np.dtype(np.float64)
@@ -37,17 +33,14 @@ _SMALL: Final = 4096
 _NUMERIC: Final = "fiub"  # kinds of dtypes
 _TEXT: Final = "OUT"
 _MAX_TYPES: Final = 256
-_COST_AT_ONCE: Final = 18_000
-_ITEMS_AT_ONCE: Final = 1024
 _NAMES_PER_FEATURE: Final = 4
 _MAX_DEPTH: Final = 3  # of mappings within mappings
 _MOST_TENSORS: Final = 256  # of a list: each is a copy of its own
 
 
-class Intake:
-    """A bounded list of what arrived. `put` may run on any number of threads, `take` on one at a time.
+class Intake(Pending):
+    """Takes data of any kind in. `put` may run on any number of threads.
 
-    Every step on the list is a single operation of the interpreter, so nothing is lost between a `put` and a `take`.
     Data is copied as it comes in, so that a handler may change it afterwards.
     """
 
@@ -59,24 +52,12 @@ class Intake:
         max_columns: int,
         vector_width: int | None = None,
     ) -> None:
-        self.losses = Losses()
+        super().__init__(max_pending)
         self._names = names
-        self._max_pending = max_pending
         self._max_rows = max_rows
         self._max_columns = max_columns
         self._vector_width = vector_width
-        self._pending: list[Item] = []
-        self._cost = 0
         self._handlers: dict[type, _Handler] = {}
-        self._landings = _tensors.Landings(self.losses)
-
-    def __len__(self) -> int:
-        return len(self._pending)
-
-    @property
-    def coming(self) -> int:
-        """Updates that a device has yet to bring."""
-        return len(self._landings)
 
     def put(self, data: object, origin: object = None) -> None:
         """Takes in `data`; see `FeatureStatistics.update`."""
@@ -97,19 +78,6 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - a request must not fail because its data is odd
             self.losses.add("error", 1, f"update: {type(error).__name__}")
 
-    def _append(self, item: Item | None) -> None:
-        if item is None:
-            return
-        if self._has_room(item[2]):
-            self._cost += item[2]
-            self._pending.append(item)
-
-    def _has_room(self, cost: int) -> bool:
-        if self._cost + self._landings.cost + cost <= self._max_pending:
-            return True
-        self.losses.add("buffer_full", 1, "update that came faster than they are flushed")
-        return False
-
     def land(self, deadline: float) -> None:
         """Have what devices have brought counted with what is pending; blocks until all is here or `deadline` is over.
 
@@ -126,23 +94,6 @@ class Intake:
                     self._append((_decode.columns, {one.name: array.reshape(-1).tolist()}, one.cost, one.origin))
             except Exception as error:  # noqa: BLE001 - as in `put`
                 self.losses.add("error", 1, f"tensor: {type(error).__name__}")
-
-    def abandon(self) -> None:
-        """Count what devices have yet to bring as left out."""
-        self._landings.abandon()
-
-    def take(self, limit: int) -> list[Item]:
-        """The oldest items, at most `limit` and no more than is freed again quickly, which are no longer pending."""
-        items = self._pending[: min(limit, _ITEMS_AT_ONCE)]
-        total = 0
-        for taken, item in enumerate(items, start=1):
-            total += item[2]
-            if total >= _COST_AT_ONCE:
-                del items[taken:]
-                break
-        del self._pending[: len(items)]
-        self._cost -= total
-        return items
 
     def is_vector(self, shape: tuple[int, ...]) -> bool:
         """Whether the rows of an array of this shape are embeddings or the like, which have no features to name."""

@@ -14,7 +14,8 @@ import numpy as np
 from bento_observe.features import _decode, _frames, _probabilities
 from bento_observe.features._derived import Derived
 from bento_observe.features._exemplars import Wanted
-from bento_observe.features._intake import Intake, Item
+from bento_observe.features._intake import Intake
+from bento_observe.features._pending import Item
 from bento_observe.features._types import CHUNK_VALUES, FloatArray
 
 __all__ = ["OriginSearch"]

@@ -13,8 +13,9 @@ from bento_observe import semconv
 from bento_observe.features import _decode
 from bento_observe.features._derived import Derived
 from bento_observe.features._exemplars import Exemplar, Exemplars
-from bento_observe.features._intake import Intake, Item
+from bento_observe.features._intake import Intake
 from bento_observe.features._origins import OriginSearch
+from bento_observe.features._pending import Item
 from bento_observe.features._schema import Bounds, schema_of
 from bento_observe.features._snapshot import Snapshot
 from bento_observe.features._state import FeatureState
