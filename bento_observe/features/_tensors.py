@@ -76,20 +76,21 @@ class Landings:
                 break
             time.sleep(_POLL_SECONDS)
         oldest = time.monotonic() - _PATIENCE_SECONDS
-        late = sum(one.since < oldest for one in waiting)
-        if late:
-            self._losses.add("device_busy", late, "updates of tensors that their device had not computed")
         self._waiting[:0] = [one for one in waiting if one.since >= oldest]
-        self.cost -= sum(one.cost for one in landed) + sum(one.cost for one in waiting if one.since < oldest)
+        self._give_up([one for one in waiting if one.since < oldest])
+        self.cost -= sum(one.cost for one in landed)
         return landed
 
     def abandon(self) -> None:
         """Count those that are still on their way as left out."""
-        count = len(self._waiting)
-        self.cost -= sum(one.cost for one in self._waiting[:count])
-        del self._waiting[:count]
-        if count:
-            self._losses.add("device_busy", count, "updates of tensors that their device had not computed")
+        waiting = self._waiting[:]
+        del self._waiting[: len(waiting)]
+        self._give_up(waiting)
+
+    def _give_up(self, late: list[Landing]) -> None:
+        if late:
+            self.cost -= sum(one.cost for one in late)
+            self._losses.add("device_busy", len(late), "updates of tensors that their device had not computed")
 
 
 def is_tensor(kind: type) -> bool:

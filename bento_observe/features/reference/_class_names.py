@@ -37,7 +37,7 @@ def in_order(labels: list[str], classes: tuple[str, ...]) -> list[int] | None:
     """The same where the classes have no names but their positions: as scikit-learn has its `classes_`, sorted."""
     if classes != tuple(map(str, range(len(classes)))) or len(labels) != len(classes):
         return None
-    order = sorted(labels, key=_number) if all(map(_is_number, labels)) else sorted(labels)
+    order = sorted(labels, key=float) if all(map(_is_number, labels)) else sorted(labels)
     return [order.index(label) for label in labels]
 
 
@@ -45,10 +45,6 @@ def fits(matrix: FloatArray, truth: IntArray) -> bool:
     """Whether each class gets its highest probabilities where it is the truth, which another order would not have."""
     means = np.stack([matrix[truth == position].mean(axis=0) for position in range(matrix.shape[1])])
     return bool((means.argmax(axis=0) == np.arange(matrix.shape[1])).all())
-
-
-def _number(label: str) -> float:
-    return float(label)
 
 
 def _is_number(label: str) -> bool:
