@@ -35,11 +35,7 @@ def rows(
         hidden: Fields that are left out.
     """
     panel = (
-        table.Panel()
-        .show_header(True)
-        .cell_height(kinds.TableCellHeight.SM)
-        .align(kinds.FieldTextAlignment.AUTO)
-        .inspect(False)
+        _table()
         .sort_by([common.TableSortByFieldState().display_name(order[0]).desc(order[1])])
         .filterable(True)
         .transformations(
@@ -58,11 +54,7 @@ def matrix(look: Look, expr: str, row: str, column: str, corner: str) -> Panel:
     """
     crossing = f"{row}\\{column}"  # as Grafana calls that column
     panel = (
-        table.Panel()
-        .show_header(True)
-        .cell_height(kinds.TableCellHeight.SM)
-        .align(kinds.FieldTextAlignment.AUTO)
-        .inspect(False)
+        _table()
         .cell_options(kinds.TableColoredBackgroundCellOptions(mode=kinds.TableCellBackgroundDisplayMode.BASIC))
         .transformations(
             [
@@ -78,3 +70,14 @@ def matrix(look: Look, expr: str, row: str, column: str, corner: str) -> Panel:
         )
     )
     return asking(panel.build(), look, [as_of_now(Query(expr), prometheus.PromQueryFormat.TABLE)])
+
+
+def _table() -> table.Panel:
+    """What all tables have in common."""
+    return (
+        table.Panel()
+        .show_header(True)
+        .cell_height(kinds.TableCellHeight.SM)
+        .align(kinds.FieldTextAlignment.AUTO)
+        .inspect(False)
+    )

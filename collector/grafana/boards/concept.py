@@ -24,6 +24,7 @@ _NO_VALUES: Final = (
     "No data yet, because fewer than fifty labels of predicted values came within the window, came late, or the "
     "reference has no loss model: send labels with ids, or give it one (docs/performance-estimation.md)."
 )
+_BEYOND: Final = "Beyond the critical values, dashed, it is neither chance nor small: concept drift."
 _NO_ALARM: Final = "No alarm of a worker in this time."
 
 
@@ -75,6 +76,18 @@ _CRITICAL: Final = f"max{by(names.API)} ({_of_pool(names.DISAGREEMENT_CRITICAL)}
 _OFF: Final = f"avg{by(names.API)} ({_of_errors(names.LOSS_DISAGREEMENT)})"
 _TOO_FAR_OFF: Final = f"max{by(names.API)} ({_of_errors(names.LOSS_DISAGREEMENT_CRITICAL)})"
 
+
+def _disagreement(look: Look, difference: str, critical: str, more: str, less: str) -> Panel:
+    """Observed less expected, between what is too `more` and too `less` of it."""
+    return lines(
+        look,
+        Query(difference, f"disagreement {legend(names.API)}"),
+        Query(critical, f"too {more} {legend(names.API)}"),
+        Query(f"-({critical})", f"too {less} {legend(names.API)}"),
+        patterns={"^too ": common.dashed()},
+    )
+
+
 PANELS: Final = (
     lines(
         Look(
@@ -87,29 +100,21 @@ PANELS: Final = (
         Query(_share(semconv.OUTCOME_EXPECTED), f"expected {legend(names.API)}"),
         patterns={"^expected ": common.dashed()},
     ),
-    lines(
+    _disagreement(
         Look(
             "Disagreement",
-            "Observed less expected share of errors within the window. Beyond the critical values, dashed, it is "
-            "neither chance nor small: concept drift.",
+            f"Observed less expected share of errors within the window. {_BEYOND}",
             _NO_OUTCOMES, Traffic.OUTCOMES, "percentunit", least=None,
         ),
-        Query(_DISAGREEMENT, f"disagreement {legend(names.API)}"),
-        Query(_CRITICAL, f"too many {legend(names.API)}"),
-        Query(f"-({_CRITICAL})", f"too few {legend(names.API)}"),
-        patterns={"^too ": common.dashed()},
+        _DISAGREEMENT, _CRITICAL, "many", "few",
     ),
-    lines(
+    _disagreement(
         Look(
             "Disagreement of errors",
-            "Of predicted values: measured less expected mean absolute error within the window. Beyond the critical "
-            "values, dashed, it is neither chance nor small: concept drift.",
+            f"Of predicted values: measured less expected mean absolute error within the window. {_BEYOND}",
             _NO_VALUES, Traffic.VALUES, "short", least=None,
         ),
-        Query(_OFF, f"disagreement {legend(names.API)}"),
-        Query(_TOO_FAR_OFF, f"too large {legend(names.API)}"),
-        Query(f"-({_TOO_FAR_OFF})", f"too small {legend(names.API)}"),
-        patterns={"^too ": common.dashed()},
+        _OFF, _TOO_FAR_OFF, "large", "small",
     ),
     lines(
         Look(
