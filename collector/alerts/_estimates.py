@@ -6,6 +6,7 @@ from textwrap import indent
 from typing import Final
 
 from bento_observe import semconv
+from collector import recorded
 from collector.alerts._definition import OF, Alert, Number
 from collector.alerts._model import METRIC, MODEL, MODEL_OF, OVERVIEW, PREDICTIONS_PAGE, REFERENCE
 from collector.alerts._policy import Policy
@@ -31,14 +32,14 @@ _LOW: Final = ("model:ml_performance_estimate_low:pooled", "model:ml_performance
 _HIGH: Final = ("model:ml_performance_estimate_high:pooled", "model:ml_performance_loss_estimate_high:pooled")
 _TESTED: Final = ("model:ml_performance_reference:avg", "model:ml_performance_loss_reference:avg")
 _ROWS: Final = ("class:ml_estimate_predictions:increase", "model:ml_estimate_loss_rows:increase")
-_DISAGREES: Final = "model:ml_estimate:disagrees"
-_DISAGREEMENT: Final = "model:ml_estimate_disagreement:pooled"
-_CRITICAL: Final = "model:ml_estimate_disagreement_critical:pooled"
-_LOSS_DISAGREES: Final = "model:ml_performance_loss:disagrees"
-_LOSS_DISAGREEMENT: Final = "model:ml_performance_loss_disagreement:pooled"
-_LOSS_CRITICAL: Final = "model:ml_performance_loss_disagreement_critical:pooled"
+_DISAGREES: Final = recorded.DISAGREES
+_DISAGREEMENT: Final = recorded.DISAGREEMENT
+_CRITICAL: Final = recorded.DISAGREEMENT_CRITICAL
+_LOSS_DISAGREES: Final = recorded.LOSS_DISAGREES
+_LOSS_DISAGREEMENT: Final = recorded.LOSS_DISAGREEMENT
+_LOSS_CRITICAL: Final = recorded.LOSS_DISAGREEMENT_CRITICAL
 _JUDGED: Final = "model:ml_estimate_judged:increase"
-_WORKERS: Final = "model:ml_concept_drift:workers"
+_WORKERS: Final = recorded.ALARMED
 
 
 def estimate_alerts(policy: Policy) -> list[Alert]:

@@ -11,6 +11,7 @@ from textwrap import indent
 from typing import Final
 
 from bento_observe import semconv
+from collector import recorded
 from collector.alerts._definition import OF, Alert, Number
 from collector.alerts._model import METRIC, MODEL, MODEL_OF, OVERVIEW, PREDICTIONS_PAGE, VERSION
 from collector.alerts._policy import Policy
@@ -26,8 +27,8 @@ _THING: Final = f"{{{MODEL}}}{{{VERSION}}} {MODEL_OF}"
 _HELD_AGAINST: Final = " (of all versions, if this one is new)"
 
 # What prometheus/performance.py records.
-_PERFORMANCE: Final = "model:ml_model_performance:pooled"
-_USUAL: Final = "model:ml_model_performance:usual"
+_PERFORMANCE: Final = recorded.PERFORMANCE
+_USUAL: Final = recorded.USUAL
 _ALL_LABELS: Final = "model:ml_model_labels:increase"
 _ERRORS: Final = "model:ml_model_error:count"
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
+from collector import recorded
 
 __all__ = [
     "API",
@@ -56,13 +57,13 @@ PREDICTIONS: Final = f'{SIGNAL}="{semconv.SIGNAL_PREDICTION}",{WHOLE}'
 LABELS: Final = f'{SIGNAL}="{semconv.SIGNAL_LABEL}",{WHOLE}'
 
 # What prometheus/generate.py records.
-DRIFT: Final = "feature:ml_feature_drift:pooled"
-CRITICAL: Final = "feature:ml_feature_drift_critical:pooled"
-DRIFTED: Final = "feature:ml_feature_drift:drifted"
-SHARE_MISSING: Final = "feature:ml_feature_missing:share"
-SHARE_OUTSIDE: Final = "feature:ml_feature_outside:share"
-REFERENCE_COUNT: Final = "feature:ml_feature_reference_count:avg"
-REFERENCE_BINS: Final = "feature_bin:ml_feature_reference:avg"
+DRIFT: Final = recorded.POOLED
+CRITICAL: Final = recorded.CRITICAL
+DRIFTED: Final = recorded.DRIFTED
+SHARE_MISSING: Final = recorded.MISSING_SHARE
+SHARE_OUTSIDE: Final = recorded.OUTSIDE_SHARE
+REFERENCE_COUNT: Final = recorded.TRAINING_COUNT
+REFERENCE_BINS: Final = recorded.TRAINING_BINS
 
 # What _recording records.
 VALUES: Final = "feature:ml_feature_values:increase"

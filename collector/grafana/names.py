@@ -7,6 +7,7 @@ from typing import Final
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
 from bento_observe.semconv import Kind, Metric
+from collector.recorded import *  # noqa: F403 - they are spelled there, for rules and alerts too
 
 # Labels.
 ENVIRONMENT: Final = label_name(semconv.DEPLOYMENT_ENVIRONMENT_NAME)
@@ -52,48 +53,6 @@ LE: Final = "le"
 
 OPTIONAL: Final = frozenset((MODEL_VERSION,))
 """What a legend may name though series may lack it: Grafana then leaves it out."""
-
-# Recording rules: collector/prometheus writes them, a test finds each of these in what it wrote.
-POOLED: Final = "feature:ml_feature_drift:pooled"
-CRITICAL: Final = "feature:ml_feature_drift_critical:pooled"
-DRIFTED: Final = "feature:ml_feature_drift:drifted"
-MISSING_SHARE: Final = "feature:ml_feature_missing:share"
-OUTSIDE_SHARE: Final = "feature:ml_feature_outside:share"
-TRAINING_COUNT: Final = "feature:ml_feature_reference_count:avg"
-
-# ... of labels that came with ids,
-PERFORMANCE: Final = "model:ml_model_performance:pooled"
-OF_CLASS: Final = "class:ml_model_performance:pooled"
-
-# ... of what predictions, and the inputs of a regression, let one expect of them,
-ESTIMATE: Final = "model:ml_performance_estimate:pooled"
-ESTIMATE_LOW: Final = "model:ml_performance_estimate_low:pooled"
-ESTIMATE_HIGH: Final = "model:ml_performance_estimate_high:pooled"
-ESTIMATE_OF_CLASS: Final = "class:ml_performance_estimate:pooled"
-ESTIMATE_REFERENCE: Final = "model:ml_performance_reference:avg"
-FELL: Final = "model:ml_performance_estimate:fell"
-LOSS: Final = "model:ml_performance_loss_estimate:pooled"
-LOSS_LOW: Final = "model:ml_performance_loss_estimate_low:pooled"
-LOSS_HIGH: Final = "model:ml_performance_loss_estimate_high:pooled"
-LOSS_REFERENCE: Final = "model:ml_performance_loss_reference:avg"
-ROSE: Final = "model:ml_performance_loss_estimate:rose"
-
-# ... and of labels beside what was expected of them.
-DISAGREEMENT: Final = "model:ml_estimate_disagreement:pooled"
-DISAGREEMENT_CRITICAL: Final = "model:ml_estimate_disagreement_critical:pooled"
-DISAGREES: Final = "model:ml_estimate:disagrees"
-ALARMED: Final = "model:ml_concept_drift:workers"
-LOSS_DISAGREEMENT: Final = "model:ml_performance_loss_disagreement:pooled"
-LOSS_DISAGREEMENT_CRITICAL: Final = "model:ml_performance_loss_disagreement_critical:pooled"
-LOSS_DISAGREES: Final = "model:ml_performance_loss:disagrees"
-
-RECORDED: Final = (
-    POOLED, CRITICAL, DRIFTED, MISSING_SHARE, OUTSIDE_SHARE, TRAINING_COUNT, PERFORMANCE, OF_CLASS, ESTIMATE,
-    ESTIMATE_LOW, ESTIMATE_HIGH, ESTIMATE_OF_CLASS, ESTIMATE_REFERENCE, FELL, LOSS, LOSS_LOW, LOSS_HIGH,
-    LOSS_REFERENCE, ROSE, DISAGREEMENT, DISAGREEMENT_CRITICAL, DISAGREES, ALARMED, LOSS_DISAGREEMENT,
-    LOSS_DISAGREEMENT_CRITICAL, LOSS_DISAGREES,
-)  # fmt: skip
-"""All of them, but for those whose name has a window in it: `counted`, `labelled`, `confused`, `true`, `estimated`."""
 
 WINDOWS: Final = ("1h", "24h")
 """The windows that are recorded, values of the variable `window`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bento_observe import semconv
 from bento_observe.features.estimate import BAND
 from bento_observe.prometheus_names import label_name, metric_name
+from collector import recorded
 from collector.alerts import Policy
 from collector.prometheus._estimate_names import BY, METRIC, OUTCOME, REFERENCE, ROWS, WINDOW
 from collector.prometheus._rules import Rule
@@ -12,13 +13,13 @@ from collector.prometheus._rules import Rule
 __all__ = ["estimates"]
 
 _CLASS, _BIN = map(label_name, (semconv.ML_CLASS, semconv.ML_SCORE_BIN))
-_OF_CLASS = "class:ml_performance_estimate:pooled"
+_OF_CLASS = recorded.ESTIMATE_OF_CLASS
 _OF_CLASS_ERROR = "class:ml_performance_estimate_error:pooled"
-_ESTIMATE = "model:ml_performance_estimate:pooled"
+_ESTIMATE = recorded.ESTIMATE
 _ERROR = "model:ml_performance_estimate_error:pooled"
-_LOW = "model:ml_performance_estimate_low:pooled"
-_HIGH = "model:ml_performance_estimate_high:pooled"
-_FELL = "model:ml_performance_estimate:fell"
+_LOW = recorded.ESTIMATE_LOW
+_HIGH = recorded.ESTIMATE_HIGH
+_FELL = recorded.FELL
 
 
 def estimates(window: str, policy: Policy) -> list[Rule]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
+from collector import recorded
 from collector.alerts import Policy
 from collector.prometheus._estimate_names import OF_REFERENCE, OUTCOME, REFERENCE_ROWS, WINDOW
 from collector.prometheus._rules import RESOURCE, Rule
@@ -11,9 +12,9 @@ from collector.prometheus._rules import RESOURCE, Rule
 __all__ = ["OF_LABELS", "disagreement"]
 
 OF_LABELS = ", ".join(label_name(name) for name in (*RESOURCE, *semconv.ESTIMATE_JUDGED.attributes))
-_DISAGREEMENT = "model:ml_estimate_disagreement:pooled"
-_DISAGREEMENT_CRITICAL = "model:ml_estimate_disagreement_critical:pooled"
-_DISAGREES = "model:ml_estimate:disagrees"
+_DISAGREEMENT = recorded.DISAGREEMENT
+_DISAGREEMENT_CRITICAL = recorded.DISAGREEMENT_CRITICAL
+_DISAGREES = recorded.DISAGREES
 
 
 def disagreement(window: str, policy: Policy) -> list[Rule]:

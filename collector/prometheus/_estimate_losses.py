@@ -5,17 +5,18 @@ from __future__ import annotations
 from bento_observe import semconv
 from bento_observe.features.estimate import BAND
 from bento_observe.prometheus_names import metric_name
+from collector import recorded
 from collector.alerts import Policy
 from collector.prometheus._estimate_names import BY, LOSS_REFERENCE, METRIC, OUTCOME, ROWS, WINDOW
 from collector.prometheus._rules import Rule
 
 __all__ = ["losses"]
 
-_LOSS = "model:ml_performance_loss_estimate:pooled"
+_LOSS = recorded.LOSS
 _LOSS_ERROR = "model:ml_performance_loss_estimate_error:pooled"
-_LOSS_LOW = "model:ml_performance_loss_estimate_low:pooled"
-_LOSS_HIGH = "model:ml_performance_loss_estimate_high:pooled"
-_LOSS_ROSE = "model:ml_performance_loss_estimate:rose"
+_LOSS_LOW = recorded.LOSS_LOW
+_LOSS_HIGH = recorded.LOSS_HIGH
+_LOSS_ROSE = recorded.ROSE
 
 
 def losses(window: str, policy: Policy) -> list[Rule]:

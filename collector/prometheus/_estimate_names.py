@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name
+from collector import recorded
 from collector.prometheus._rules import RESOURCE
 
 __all__ = [
@@ -14,7 +15,7 @@ OUTCOME, METRIC, WINDOW = map(label_name, (semconv.ML_OUTCOME, semconv.ML_PERFOR
 BY = ", ".join(label_name(name) for name in (*RESOURCE, *semconv.ESTIMATE_REFERENCE_ROWS.attributes))
 OF_REFERENCE = ", ".join(label_name(name) for name in (*RESOURCE, semconv.ML_REFERENCE_ID))
 
-ROWS = "model:ml_estimate_reference_rows:avg"
-REFERENCE = "model:ml_performance_reference:avg"
-LOSS_REFERENCE = "model:ml_performance_loss_reference:avg"
+ROWS = recorded.ESTIMATE_ROWS
+REFERENCE = recorded.ESTIMATE_REFERENCE
+LOSS_REFERENCE = recorded.LOSS_REFERENCE
 REFERENCE_ROWS = "reference:ml_estimate_reference_rows:max"

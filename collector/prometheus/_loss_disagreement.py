@@ -6,19 +6,20 @@ from typing import Final
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
+from collector import recorded
 from collector.alerts import Policy
 from collector.prometheus._rules import RESOURCE, Rule
 
 __all__ = ["loss_disagreement"]
 
-_DISAGREEMENT: Final = "model:ml_performance_loss_disagreement:pooled"
-_CRITICAL: Final = "model:ml_performance_loss_disagreement_critical:pooled"
+_DISAGREEMENT: Final = recorded.LOSS_DISAGREEMENT
+_CRITICAL: Final = recorded.LOSS_DISAGREEMENT_CRITICAL
 _VARIANCE: Final = "model:ml_performance_loss_variance:pooled"
 _CHANCE: Final = "model:ml_performance_loss_disagreement_chance:pooled"
-_DISAGREES: Final = "model:ml_performance_loss:disagrees"
+_DISAGREES: Final = recorded.LOSS_DISAGREES
 
-_ESTIMATE: Final = "model:ml_performance_loss_estimate:pooled"
-_REFERENCE_ROWS: Final = "model:ml_estimate_reference_rows:avg"
+_ESTIMATE: Final = recorded.LOSS
+_REFERENCE_ROWS: Final = recorded.ESTIMATE_ROWS
 
 _LATEST: Final = 0.25
 """Labels that are later than that, on average and in windows, are of other inputs than those of the window."""

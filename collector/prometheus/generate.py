@@ -13,6 +13,7 @@ from pathlib import Path
 from bento_observe import semconv
 from bento_observe.features.drift import FLOORS, MINIMUM, MINIMUM_PER_BIN, MINIMUM_TRAINING_PER_BIN, SMOOTHING
 from bento_observe.prometheus_names import label_name, metric_name
+from collector import recorded
 from collector.prometheus._rules import RESOURCE, Rule, group
 
 RULES = Path(__file__).with_name("rules") / "feature_drift.yaml"
@@ -71,15 +72,15 @@ _WINDOW = label_name(semconv.ML_DRIFT_WINDOW)
 _VALUE = f"{metric_name(semconv.FEATURE_VALUE)}_bucket"
 _REFERENCE_VALUE = f"{metric_name(semconv.FEATURE_REFERENCE_VALUE)}_bucket"
 
-_SHARE_OF_TRAINING = "feature_bin:ml_feature_reference:avg"
-_TRAINING_COUNT = "feature:ml_feature_reference_count:avg"
+_SHARE_OF_TRAINING = recorded.TRAINING_BINS
+_TRAINING_COUNT = recorded.TRAINING_COUNT
 _QUANTILE = "feature:ml_feature_drift_quantile:avg"
 _UP_TO = "feature_le:ml_feature_value:increase"
-_DRIFT = "feature:ml_feature_drift:pooled"
-_CRITICAL = "feature:ml_feature_drift_critical:pooled"
-_DRIFTED = "feature:ml_feature_drift:drifted"
-_MISSING = "feature:ml_feature_missing:share"
-_OUTSIDE = "feature:ml_feature_outside:share"
+_DRIFT = recorded.POOLED
+_CRITICAL = recorded.CRITICAL
+_DRIFTED = recorded.DRIFTED
+_MISSING = recorded.MISSING_SHARE
+_OUTSIDE = recorded.OUTSIDE_SHARE
 
 
 def document(windows: Mapping[str, tuple[str, str]] = _WINDOWS) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import metric_name
+from collector import recorded
 from collector.alerts import DEMO, NORMAL, Policy
 from collector.prometheus import _estimate_names as names
 from collector.prometheus._estimate_classes import estimates
@@ -64,7 +65,7 @@ WINDOWS = {"1h": "1m", "24h": "4m"}
 
 DEMO_WINDOWS = {"2m": "5s", **WINDOWS}
 
-_DRIFTED_WORKERS = "model:ml_concept_drift:workers"
+_DRIFTED_WORKERS = recorded.ALARMED
 
 
 def document(windows: Mapping[str, str] = WINDOWS, policy: Policy = NORMAL) -> str:

@@ -13,6 +13,7 @@ from textwrap import indent
 
 from bento_observe import semconv
 from bento_observe.prometheus_names import label_name, metric_name
+from collector import recorded
 from collector.prometheus._rules import RESOURCE, Rule, group
 
 RULES = Path(__file__).with_name("rules") / "model_performance.yaml"
@@ -55,9 +56,9 @@ _SIDE = label_name(semconv.ML_DEVIATION_SIDE)
 _METRIC = label_name(semconv.ML_PERFORMANCE_METRIC)
 _WINDOW = label_name(semconv.ML_PERFORMANCE_WINDOW)
 
-_PERFORMANCE = "model:ml_model_performance:pooled"
-_USUAL = "model:ml_model_performance:usual"
-_OF_CLASS = "class:ml_model_performance:pooled"
+_PERFORMANCE = recorded.PERFORMANCE
+_USUAL = recorded.USUAL
+_OF_CLASS = recorded.OF_CLASS
 _BOUND = "ml_score_bound:ml_model_score:next"
 
 
