@@ -72,7 +72,14 @@ def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
     otlp.eventually(missing, set(), timeout=150)
     otlp.eventually(lambda: not_since(running.prometheus, played.ends["drifted"]), set(), timeout=90)
+
+    def unscored() -> set[str]:
+        series = f'{names.PERFORMANCE}{{service_name="{SHOP}", ml_performance_window="1h"}}'
+        found = {sample.labels["ml_performance_metric"] for sample in prometheus_query(running.prometheus, series)}
+        return {"accuracy", "f1_macro", "auc", "ece", "brier", "log_loss", "mae", "rmse", "bias", "r2"} - found
+
     otlp.eventually(unrecorded, set(), timeout=90)  # rules over what rules of other groups record come after these
+    otlp.eventually(unscored, set(), timeout=90)  # the area under the curve, once the boundaries are recorded
     return played
 
 
